@@ -1,0 +1,1 @@
+//! The runtime seam: disk, clock, randomness, spawning.

@@ -1,0 +1,1 @@
+//! Shards, log, memtable, segments, manifest, recovery.

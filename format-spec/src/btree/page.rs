@@ -1,0 +1,213 @@
+//! Reads one page. The bytes have passed their block's CRC; still every length is checked.
+
+use super::{INNER, LEAF, PAGE_HEADER, RESTART_EVERY};
+use crate::error::FormatError;
+use crate::limits::MAX_KEY;
+use bytes::Bytes;
+
+/// A page of a tree.
+#[derive(Debug, Clone)]
+pub struct Page {
+    bytes: Bytes,
+    leaf: bool,
+    count: usize,
+    restarts: usize,
+    restarts_at: usize,
+}
+
+/// Where an inner entry leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Child {
+    /// Block number of the page below.
+    pub block: u32,
+    /// Leaf entries below it.
+    pub below: u64,
+}
+
+impl Child {
+    /// Reads an inner entry's value.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`] for a value of another size.
+    pub fn decode(value: &[u8]) -> Result<Self, FormatError> {
+        let Some([b0, b1, b2, b3, n0, n1, n2, n3, n4, n5, n6, n7]) = value.first_chunk::<12>() else {
+            return Err(malformed("a child's entry has the wrong size"));
+        };
+        Ok(Self {
+            block: u32::from_le_bytes([*b0, *b1, *b2, *b3]),
+            below: u64::from_le_bytes([*n0, *n1, *n2, *n3, *n4, *n5, *n6, *n7]),
+        })
+    }
+}
+
+fn malformed(why: &'static str) -> FormatError {
+    FormatError::Malformed { what: "B+tree page", why }
+}
+
+/// One entry while walking through a page.
+struct Walker<'a> {
+    page: &'a Page,
+    at: usize,
+    key: Vec<u8>,
+}
+
+impl<'a> Walker<'a> {
+    fn next(&mut self) -> Result<Option<&'a [u8]>, FormatError> {
+        let mut rest = self.page.bytes.get(self.at..self.page.restarts_at).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        let before = rest.len();
+        let shared = varint(&mut rest)?;
+        let unshared = varint(&mut rest)?;
+        let value_len = varint(&mut rest)?;
+        if shared > self.key.len() || shared.saturating_add(unshared) > MAX_KEY {
+            return Err(malformed("a key's length is wrong"));
+        }
+        let (suffix, rest) = rest.split_at_checked(unshared).ok_or_else(|| malformed("a key is cut"))?;
+        let (value, rest) = rest.split_at_checked(value_len).ok_or_else(|| malformed("a value is cut"))?;
+        self.key.truncate(shared);
+        self.key.extend_from_slice(suffix);
+        self.at = self.at.saturating_add(before.saturating_sub(rest.len()));
+        Ok(Some(value))
+    }
+}
+
+impl Page {
+    /// Reads a page's header.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`] where header and size disagree.
+    pub fn parse(bytes: Bytes) -> Result<Self, FormatError> {
+        let Some(&[page_type, _, c0, c1, r0, r1, a0, a1]) = bytes.first_chunk::<PAGE_HEADER>() else {
+            return Err(malformed("it is shorter than its header"));
+        };
+        let leaf = match page_type {
+            LEAF => true,
+            INNER => false,
+            _ => return Err(malformed("its type is unknown")),
+        };
+        let count = usize::from(u16::from_le_bytes([c0, c1]));
+        let restarts = usize::from(u16::from_le_bytes([r0, r1]));
+        let restarts_at = usize::from(u16::from_le_bytes([a0, a1]));
+        let end = restarts_at.saturating_add(restarts.saturating_mul(2));
+        if restarts_at < PAGE_HEADER || end > bytes.len() || restarts != count.div_ceil(RESTART_EVERY) {
+            return Err(malformed("its counts do not fit its size"));
+        }
+        Ok(Self { bytes, leaf, count, restarts, restarts_at })
+    }
+
+    /// A leaf, or an inner page.
+    #[must_use]
+    pub fn is_leaf(&self) -> bool {
+        self.leaf
+    }
+
+    /// Entries in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// No entries.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    fn restart(&self, n: usize) -> Result<usize, FormatError> {
+        let at = self.restarts_at.saturating_add(n.saturating_mul(2));
+        match self.bytes.get(at..at.saturating_add(2)) {
+            Some([low, high]) => {
+                Ok(PAGE_HEADER.saturating_add(usize::from(u16::from_le_bytes([*low, *high]))))
+            }
+            _ => Err(malformed("a restart point is missing")),
+        }
+    }
+
+    fn walker(&self, restart: usize) -> Result<Walker<'_>, FormatError> {
+        let at = if self.count == 0 { PAGE_HEADER } else { self.restart(restart)? };
+        Ok(Walker { page: self, at, key: Vec::new() })
+    }
+
+    /// The last restart point whose key is not above `key` (0 where all are).
+    fn restart_for(&self, key: &[u8]) -> Result<usize, FormatError> {
+        let (mut low, mut high) = (0usize, self.restarts);
+        while high.saturating_sub(low) > 1 {
+            let middle = low.midpoint(high);
+            let mut walker = self.walker(middle)?;
+            let found = walker.next()?.is_some();
+            if found && walker.key.as_slice() <= key {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    /// The value of exactly this key.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`] for a page that breaks the format.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, FormatError> {
+        let mut walker = self.walker(self.restart_for(key)?)?;
+        while let Some(value) = walker.next()? {
+            match walker.key.as_slice().cmp(key) {
+                std::cmp::Ordering::Less => {}
+                std::cmp::Ordering::Equal => return Ok(Some(self.bytes.slice_ref(value))),
+                std::cmp::Ordering::Greater => break,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Position of the first entry whose key is not below `key`; [`Page::len`] where all are below.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`] for a page that breaks the format.
+    pub fn lower_bound(&self, key: &[u8]) -> Result<usize, FormatError> {
+        let restart = self.restart_for(key)?;
+        let mut walker = self.walker(restart)?;
+        let mut at = restart.saturating_mul(RESTART_EVERY);
+        while walker.next()?.is_some() {
+            if walker.key.as_slice() >= key {
+                break;
+            }
+            at = at.saturating_add(1);
+        }
+        Ok(at.min(self.count))
+    }
+
+    /// All entries, in order, and the check that they are as many and as ordered as the page claims.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`] for a page that breaks the format.
+    pub fn entries(&self) -> Result<Vec<(Vec<u8>, Bytes)>, FormatError> {
+        let mut out: Vec<(Vec<u8>, Bytes)> = Vec::with_capacity(self.count);
+        let mut walker = self.walker(0)?;
+        while let Some(value) = walker.next()? {
+            if out.last().is_some_and(|(last, _)| *last >= walker.key) {
+                return Err(malformed("its keys are not ascending"));
+            }
+            out.push((walker.key.clone(), self.bytes.slice_ref(value)));
+        }
+        if out.len() != self.count {
+            return Err(malformed("it does not hold as many entries as it claims"));
+        }
+        Ok(out)
+    }
+}
+
+fn varint(rest: &mut &[u8]) -> Result<usize, FormatError> {
+    let mut value = 0usize;
+    for shift in [0u32, 7, 14, 21] {
+        let (byte, tail) = rest.split_first().ok_or_else(|| malformed("a number is cut"))?;
+        *rest = tail;
+        value |= usize::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err(malformed("a number is too long"))
+}

@@ -1,0 +1,248 @@
+//! The manifest: what the store consists of at one moment.
+//!
+//! Manifests are numbered files that are created once and never changed; the highest valid number is the store.
+//! Each is the full list of segments and log streams. The same protocol works on object storage with a
+//! conditional put.
+//!
+//! ```text
+//!  0  magic    8 bytes   "PLMANIF\0"
+//!  8  version  u32       1
+//! 12  crc      u32       over number, length and payload
+//! 16  number   u64       the number in the file's name
+//! 24  length   u64       payload bytes
+//! 32  payload            an rkyv record
+//! ```
+
+use crate::error::FormatError;
+use crate::limits::MAX_SEGMENTS;
+use crate::row::{access, to_bytes};
+use rkyv::{Archive, Deserialize, Serialize};
+
+const MAGIC: &[u8; 8] = b"PLMANIF\0";
+/// Newest version known here.
+pub const VERSION: u32 = 1;
+/// Bytes before the payload.
+pub const HEADER: usize = 32;
+
+/// What a segment holds.
+#[derive(Archive, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[rkyv(derive(Debug))]
+#[repr(u8)]
+pub enum SegmentKind {
+    /// Emails and all small rows.
+    Mail,
+    /// Attachments, by content.
+    Blobs,
+}
+
+/// One sealed segment.
+#[derive(Archive, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[rkyv(derive(Debug))]
+pub struct SegmentEntry {
+    /// Its id, never used twice in a store.
+    pub id: u64,
+    /// What it holds.
+    pub kind: SegmentKind,
+    /// First hash of its rows' range.
+    pub low: u64,
+    /// Last hash of its rows' range, included.
+    pub high: u64,
+    /// Bytes of its file.
+    pub bytes: u64,
+    /// Emails in it.
+    pub emails: u64,
+    /// All rows in it.
+    pub rows: u64,
+    /// Earliest date of its emails.
+    pub min_date: i64,
+    /// Latest date of its emails.
+    pub max_date: i64,
+    /// Highest sequence number in it.
+    pub max_seq: u64,
+    /// Add-on files: name of the kind, and bytes.
+    pub addons: Vec<(String, u64)>,
+}
+
+/// A log stream that still holds rows which are in no segment.
+#[derive(Archive, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[rkyv(derive(Debug))]
+pub struct LogStream {
+    /// Its random id, in the names of its files.
+    pub stream: u64,
+    /// The writer's epoch.
+    pub epoch: u64,
+    /// First hash of the rows written to it.
+    pub low: u64,
+    /// Last hash, included.
+    pub high: u64,
+    /// First file that is still needed.
+    pub first_file: u32,
+    /// Sequence number of the first row in that file: all before are in segments.
+    pub floor: u64,
+}
+
+/// The store at one moment.
+#[derive(Archive, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
+#[rkyv(derive(Debug))]
+pub struct Manifest {
+    /// Drawn when the store was made.
+    pub store: [u8; 16],
+    /// Its number.
+    pub number: u64,
+    /// The epoch of the writer that made it: counts up with each opening for writing.
+    pub epoch: u64,
+    /// All segments.
+    pub segments: Vec<SegmentEntry>,
+    /// All streams that still matter.
+    pub logs: Vec<LogStream>,
+    /// No sequence number from here on has been used in any segment listed.
+    pub next_seq: u64,
+    /// The next segment's id.
+    pub next_segment: u64,
+    /// Rows that were acknowledged once and are lost: (stream, first, last), so that nobody forgets.
+    pub lost: Vec<(u64, u64, u64)>,
+}
+
+/// Name of the file of a manifest: twenty digits, so that names sort as numbers.
+#[must_use]
+pub fn file_name(number: u64) -> String {
+    format!("{number:020}")
+}
+
+/// The number in a manifest's file name.
+#[must_use]
+pub fn number_of(name: &str) -> Option<u64> {
+    (name.len() == 20 && name.bytes().all(|b| b.is_ascii_digit())).then(|| name.parse().ok())?
+}
+
+impl Manifest {
+    /// Its file's bytes.
+    ///
+    /// # Errors
+    /// [`FormatError::TooLarge`] for more segments than a manifest may list.
+    pub fn encode(&self) -> Result<Vec<u8>, FormatError> {
+        if self.segments.len() > MAX_SEGMENTS {
+            return Err(FormatError::TooLarge {
+                what: "manifest (segments)",
+                have: self.segments.len(),
+                limit: MAX_SEGMENTS,
+            });
+        }
+        let payload = to_bytes(self)?;
+        let length = payload.len() as u64;
+        let mut out = Vec::with_capacity(payload.len().saturating_add(HEADER));
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&checksum(self.number, length, &payload).to_le_bytes());
+        out.extend_from_slice(&self.number.to_le_bytes());
+        out.extend_from_slice(&length.to_le_bytes());
+        out.extend_from_slice(&payload);
+        Ok(out)
+    }
+
+    /// Reads a manifest's file.
+    ///
+    /// # Errors
+    /// [`FormatError`] for one that is damaged, cut, another's number, or newer than this program.
+    pub fn decode(number: u64, bytes: &[u8]) -> Result<Self, FormatError> {
+        let what = "manifest";
+        let Some((header, payload)) = bytes.split_first_chunk::<HEADER>() else {
+            return Err(FormatError::Truncated { what, have: bytes.len(), need: HEADER });
+        };
+        let [m0, m1, m2, m3, m4, m5, m6, m7, v0, v1, v2, v3, c0, c1, c2, c3, rest @ ..] = *header;
+        let [n0, n1, n2, n3, n4, n5, n6, n7, l0, l1, l2, l3, l4, l5, l6, l7] = rest;
+        if [m0, m1, m2, m3, m4, m5, m6, m7] != *MAGIC {
+            return Err(FormatError::Magic { what });
+        }
+        let version = u32::from_le_bytes([v0, v1, v2, v3]);
+        if version != VERSION {
+            return Err(FormatError::Newer { what, found: version, known: VERSION });
+        }
+        let stored = u32::from_le_bytes([c0, c1, c2, c3]);
+        let own = u64::from_le_bytes([n0, n1, n2, n3, n4, n5, n6, n7]);
+        let length = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
+        if payload.len() as u64 != length {
+            let need = usize::try_from(length).unwrap_or(usize::MAX);
+            return Err(FormatError::Truncated { what, have: payload.len(), need });
+        }
+        let computed = checksum(own, length, payload);
+        if stored != computed {
+            return Err(FormatError::Checksum { what, stored, computed });
+        }
+        if own != number {
+            return Err(FormatError::Malformed { what, why: "its number is not that of its file" });
+        }
+        let archived = access::<ArchivedManifest>(payload)?;
+        rkyv::deserialize::<Manifest, rkyv::rancor::Error>(archived)
+            .map_err(|_| FormatError::Malformed { what, why: "its record cannot be read" })
+    }
+}
+
+fn checksum(number: u64, length: u64, payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&number.to_le_bytes());
+    hasher.update(&length.to_le_bytes());
+    hasher.update(payload);
+    hasher.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Manifest {
+        Manifest {
+            store: [9; 16],
+            number: 42,
+            epoch: 3,
+            segments: vec![SegmentEntry {
+                id: 7,
+                kind: SegmentKind::Mail,
+                low: 0,
+                high: u64::MAX,
+                bytes: 12_288,
+                emails: 5,
+                rows: 12,
+                min_date: -5,
+                max_date: 5,
+                max_seq: 99,
+                addons: vec![("vectors".into(), 4096)],
+            }],
+            logs: vec![LogStream { stream: 1, epoch: 3, low: 0, high: u64::MAX, first_file: 2, floor: 100 }],
+            next_seq: 100,
+            next_segment: 8,
+            lost: vec![],
+        }
+    }
+
+    #[test]
+    fn round_trip_and_every_flipped_bit_is_noticed() {
+        let manifest = sample();
+        let mut bytes = manifest.encode().unwrap();
+        assert_eq!(Manifest::decode(42, &bytes).unwrap(), manifest);
+        assert!(Manifest::decode(41, &bytes).is_err());
+        for bit in 0..bytes.len() * 8 {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(Manifest::decode(42, &bytes).is_err(), "bit {bit}");
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        for cut in 0..bytes.len() {
+            assert!(Manifest::decode(42, &bytes[..cut]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_newer_store_says_so() {
+        let mut bytes = sample().encode().unwrap();
+        bytes[8] = 2;
+        assert!(matches!(Manifest::decode(42, &bytes), Err(FormatError::Newer { found: 2, .. })));
+    }
+
+    #[test]
+    fn names_sort_as_numbers() {
+        assert_eq!(file_name(42), "00000000000000000042");
+        assert_eq!(number_of("00000000000000000042"), Some(42));
+        assert_eq!(number_of("42"), None);
+        assert_eq!(number_of("0000000000000000004x"), None);
+    }
+}

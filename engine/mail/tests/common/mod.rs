@@ -1,0 +1,35 @@
+//! Where the corpus is and what it says of itself.
+#![allow(clippy::unwrap_used, dead_code, reason = "tests may panic, and each uses a part of this")]
+
+use std::path::{Path, PathBuf};
+
+/// The corpus, or `None` with a line that says so.
+pub fn corpus() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
+    let corpus = std::env::var_os("POSTLODE_CORPUS").map_or(beside, PathBuf::from);
+    if corpus.join("pst/EXPECTED.tsv").is_file() {
+        return Some(corpus);
+    }
+    println!("skipped: no corpus at {} (set POSTLODE_CORPUS)", corpus.display());
+    None
+}
+
+/// A line of EXPECTED.tsv.
+pub struct Expected {
+    pub file: String,
+    /// Folders, items and attachments; `None` for an archive that must be refused.
+    pub counts: Option<(u64, u64, u64)>,
+}
+
+/// All of EXPECTED.tsv.
+pub fn expected(corpus: &Path) -> Vec<Expected> {
+    let table = std::fs::read_to_string(corpus.join("pst/EXPECTED.tsv")).unwrap();
+    let rows = table.lines().skip(1).map(|line| {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let count = |n: usize| fields[n].parse().ok();
+        let counts =
+            count(2).zip(count(3)).zip(count(4)).map(|((folders, items), atts)| (folders, items, atts));
+        Expected { file: fields[0].to_owned(), counts }
+    });
+    rows.collect()
+}

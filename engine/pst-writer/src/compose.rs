@@ -1,0 +1,322 @@
+//! Turns messages into nodes: a property context with recipient table, attachment table and attachments
+//! among its subnodes ([MS-PST] 2.4.5, 2.4.6).
+
+use std::io::{Read, Seek, Write};
+
+use crate::bytes::{push_u16, utf16};
+use crate::context::{self, InSubnode};
+use crate::data_tree::{CopyError, copy_data};
+use crate::error::Error;
+use crate::heap::MAX_ALLOCATION;
+use crate::ids;
+use crate::message::{
+    Address, Attachment, Importance, Message, Payload, Recipient, RecipientKind, prefix_len,
+};
+use crate::ndb::Ndb;
+use crate::schema;
+use crate::subnodes::Subnodes;
+use crate::table::Table;
+use crate::value::{FileTime, Properties, Value};
+
+const FLAG_READ: i32 = 0x01;
+const FLAG_HAS_ATTACHMENTS: i32 = 0x10;
+const FLAG_FROM_ME: i32 = 0x20;
+
+const CODE_PAGE_UTF8: i32 = 65001;
+const PR_ATTACH_DATA: u16 = 0x3701;
+const ATTACH_BY_VALUE: i32 = 1;
+const ATTACH_EMBEDDED: i32 = 5;
+const PTYP_BINARY: u16 = 0x0102;
+
+/// A message that has been written, but not yet as a node.
+#[derive(Debug)]
+pub(crate) struct Composed {
+    pub(crate) data: u64,
+    pub(crate) subnodes: u64,
+    /// The message's properties, bodies and headers aside, for its row in a contents table.
+    pub(crate) properties: Properties,
+    pub(crate) size: u64,
+}
+
+/// Writes `message`, itself embedded `depth` deep, and everything below it.
+pub(crate) fn write_message<W: Write + Seek>(
+    ndb: &mut Ndb<W>,
+    mut message: Message,
+    created: FileTime,
+    depth: usize,
+) -> Result<Composed, Error> {
+    if depth > Message::MAX_DEPTH {
+        return Err(Error::TooDeep(Message::MAX_DEPTH));
+    }
+    let mut subnodes = Subnodes::default();
+    let attachments = std::mem::take(&mut message.attachments);
+    let has_attachments = !attachments.is_empty();
+    let recipients = std::mem::take(&mut message.recipients);
+    let mut properties = message_properties(message, &recipients, has_attachments, created);
+    let mut size = properties.byte_len();
+    size += write_recipients(ndb, recipients, &mut subnodes)?;
+    if has_attachments {
+        size += write_attachments(ndb, attachments, &mut subnodes, created, depth)?;
+    }
+    properties.set(0x0E08, Value::I32(i32::try_from(size).unwrap_or(i32::MAX)));
+    let data = context::write(ndb, &properties, None, &mut subnodes)?;
+    for body in [0x1000, 0x1013, 0x007D] {
+        properties.remove(body);
+    }
+    Ok(Composed { data, subnodes: subnodes.finish(ndb)?, properties, size })
+}
+
+fn message_properties(
+    message: Message,
+    recipients: &[Recipient],
+    has_attachments: bool,
+    created: FileTime,
+) -> Properties {
+    let mut out = Properties::new();
+    out.set_str(0x001A, message.class);
+    if !message.subject.is_empty() {
+        let prefix = prefix_len(&message.subject);
+        out.set_str(0x0070, &message.subject[prefix..]);
+        // A 1, then one more than the prefix's length, then the subject.
+        let mark = char::from(message.subject[..prefix].chars().count() as u8 + 1);
+        out.set_str(0x0037, format!("\u{1}{mark}{}", message.subject));
+    }
+    if let Some(sender) = &message.sender {
+        set_address(&mut out, sender, [0x0C1A, 0x0C1E, 0x0C1F, 0x0C19, 0x0C1D]);
+    }
+    if let Some(representing) = message.representing.as_ref().or(message.sender.as_ref()) {
+        set_address(&mut out, representing, [0x0042, 0x0064, 0x0065, 0x0041, 0x003B]);
+    }
+    for (id, kind) in [(0x0E04, RecipientKind::To), (0x0E03, RecipientKind::Cc), (0x0E02, RecipientKind::Bcc)]
+    {
+        let names: Vec<&str> = recipients
+            .iter()
+            .filter(|recipient| recipient.kind == kind)
+            .map(|recipient| shown(&recipient.address))
+            .collect();
+        if !names.is_empty() {
+            out.set_str(id, names.join("; "));
+        }
+    }
+    let made = message.created.or(message.delivered).or(message.submitted).unwrap_or(created);
+    for (id, time) in [
+        (0x0039, message.submitted),
+        (0x0E06, message.delivered),
+        (0x3007, Some(made)),
+        (0x3008, Some(message.modified.unwrap_or(made))),
+    ] {
+        if let Some(time) = time {
+            out.set(id, Value::Time(time));
+        }
+    }
+    for (id, text) in [
+        (0x1035, message.message_id),
+        (0x1042, message.in_reply_to),
+        (0x1039, message.references),
+        (0x007D, message.headers),
+        (0x1000, message.body_text),
+    ] {
+        if let Some(text) = text {
+            out.set_str(id, text);
+        }
+    }
+    if let Some(html) = message.body_html {
+        out.set(0x1013, Value::Binary(html));
+        out.set(0x3FDE, Value::I32(CODE_PAGE_UTF8));
+    }
+    let (importance, priority) = match message.importance {
+        Importance::Low => (0, -1),
+        Importance::Normal => (1, 0),
+        Importance::High => (2, 1),
+    };
+    out.set(0x0017, Value::I32(importance));
+    out.set(0x0026, Value::I32(priority));
+    let mut flags = 0;
+    for (set, flag) in
+        [(message.read, FLAG_READ), (has_attachments, FLAG_HAS_ATTACHMENTS), (message.from_me, FLAG_FROM_ME)]
+    {
+        flags |= if set { flag } else { 0 };
+    }
+    out.set(0x0E07, Value::I32(flags));
+    out.set(0x0E17, Value::I32(0));
+    out.extend(message.properties);
+    out
+}
+
+/// Sets name, address type, address, entry id and search key.
+fn set_address(out: &mut Properties, address: &Address, ids: [u16; 5]) {
+    let [name, kind, email, entry_id, search_key] = ids;
+    out.set_str(name, shown(address));
+    out.set_str(kind, "SMTP");
+    out.set_str(email, address.address.as_str());
+    out.set(entry_id, Value::Binary(one_off_entry_id(address)));
+    out.set(search_key, Value::Binary(smtp_search_key(address)));
+}
+
+/// The name, or the address of someone without one.
+fn shown(address: &Address) -> &str {
+    if address.name.is_empty() { &address.address } else { &address.name }
+}
+
+/// The entry id of an address that is in no address book ([MS-OXCDATA] 2.2.5.1).
+fn one_off_entry_id(address: &Address) -> Vec<u8> {
+    const PROVIDER: [u8; 16] =
+        [0x81, 0x2B, 0x1F, 0xA4, 0xBE, 0xA3, 0x10, 0x19, 0x9D, 0x6E, 0x00, 0xDD, 0x01, 0x0F, 0x54, 0x02];
+    const UNICODE_NO_RICH_INFO: u16 = 0x9001;
+    let mut out = vec![0; 4];
+    out.extend_from_slice(&PROVIDER);
+    push_u16(&mut out, 0);
+    push_u16(&mut out, UNICODE_NO_RICH_INFO);
+    for text in [shown(address), "SMTP", address.address.as_str()] {
+        out.extend_from_slice(&utf16(text));
+        push_u16(&mut out, 0);
+    }
+    out
+}
+
+fn smtp_search_key(address: &Address) -> Vec<u8> {
+    let mut out = format!("SMTP:{}", address.address.to_uppercase()).into_bytes();
+    out.push(0);
+    out
+}
+
+/// Writes the recipient table, which every message has. Gives about how many bytes it took.
+fn write_recipients<W: Write + Seek>(
+    ndb: &mut Ndb<W>,
+    recipients: Vec<Recipient>,
+    subnodes: &mut Subnodes,
+) -> Result<u64, Error> {
+    let mut table = Table::new(ndb, schema::RECIPIENTS);
+    let mut size = 0;
+    for (number, recipient) in recipients.into_iter().enumerate() {
+        let address = &recipient.address;
+        let mut row = Properties::new();
+        row.set(0x0C15, Value::I32(recipient.kind as i32));
+        row.set(0x0E0F, Value::Bool(true));
+        row.set(0x0FFE, Value::I32(6)); // a mail user
+        row.set(0x0FFF, Value::Binary(one_off_entry_id(address)));
+        row.set_str(0x3001, shown(address));
+        row.set_str(0x3002, "SMTP");
+        row.set_str(0x3003, address.address.as_str());
+        row.set(0x300B, Value::Binary(smtp_search_key(address)));
+        row.set(0x3900, Value::I32(0));
+        row.set_str(0x39FE, address.address.as_str());
+        row.set_str(0x39FF, shown(address));
+        row.set(0x3A40, Value::Bool(false));
+        size += row.byte_len();
+        table.add_row(ndb, number as u32 + 1, &row)?;
+    }
+    let (data, below) = table.finish(ndb)?;
+    subnodes.add(ids::RECIPIENT_TABLE, data, below);
+    Ok(size)
+}
+
+/// Writes the attachment table and the attachments. Gives about how many bytes they took.
+fn write_attachments<W: Write + Seek>(
+    ndb: &mut Ndb<W>,
+    attachments: Vec<Attachment>,
+    subnodes: &mut Subnodes,
+    created: FileTime,
+    depth: usize,
+) -> Result<u64, Error> {
+    let mut table = Table::new(ndb, schema::ATTACHMENTS);
+    let mut size = 0;
+    for (number, attachment) in attachments.into_iter().enumerate() {
+        let nid = subnodes.new_nid(ids::TYPE_ATTACHMENT)?;
+        let mut below = Subnodes::default();
+        let mut properties = attachment_properties(&attachment, number);
+        let (in_subnode, bytes) =
+            write_payload(ndb, attachment, &mut properties, &mut below, created, depth)?;
+        let total = bytes + properties.byte_len();
+        properties.set(0x0E20, Value::I32(i32::try_from(total).unwrap_or(i32::MAX)));
+        let data = context::write(ndb, &properties, in_subnode, &mut below)?;
+        subnodes.add(nid, data, below.finish(ndb)?);
+        table.add_row(ndb, nid, &properties)?;
+        size += total;
+    }
+    let (data, below) = table.finish(ndb)?;
+    subnodes.add(ids::ATTACHMENT_TABLE, data, below);
+    Ok(size)
+}
+
+fn attachment_properties(attachment: &Attachment, number: usize) -> Properties {
+    let mut out = Properties::new();
+    out.set(0x0E21, Value::I32(number as i32));
+    out.set(0x370B, Value::I32(-1)); // not shown within the body
+    if matches!(attachment.payload, Payload::Message(_)) {
+        out.set(0x3705, Value::I32(ATTACH_EMBEDDED));
+    } else {
+        out.set(0x3705, Value::I32(ATTACH_BY_VALUE));
+        out.set_str(0x3704, attachment.name.as_str());
+        out.set_str(0x3707, attachment.name.as_str());
+        if let Some(dot) = attachment.name.rfind('.') {
+            out.set_str(0x3703, &attachment.name[dot..]);
+        }
+    }
+    out.set_str(0x3001, attachment.name.as_str());
+    if let Some(mime_type) = &attachment.mime_type {
+        out.set_str(0x370E, mime_type.as_str());
+    }
+    if let Some(content_id) = &attachment.content_id {
+        out.set_str(0x3712, content_id.as_str());
+    }
+    out
+}
+
+/// Writes what an attachment holds: short bytes into its properties, the rest into a subnode. Gives the
+/// property that refers to the subnode, and the bytes in it.
+fn write_payload<W: Write + Seek>(
+    ndb: &mut Ndb<W>,
+    attachment: Attachment,
+    properties: &mut Properties,
+    below: &mut Subnodes,
+    created: FileTime,
+    depth: usize,
+) -> Result<(Option<InSubnode>, u64), Error> {
+    let name = attachment.name;
+    let written = match attachment.payload {
+        Payload::Bytes(bytes) if bytes.len() <= MAX_ALLOCATION => {
+            properties.set(PR_ATTACH_DATA, Value::Binary(bytes));
+            (None, 0)
+        }
+        Payload::Bytes(bytes) => write_stream(ndb, &mut bytes.as_slice(), name, below)?,
+        Payload::Stream(mut reader) => match write_stream(ndb, reader.as_mut(), name, below)? {
+            (_, 0) => {
+                properties.set(PR_ATTACH_DATA, Value::Binary(Vec::new()));
+                (None, 0)
+            }
+            written => written,
+        },
+        Payload::Message(message) => {
+            let composed = write_message(ndb, *message, created, depth + 1)?;
+            // Unique in the whole archive: libpff looks for the id among the folders' messages first.
+            let nid = ndb.new_nid(ids::TYPE_MESSAGE)?;
+            below.add(nid, composed.data, composed.subnodes);
+            let size = u32::try_from(composed.size).unwrap_or(u32::MAX);
+            (Some(InSubnode::Object { id: PR_ATTACH_DATA, nid, size }), composed.size)
+        }
+    };
+    properties.extend(attachment.properties);
+    if written.0.is_some() {
+        properties.remove(PR_ATTACH_DATA);
+    }
+    Ok(written)
+}
+
+fn write_stream<W: Write + Seek>(
+    ndb: &mut Ndb<W>,
+    reader: &mut dyn Read,
+    name: String,
+    below: &mut Subnodes,
+) -> Result<(Option<InSubnode>, u64), Error> {
+    let (data, bytes) = copy_data(ndb, reader).map_err(|error| match error {
+        CopyError::Read(source) => Error::Payload { name, source },
+        CopyError::Write(error) => error,
+    })?;
+    if bytes == 0 {
+        return Ok((None, 0));
+    }
+    let nid = below.new_nid(ids::TYPE_LTP)?;
+    below.add(nid, data, 0);
+    Ok((Some(InSubnode::Data { id: PR_ATTACH_DATA, kind: PTYP_BINARY, nid }), bytes))
+}

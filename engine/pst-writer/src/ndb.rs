@@ -1,0 +1,315 @@
+//! Nodes and blocks: the lowest layer that has names for its parts ([MS-PST] 2.2).
+//!
+//! A block is up to 8,176 bytes with a trailer, known by its block id. A node is known by its node id and
+//! has a block (or a tree of blocks) of data and perhaps a tree of subnodes. Two B-trees say where blocks
+//! lie and what nodes there are; both are built when the archive is finished, from the entries kept here.
+
+use std::collections::BTreeMap;
+use std::io::{Seek, Write};
+
+use crate::bytes::{push_u32, push_u64, put};
+use crate::crc::crc;
+use crate::error::Error;
+use crate::ids;
+use crate::page::{BRANCH_LEN, PAGE_LEN, PageKind, entries_per_page, fill_tree_page, seal, signature};
+use crate::permute;
+use crate::space::{DENSITY_LIST, Extent, FIRST_REGION, SLOT_LEN, Space};
+
+/// Bytes of data in the largest block.
+pub(crate) const BLOCK_DATA_LEN: usize = 8192 - TRAILER_LEN;
+const TRAILER_LEN: usize = 16;
+
+/// Block ids go up in fours; the lowest bit is reserved.
+const BLOCK_ID_STEP: u64 = 4;
+/// Marks blocks of the format's own (trees of blocks and subnodes), which are never encoded.
+const INTERNAL_BIT: u64 = 2;
+
+/// How data blocks are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Encoding {
+    /// As they are.
+    None,
+    /// By the fixed permutation that Outlook calls "compressible encryption".
+    #[default]
+    Permute,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct BlockEntry {
+    id: u64,
+    at: u64,
+    len: u16,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct NodeEntry {
+    nid: u32,
+    parent: u32,
+    data: u64,
+    subnodes: u64,
+}
+
+/// The nodes and blocks of an archive that is being written.
+#[derive(Debug)]
+pub(crate) struct Ndb<W> {
+    space: Space<W>,
+    encoding: Encoding,
+    next_block: u64,
+    next_page: u64,
+    blocks: Vec<BlockEntry>,
+    nodes: Vec<NodeEntry>,
+    /// Blocks that more than one node refers to, with the references beyond the first.
+    shared: BTreeMap<u64, u16>,
+    /// The highest node index in use, by node type.
+    last_index: [u32; 32],
+}
+
+impl<W: Write + Seek> Ndb<W> {
+    /// Starts an archive in the empty `sink`.
+    pub(crate) fn new(sink: W, encoding: Encoding) -> Result<Self, Error> {
+        let mut last_index = [0x400; 32];
+        last_index[ids::TYPE_SEARCH_FOLDER as usize] = 0x4000;
+        last_index[ids::TYPE_MESSAGE as usize] = 0x10000;
+        last_index[ids::TYPE_ASSOCIATED_MESSAGE as usize] = 0x8000;
+        Ok(Self {
+            space: Space::new(sink)?,
+            encoding,
+            next_block: BLOCK_ID_STEP,
+            next_page: 1,
+            blocks: Vec::new(),
+            nodes: Vec::new(),
+            shared: BTreeMap::new(),
+            last_index,
+        })
+    }
+
+    /// A new node id of type `kind`.
+    pub(crate) fn new_nid(&mut self, kind: u32) -> Result<u32, Error> {
+        let last = &mut self.last_index[kind as usize];
+        if *last >= ids::MAX_INDEX {
+            return Err(crate::error::too_many("nodes", u64::from(ids::MAX_INDEX)));
+        }
+        *last += 1;
+        Ok(ids::nid(kind, *last))
+    }
+
+    /// Notes that the index of `nid`, which has a fixed meaning, is in use.
+    pub(crate) fn claim_nid(&mut self, nid: u32) {
+        let last = &mut self.last_index[(nid & 0x1F) as usize];
+        *last = (*last).max(nid >> ids::TYPE_BITS);
+    }
+
+    /// Adds a node. `data` and `subnodes` are block ids, zero for none; `parent` is the folder's node id for
+    /// folders and messages and zero for the rest.
+    pub(crate) fn add_node(&mut self, nid: u32, data: u64, subnodes: u64, parent: u32) {
+        self.nodes.push(NodeEntry { nid, parent, data, subnodes });
+    }
+
+    /// Adds a node whose data another node has already.
+    pub(crate) fn add_node_sharing(&mut self, nid: u32, data: u64, parent: u32) -> Result<(), Error> {
+        let extra = self.shared.entry(data).or_insert(0);
+        // The count on disk is one more than the references there are.
+        if *extra >= u16::MAX - 2 {
+            return Err(crate::error::too_many("references to one block", u64::from(u16::MAX)));
+        }
+        *extra += 1;
+        self.add_node(nid, data, 0, parent);
+        Ok(())
+    }
+
+    /// The id of a data block that will be written later.
+    pub(crate) fn reserve_block(&mut self) -> u64 {
+        let id = self.next_block;
+        self.next_block += BLOCK_ID_STEP;
+        id
+    }
+
+    /// Writes a data block of at most [`BLOCK_DATA_LEN`] bytes.
+    pub(crate) fn write_block(&mut self, data: &[u8]) -> Result<u64, Error> {
+        let id = self.reserve_block();
+        self.write_reserved(id, data)?;
+        Ok(id)
+    }
+
+    /// Writes the data block whose id was reserved.
+    pub(crate) fn write_reserved(&mut self, id: u64, data: &[u8]) -> Result<(), Error> {
+        let encoding = self.encoding;
+        self.write(id, data, encoding)
+    }
+
+    /// Writes a block of the format's own.
+    pub(crate) fn write_internal_block(&mut self, data: &[u8]) -> Result<u64, Error> {
+        let id = self.reserve_block() | INTERNAL_BIT;
+        self.write(id, data, Encoding::None)?;
+        Ok(id)
+    }
+
+    fn write(&mut self, id: u64, data: &[u8], encoding: Encoding) -> Result<(), Error> {
+        let total = (data.len() + TRAILER_LEN).next_multiple_of(SLOT_LEN);
+        let (at, block) = self.space.take(total, SLOT_LEN)?;
+        block[..data.len()].copy_from_slice(data);
+        if encoding == Encoding::Permute {
+            permute::encode(&mut block[..data.len()]);
+        }
+        let checksum = crc(&block[..data.len()]);
+        let len = data.len() as u16;
+        let trailer = total - TRAILER_LEN;
+        put(block, trailer, &len.to_le_bytes());
+        put(block, trailer + 2, &signature(at, id).to_le_bytes());
+        put(block, trailer + 4, &checksum.to_le_bytes());
+        put(block, trailer + 8, &id.to_le_bytes());
+        self.blocks.push(BlockEntry { id, at, len });
+        Ok(())
+    }
+
+    /// Writes both B-trees and the head of the file. Gives the sink and the length of the file.
+    pub(crate) fn finish(mut self) -> Result<(W, u64), Error> {
+        let node_root = self.write_node_tree()?;
+        let block_root = self.write_block_tree()?;
+        let extent = self.space.close()?;
+        let density_list = self.next_page;
+        self.next_page += 1;
+        let mut head = vec![0; FIRST_REGION as usize];
+        let header = self.header(extent, node_root, block_root);
+        put(&mut head, 0, &header);
+        // An empty density list tells writers to find free space by the allocation maps.
+        let page = &mut head[DENSITY_LIST as usize..][..PAGE_LEN];
+        seal(page, PageKind::DensityList, DENSITY_LIST, density_list);
+        Ok((self.space.write_head(&head)?, extent.file_len))
+    }
+
+    fn write_node_tree(&mut self) -> Result<PageRef, Error> {
+        let mut nodes = std::mem::take(&mut self.nodes);
+        nodes.sort_unstable_by_key(|node| node.nid);
+        self.write_tree(PageKind::NodeTree, NODE_ENTRY_LEN, &nodes, |node, out| {
+            push_u64(out, u64::from(node.nid));
+            push_u64(out, node.data);
+            push_u64(out, node.subnodes);
+            push_u32(out, node.parent);
+            push_u32(out, 0);
+            u64::from(node.nid)
+        })
+    }
+
+    fn write_block_tree(&mut self) -> Result<PageRef, Error> {
+        let mut blocks = std::mem::take(&mut self.blocks);
+        let shared = std::mem::take(&mut self.shared);
+        blocks.sort_unstable_by_key(|block| block.id);
+        self.write_tree(PageKind::BlockTree, BLOCK_ENTRY_LEN, &blocks, |block, out| {
+            let references = 2 + shared.get(&block.id).copied().unwrap_or(0);
+            push_u64(out, block.id);
+            push_u64(out, block.at);
+            out.extend_from_slice(&block.len.to_le_bytes());
+            out.extend_from_slice(&references.to_le_bytes());
+            push_u32(out, 0);
+            block.id
+        })
+    }
+
+    /// Writes a B-tree over sorted `entries`, leaves first. `encode` appends an entry and gives its key.
+    fn write_tree<T>(
+        &mut self,
+        kind: PageKind,
+        entry_len: usize,
+        entries: &[T],
+        encode: impl Fn(&T, &mut Vec<u8>) -> u64,
+    ) -> Result<PageRef, Error> {
+        let mut pages = Vec::new();
+        for chunk in entries.chunks(entries_per_page(entry_len)) {
+            let mut bytes = Vec::with_capacity(PAGE_LEN);
+            let mut first = None;
+            for entry in chunk {
+                let key = encode(entry, &mut bytes);
+                first.get_or_insert(key);
+            }
+            pages.push(self.write_tree_page(kind, &bytes, entry_len, 0, first.unwrap_or(0))?);
+        }
+        if pages.is_empty() {
+            pages.push(self.write_tree_page(kind, &[], entry_len, 0, 0)?);
+        }
+        let mut level = 0;
+        while let [first, _, ..] = pages[..] {
+            level += 1;
+            let mut above = Vec::with_capacity(pages.len() / 20 + 1);
+            let mut first_key = first.key;
+            for chunk in pages.chunks(entries_per_page(BRANCH_LEN)) {
+                let mut bytes = Vec::with_capacity(PAGE_LEN);
+                for (index, page) in chunk.iter().enumerate() {
+                    if index == 0 {
+                        first_key = page.key;
+                    }
+                    push_u64(&mut bytes, page.key);
+                    push_u64(&mut bytes, page.id);
+                    push_u64(&mut bytes, page.at);
+                }
+                above.push(self.write_tree_page(kind, &bytes, BRANCH_LEN, level, first_key)?);
+            }
+            pages = above;
+        }
+        Ok(pages[0])
+    }
+
+    fn write_tree_page(
+        &mut self,
+        kind: PageKind,
+        entries: &[u8],
+        entry_len: usize,
+        level: u8,
+        key: u64,
+    ) -> Result<PageRef, Error> {
+        let id = self.next_page;
+        self.next_page += 1;
+        let (at, page) = self.space.take(PAGE_LEN, PAGE_LEN)?;
+        fill_tree_page(page, entries, entry_len, level);
+        seal(page, kind, at, id);
+        Ok(PageRef { key, id, at })
+    }
+
+    fn header(&self, extent: Extent, node_root: PageRef, block_root: PageRef) -> [u8; HEADER_LEN] {
+        let mut out = [0; HEADER_LEN];
+        put(&mut out, 0, b"!BDN");
+        put(&mut out, 8, b"SM");
+        put(&mut out, 10, &23_u16.to_le_bytes()); // Unicode
+        put(&mut out, 12, &19_u16.to_le_bytes()); // version of the client format
+        put(&mut out, 14, &[1, 1]); // platforms of creation and access
+        put(&mut out, 24, &0x4_0000_0000_u64.to_le_bytes());
+        put(&mut out, 32, &self.next_page.to_le_bytes());
+        put(&mut out, 40, &1_u32.to_le_bytes()); // counts changes of the header
+        for (index, last) in self.last_index.iter().enumerate() {
+            put(&mut out, 44 + index * 4, &last.to_le_bytes());
+        }
+        let root = 180;
+        put(&mut out, root + 4, &extent.file_len.to_le_bytes());
+        put(&mut out, root + 12, &extent.last_map.to_le_bytes());
+        put(&mut out, root + 20, &extent.free_bytes.to_le_bytes());
+        for (offset, tree) in [(root + 36, node_root), (root + 52, block_root)] {
+            put(&mut out, offset, &tree.id.to_le_bytes());
+            put(&mut out, offset + 8, &tree.at.to_le_bytes());
+        }
+        out[root + 68] = 2; // the allocation maps are right
+        out[256..512].fill(0xFF); // obsolete free maps
+        out[512] = 0x80; // sentinel
+        out[513] = match self.encoding {
+            Encoding::None => 0,
+            Encoding::Permute => 1,
+        };
+        put(&mut out, 516, &self.next_block.to_le_bytes());
+        let partial = crc(&out[8..8 + 471]);
+        put(&mut out, 4, &partial.to_le_bytes());
+        let full = crc(&out[8..8 + 516]);
+        put(&mut out, 524, &full.to_le_bytes());
+        out
+    }
+}
+
+const HEADER_LEN: usize = 564;
+const NODE_ENTRY_LEN: usize = 32;
+const BLOCK_ENTRY_LEN: usize = 24;
+
+/// A page of a B-tree, and the first key below it.
+#[derive(Debug, Clone, Copy)]
+struct PageRef {
+    key: u64,
+    id: u64,
+    at: u64,
+}

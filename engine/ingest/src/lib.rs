@@ -1,1 +1,12 @@
-//! The load pipeline.
+//! The load pipeline: archives in, committed emails out, every item accounted for.
+//!
+//! What always holds:
+//!
+//! * `found = stored + duplicate + failed`, for every archive of every run; nothing is left out in silence.
+//! * A load may be interrupted at any moment and repeated: what was committed is found again and not parsed again.
+//! * Memory does not grow with the archive: queues are bounded, attachments are streamed.
+//! * Sources are opened read-only, and hashed before and after.
+
+pub mod model;
+
+pub use model::{ArchiveReport, FailureReport, LoadEvent, LoadProgress, LoadReport, LoadRequest};

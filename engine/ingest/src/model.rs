@@ -1,0 +1,194 @@
+//! What a load is asked and what it answers: the JSON of `load --json` and of the load route.
+//!
+//! What always holds: in every report, and in every archive of it, `found = stored + duplicate + failed`.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What to load.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadRequest {
+    /// Archives, or folders that are searched for archives. Absolute, because the process that loads may run in
+    /// another folder than the one that asks.
+    pub paths: Vec<PathBuf>,
+    /// Whose mail it is; empty where nobody says. The same archive of another custodian is another load.
+    #[serde(default)]
+    pub custodian: String,
+    /// Worker threads; `None` is one a core.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<usize>,
+}
+
+/// What became of one load.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LoadReport {
+    /// One an archive, in the order in which they were loaded.
+    pub archives: Vec<ArchiveReport>,
+    /// What could not be read, in any of them.
+    pub failures: Vec<FailureReport>,
+    /// Items in folders, all archives together.
+    pub found: u64,
+    /// Items that are new.
+    pub stored: u64,
+    /// Items that were in the store already.
+    pub duplicate: u64,
+    /// Items that could not be read.
+    pub failed: u64,
+    /// Items stored without some part of them.
+    pub partial: u64,
+    /// Seconds it took.
+    pub seconds: f64,
+    /// It was stopped before its end; the same load again goes on from there. The counts are of what was done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
+}
+
+/// What became of one archive.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ArchiveReport {
+    /// Its path.
+    pub path: String,
+    /// SHA-256 of the file, in hex; `None` where it was not read.
+    pub sha256: Option<String>,
+    /// `pst-unicode`, `pst-ansi`, `ost-unicode` …; `None` where it could not be opened.
+    pub kind: Option<String>,
+    /// Folders in it.
+    pub folders: u64,
+    /// Items in its folders.
+    pub found: u64,
+    /// Items that are new.
+    pub stored: u64,
+    /// Items that were in the store already.
+    pub duplicate: u64,
+    /// Items that could not be read.
+    pub failed: u64,
+    /// Items stored without some part of them.
+    pub partial: u64,
+    /// Attachments, embedded messages among them.
+    pub attachments: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Seconds it took.
+    pub seconds: f64,
+    /// Why it could not be opened; such an archive counts nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// What else should be known of it: it changed while it was read, it was cut short.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// One thing that could not be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureReport {
+    /// Path of the archive.
+    pub archive: String,
+    /// Folder it is in, as far as known.
+    pub folder: String,
+    /// Its node in the archive.
+    pub node: u64,
+    /// `refused corrupt encrypted timeout crashed memory unsupported io`.
+    pub code: String,
+    /// What was being done.
+    pub stage: String,
+    /// The reason.
+    pub reason: String,
+}
+
+/// What a running load tells. Progress comes a few times a second and may be skipped by a slow listener; the last
+/// event is always `Done` or `Failed`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum LoadEvent {
+    /// How far it is.
+    Progress(LoadProgress),
+    /// One archive is finished.
+    Archive(ArchiveReport),
+    /// All is done, or it was stopped.
+    Done(LoadReport),
+    /// It ended early: the store could not take more. What was acknowledged is stored; the load may be repeated.
+    Failed {
+        /// What, where, and what to do.
+        error: String,
+    },
+}
+
+/// How far a load is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LoadProgress {
+    /// Path of the archive that is being loaded.
+    pub archive: String,
+    /// Its number, from 1.
+    pub archive_number: u64,
+    /// Number of archives.
+    pub archives: u64,
+    /// A folder of it that is being read; empty before the first.
+    pub folder: String,
+    /// What is being done: `hashing`, `listing` or `loading`.
+    pub stage: String,
+    /// Items of this archive that are done.
+    pub done: u64,
+    /// Items of this archive; 0 while they are not counted yet.
+    pub total: u64,
+    /// Items a second since this archive's loading began.
+    pub items_per_second: f64,
+    /// Bytes of the archive.
+    pub bytes: u64,
+    /// Failures so far, all archives together.
+    pub failures: u64,
+}
+
+impl LoadReport {
+    /// Adds the counts of an archive and the archive itself.
+    pub fn add(&mut self, archive: ArchiveReport) {
+        self.found = self.found.saturating_add(archive.found);
+        self.stored = self.stored.saturating_add(archive.stored);
+        self.duplicate = self.duplicate.saturating_add(archive.duplicate);
+        self.failed = self.failed.saturating_add(archive.failed);
+        self.partial = self.partial.saturating_add(archive.partial);
+        self.archives.push(archive);
+    }
+
+    /// Everything was read, and nothing needs saying.
+    #[must_use]
+    pub fn clean(&self) -> bool {
+        let whole = |a: &ArchiveReport| a.refused.is_none() && a.notes.is_empty();
+        !self.interrupted && self.failures.is_empty() && self.failed == 0 && self.archives.iter().all(whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_is_that_of_the_interface() {
+        let archive =
+            ArchiveReport { path: "a.pst".into(), found: 3, stored: 2, failed: 1, ..Default::default() };
+        let mut report = LoadReport::default();
+        report.add(archive);
+        let json = serde_json::to_value(&report).unwrap();
+        for key in ["archives", "failures", "found", "stored", "duplicate", "failed", "partial", "seconds"] {
+            assert!(json.get(key).is_some(), "{key}");
+        }
+        let archive = json["archives"][0].as_object().unwrap();
+        let mut keys: Vec<_> = archive.keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        let expected =
+            "attachments bytes duplicate failed folders found kind partial path seconds sha256 stored";
+        assert_eq!(keys, expected.split(' ').collect::<Vec<_>>());
+        assert_eq!(serde_json::from_value::<LoadReport>(json).unwrap(), report);
+    }
+
+    #[test]
+    fn events_say_what_they_are() {
+        let event = LoadEvent::Done(LoadReport::default());
+        let json = serde_json::to_value(&event).unwrap();
+        assert_eq!(json["event"], "done");
+        assert_eq!(serde_json::from_value::<LoadEvent>(json).unwrap(), event);
+        let request: LoadRequest = serde_json::from_str(r#"{"paths":["/a"]}"#).unwrap();
+        assert_eq!((request.paths.len(), request.jobs), (1, None));
+        assert!(serde_json::from_str::<LoadRequest>(r#"{"paths":[],"more":1}"#).is_err());
+    }
+}

@@ -1,0 +1,238 @@
+//! The portable runtime: one std thread a shard, a local executor on it, and positioned I/O that blocks.
+//!
+//! What always holds: it needs nothing of the kernel beyond files and threads, so it runs where io_uring is
+//! forbidden; a file operation holds up its own shard until it is done.
+
+mod executor;
+
+use crate::cpu::CpuPool;
+use crate::disk::{ALIGN, AlignedBuf, DirEntry, DiskError, DiskFile, Lock, OpenMode, SharedFile};
+use crate::folder::{Folder, PIECE, check_length, past_end, read_buffered};
+use crate::rng::SplitMix64;
+use crate::{Executor, Job, LocalFuture, Runtime, ShardMain, Spawner, clock, offload_on};
+use async_executor::LocalExecutor;
+use bytes::Bytes;
+use executor::Timers;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Starts shards on plain threads.
+#[derive(Debug, Clone)]
+pub struct PortableSpawner {
+    folder: Folder,
+    cpu: CpuPool,
+}
+
+impl PortableSpawner {
+    /// For the store in `root`, which need not exist yet.
+    #[must_use]
+    pub fn new(root: PathBuf, cpu: CpuPool) -> Self {
+        Self { folder: Folder::new(&root), cpu }
+    }
+}
+
+impl Spawner for PortableSpawner {
+    type Runtime = PortableRuntime;
+
+    fn start(&self, name: &str, main: ShardMain<PortableRuntime>) -> Result<Executor, DiskError> {
+        let (folder, cpu) = (self.folder.clone(), self.cpu.clone());
+        crate::thread::start(name, move || {
+            let tasks = Rc::new(LocalExecutor::new());
+            let timers = Rc::new(Timers::default());
+            let shard = Shard {
+                folder,
+                cpu,
+                // Tasks hold the runtime and the executor holds the tasks: a strong handle would be a cycle.
+                tasks: Rc::downgrade(&tasks),
+                timers: Rc::clone(&timers),
+                random: SplitMix64::from_system(),
+            };
+            let main = main(PortableRuntime { shard: Rc::new(shard) });
+            executor::block_on(&timers, tasks.run(main));
+        })
+    }
+}
+
+struct Shard {
+    folder: Folder,
+    cpu: CpuPool,
+    tasks: Weak<LocalExecutor<'static>>,
+    timers: Rc<Timers>,
+    random: SplitMix64,
+}
+
+/// What a task on such a thread has at hand.
+#[derive(Clone)]
+pub struct PortableRuntime {
+    shard: Rc<Shard>,
+}
+
+impl Runtime for PortableRuntime {
+    type File = PortableFile;
+
+    async fn open(&self, path: &Path, mode: OpenMode) -> Result<PortableFile, DiskError> {
+        let (file, path) = self.shard.folder.open(path, mode)?;
+        // Set afterwards, because a create with O_DIRECT leaves a file behind where the file system refuses it.
+        let direct = fcntl_getfl(&file).and_then(|flags| fcntl_setfl(&file, flags | OFlags::DIRECT)).is_ok();
+        Ok(PortableFile { file, path, direct })
+    }
+
+    async fn list(&self, dir: &Path) -> Result<Vec<DirEntry>, DiskError> {
+        self.shard.folder.list(dir)
+    }
+
+    async fn create_dir_all(&self, dir: &Path) -> Result<(), DiskError> {
+        self.shard.folder.create_dir_all(dir)
+    }
+
+    async fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+        self.shard.folder.rename(from, to)
+    }
+
+    async fn remove(&self, path: &Path) -> Result<(), DiskError> {
+        self.shard.folder.remove(path)
+    }
+
+    async fn sync_dir(&self, dir: &Path) -> Result<(), DiskError> {
+        self.shard.folder.sync_dir(dir)
+    }
+
+    async fn publish(&self, path: &Path, bytes: Vec<u8>) -> Result<(), DiskError> {
+        self.shard.folder.publish(path, &bytes, self.random_u64())
+    }
+
+    async fn read_all(&self, path: &Path, limit: u64) -> Result<Vec<u8>, DiskError> {
+        self.shard.folder.read_all(path, limit)
+    }
+
+    fn open_shared(&self, path: &Path) -> Result<Arc<dyn SharedFile>, DiskError> {
+        self.shard.folder.open_shared(path)
+    }
+
+    async fn lock(&self, path: &Path) -> Result<Box<dyn Lock>, DiskError> {
+        crate::folder::lock(self, &self.shard.folder, path).await
+    }
+
+    fn now_micros(&self) -> i64 {
+        clock::now_micros()
+    }
+
+    fn monotonic(&self) -> Duration {
+        clock::monotonic()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.shard.timers.sleep(time).await;
+    }
+
+    async fn yield_now(&self) {
+        futures_lite::future::yield_now().await;
+    }
+
+    fn random_u64(&self) -> u64 {
+        self.shard.random.next()
+    }
+
+    fn spawn(&self, task: LocalFuture<()>) {
+        // None while the executor is being dropped with its tasks: nothing runs any more.
+        if let Some(tasks) = self.shard.tasks.upgrade() {
+            tasks.spawn(task).detach();
+        }
+    }
+
+    fn offload(&self, job: Job) {
+        offload_on(self, &self.shard.cpu, job);
+    }
+}
+
+/// A file read and written past the page cache where the file system allows that.
+#[derive(Debug)]
+pub struct PortableFile {
+    file: File,
+    path: PathBuf,
+    direct: bool,
+}
+
+impl PortableFile {
+    /// Whole pages around the bytes asked for, then a view of the bytes: no copy.
+    fn read_direct(&self, offset: u64, len: usize) -> Result<Bytes, DiskError> {
+        let (first, skip) = crate::disk::page_of(offset);
+        let needed = len.checked_add(skip).ok_or_else(|| past_end(&self.path, offset, len))?;
+        let mut pages = AlignedBuf::zeroed(needed);
+        let (mut at, mut got) = (first, 0);
+        for piece in pages.as_mut().chunks_mut(PIECE) {
+            let read = loop {
+                match self.file.read_at(piece, at) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    other => break other,
+                }
+            };
+            let read = read.map_err(|error| DiskError::from_io("read", &self.path, &error))?;
+            got += read;
+            at += read as u64;
+            // Reads of a regular file past the cache are short at its end alone.
+            if read < piece.len() {
+                break;
+            }
+        }
+        if got < needed {
+            return Err(past_end(&self.path, offset, len));
+        }
+        Ok(Bytes::from_owner(pages).slice(skip..needed))
+    }
+}
+
+impl DiskFile for PortableFile {
+    async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError> {
+        if len == 0 {
+            return Ok(Bytes::new());
+        }
+        check_length(&self.file, &self.path, offset, len)?;
+        if self.direct {
+            self.read_direct(offset, len)
+        } else {
+            read_buffered(&self.file, &self.path, offset, len)
+        }
+    }
+
+    async fn write_at(&self, offset: u64, buf: AlignedBuf) -> Result<(), DiskError> {
+        crate::disk::check_aligned(&self.path, offset)?;
+        let mut at = offset;
+        for piece in buf.as_ref().chunks(PIECE) {
+            let written = loop {
+                match self.file.write_at(piece, at) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    other => break other,
+                }
+            };
+            let written = written.map_err(|error| DiskError::from_io("write", &self.path, &error))?;
+            if written < piece.len() {
+                return Err(crate::disk::cut_short(&self.path, at, written, piece.len()));
+            }
+            at += written as u64;
+        }
+        Ok(())
+    }
+
+    async fn sync(&self) -> Result<(), DiskError> {
+        self.file.sync_data().map_err(|error| DiskError::from_io("sync", &self.path, &error))
+    }
+
+    async fn size(&self) -> Result<u64, DiskError> {
+        let meta = self.file.metadata().map_err(|error| DiskError::from_io("stat", &self.path, &error))?;
+        Ok(meta.len())
+    }
+
+    async fn close(self) -> Result<(), DiskError> {
+        // Dropping it closes it. Linux reports nothing here for local file systems that a sync did not report.
+        Ok(())
+    }
+}
+
+const _: () = assert!(PIECE.is_multiple_of(ALIGN));

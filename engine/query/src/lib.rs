@@ -1,1 +1,18 @@
-//! Query language, planner, execution.
+//! The query layer: a language for mail, a planner, and an engine that answers from a
+//! [`Store`](postlode_store::Store).
+//!
+//! An [`Engine`] is a cheap handle, usable from any thread and any async runtime; its methods' futures are
+//! `Send`. What always holds:
+//!
+//! * an answer lists every email once, in a total order, and a cursor goes on exactly behind the last one;
+//! * what could not be read is named in the answer's `partial`, and the rest is still answered;
+//! * query text and cursors come from strangers: both are bounded, and neither can make the engine panic;
+//! * text search runs on the CPU pool, never on an executor.
+
+pub mod engine;
+pub mod error;
+pub mod model;
+
+pub use engine::{Attachment, BodyView, EmlStream, Engine, Export, RawKind};
+pub use error::{QueryError, SyntaxError};
+pub use model::*;

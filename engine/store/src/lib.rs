@@ -1,1 +1,30 @@
-//! Shards, log, memtable, segments, manifest, recovery.
+//! The store: shards, log, memtable, segments, manifest, recovery.
+//!
+//! A [`Store`] is a handle to one executor a shard. Each shard alone owns its log, memtable and segments, so the
+//! data path has no locks; callers and shards talk through bounded queues. What always holds:
+//!
+//! * acknowledged means durable: a commit returns after its frame's fdatasync;
+//! * a segment is never changed; the manifest names all there are, and is itself never changed;
+//! * damage is found by checksums, confined to the block it is in, and named in every answer it touches;
+//! * nothing here knows HTTP, a query language or a search library, or reads a clock or a file except through
+//!   [`postlode_runtime::Runtime`].
+
+pub mod api;
+mod cache;
+mod compact;
+pub mod error;
+mod keeper;
+mod log;
+mod maintenance;
+mod memtable;
+mod names;
+mod open;
+mod recover;
+mod segment;
+mod shard;
+mod store;
+mod verify;
+
+pub use api::*;
+pub use error::StoreError;
+pub use store::Store;

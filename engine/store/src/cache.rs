@@ -1,0 +1,57 @@
+//! A byte-budgeted cache of checked blocks. O_DIRECT gives up the kernel's; this one replaces it.
+//!
+//! What always holds: a block in here has passed its CRC, and stays what it is, because segments never change.
+
+use bytes::Bytes;
+use postlode_format::block::BlockPlace;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl quick_cache::Weighter<BlockPlace, Bytes> for ByBytes {
+    fn weight(&self, _: &BlockPlace, block: &Bytes) -> u64 {
+        // The map's own cost per entry counts too, or many small blocks would outgrow the budget.
+        block.len() as u64 + 96
+    }
+}
+
+/// Blocks of one shard's segments; its text readers on the CPU pool share it.
+#[derive(Clone)]
+pub struct BlockCache {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    blocks: quick_cache::sync::Cache<BlockPlace, Bytes, ByBytes>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+impl BlockCache {
+    /// A cache of at most `bytes`.
+    pub fn new(bytes: usize) -> Self {
+        let blocks = quick_cache::sync::Cache::with_weighter(bytes / 8192 + 16, bytes as u64, ByBytes);
+        Self { inner: Arc::new(Inner { blocks, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }) }
+    }
+
+    /// A block, if it is here.
+    pub fn get(&self, place: BlockPlace) -> Option<Bytes> {
+        let found = self.inner.blocks.get(&place);
+        let counter = if found.is_some() { &self.inner.hits } else { &self.inner.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    /// Keeps a checked block's payload.
+    pub fn insert(&self, place: BlockPlace, payload: Bytes) {
+        self.inner.blocks.insert(place, payload);
+    }
+
+    /// Hits, misses and bytes.
+    pub fn stats(&self) -> (u64, u64, u64) {
+        let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        (load(&self.inner.hits), load(&self.inner.misses), self.inner.blocks.weight())
+    }
+}

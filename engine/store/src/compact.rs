@@ -1,0 +1,374 @@
+//! Compaction: small segments become few, and segments that span shards are cut at the shards' borders.
+//!
+//! What always holds: sources stay until the manifest that replaces them is durable; of rows with one key the
+//! newest survives; a damaged source is left as it is and named, never merged away; memory is bounded by the size
+//! of one target segment.
+
+use crate::api::{Missing, SectionRead};
+use crate::error::StoreError;
+use crate::keeper::{Edit, KeeperHandle};
+use crate::maintenance::Chore;
+use crate::names;
+use crate::open::Core;
+use crate::segment::build::{BuiltSegment, build};
+use crate::segment::reader::{body_in, heap_value};
+use crate::segment::shared::SharedSection;
+use crate::segment::source::{BuildError, Source, SourceEmail, SourceRow};
+use crate::shard::Shared;
+use crate::shard::write_segment;
+use crate::verify::{leaf_entries, shared_directory};
+use bytes::Bytes;
+use postlode_format::id::Id;
+use postlode_format::index::{self, IndexId, Position};
+use postlode_format::manifest::{Manifest, SegmentEntry, SegmentKind};
+use postlode_format::row::{ArchivedMark, RowKind, access, key_id, shard_hash, shard_range};
+use postlode_format::segment::{Location, ORDINAL, Ordinal, SectionKind};
+use postlode_runtime::{Runtime, SharedFile, offload};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Segments of this size are left alone, unless they span shards.
+const LARGE: u64 = 64 << 20;
+/// Sources of one merge together.
+const TARGET: u64 = 128 << 20;
+
+/// Asks the maintenance task; gives the new manifest if something changed.
+///
+/// # Errors
+/// As [`crate::Store::compact`].
+pub async fn compact(core: &Core, shards: usize) -> Result<Option<Arc<Manifest>>, StoreError> {
+    core.chore(|reply| Chore::Compact(shards, reply)).await?
+}
+
+/// Removes files of segments below the newest id that `manifest` does not name.
+///
+/// # Errors
+/// What the disk says.
+pub async fn remove_unnamed(core: &Core, manifest: &Arc<Manifest>) -> Result<(), StoreError> {
+    core.chore(|reply| Chore::RemoveUnnamed(manifest.clone(), reply)).await?
+}
+
+/// One merge: sources, and the hash range of the target.
+struct Merge {
+    sources: Vec<SegmentEntry>,
+    range: (u64, u64),
+}
+
+fn plan(manifest: &Manifest, shards: usize) -> Vec<Merge> {
+    let mut out = Vec::new();
+    for shard in 0..shards {
+        let range = shard_range(shard, shards);
+        for kind in [SegmentKind::Mail, SegmentKind::Blobs] {
+            let inside = |s: &&SegmentEntry| s.kind == kind && range.0 <= s.low && s.high <= range.1;
+            let mut group: Vec<SegmentEntry> = Vec::new();
+            let mut bytes = 0u64;
+            for entry in manifest.segments.iter().filter(inside).filter(|s| s.bytes < LARGE) {
+                if bytes.saturating_add(entry.bytes) > TARGET && !group.is_empty() {
+                    out.push(Merge { sources: std::mem::take(&mut group), range });
+                    bytes = 0;
+                }
+                bytes += entry.bytes;
+                group.push(entry.clone());
+            }
+            out.push(Merge { sources: group, range });
+        }
+        for entry in &manifest.segments {
+            let spans = !(range.0 <= entry.low && entry.high <= range.1);
+            if spans && entry.low <= range.1 && entry.high >= range.0 {
+                let cut = (range.0.max(entry.low), range.1.min(entry.high));
+                out.push(Merge { sources: vec![entry.clone()], range: cut });
+            }
+        }
+    }
+    out.retain(|m| {
+        m.sources.len() > 1 || m.sources.iter().any(|s| (s.low, s.high) != m.range && spans_shards(s, shards))
+    });
+    out
+}
+
+fn spans_shards(entry: &SegmentEntry, shards: usize) -> bool {
+    postlode_format::row::shard_of(entry.low, shards) != postlode_format::row::shard_of(entry.high, shards)
+}
+
+/// Plans, merges, and publishes.
+///
+/// # Errors
+/// As [`crate::Store::compact`].
+pub async fn run<R: Runtime>(
+    runtime: &R,
+    shared: &Arc<Shared>,
+    keeper: &KeeperHandle,
+    shards: usize,
+) -> Result<Option<Arc<Manifest>>, StoreError> {
+    let manifest = keeper.current().await?;
+    let mut edit = Edit::default();
+    for merge in plan(&manifest, shards) {
+        let kind = merge.sources.first().map_or(SegmentKind::Mail, |s| s.kind);
+        edit.remove.extend(merge.sources.iter().map(|s| s.id));
+        if let Some(built) = run_merge(runtime, shared, merge, kind).await? {
+            write_segment(runtime, &built).await?;
+            edit.add.push(built.entry);
+        }
+    }
+    if edit.remove.is_empty() {
+        return Ok(None);
+    }
+    edit.remove.sort_unstable();
+    edit.remove.dedup();
+    keeper.edit(edit).await.map(Some)
+}
+
+async fn run_merge<R: Runtime>(
+    runtime: &R,
+    shared: &Arc<Shared>,
+    merge: Merge,
+    kind: SegmentKind,
+) -> Result<Option<BuiltSegment>, StoreError> {
+    let mut files = Vec::new();
+    for entry in merge.sources {
+        files.push((runtime.open_shared(&names::segment(entry.id))?, entry));
+    }
+    let id = shared.next_segment.fetch_add(1, Ordering::Relaxed);
+    let text = shared.options.text.clone();
+    let built = offload(runtime, move || {
+        let source = MergeSource::open(files, merge.range)?;
+        build(&source, kind, id, merge.range, &*text)
+    })
+    .await;
+    match built {
+        Some(Ok(built)) => Ok(built),
+        Some(Err(BuildError::Missing(missing))) => Err(StoreError::Missing(missing)),
+        Some(Err(error)) => Err(StoreError::Unusable(format!("segments cannot be merged: {error}"))),
+        None => Err(StoreError::Unusable("merging segments was broken off".into())),
+    }
+}
+
+/// Removes files of segments that the manifest does not name, except those that may be on their way into it.
+///
+/// # Errors
+/// What the disk says.
+pub async fn run_remove<R: Runtime>(runtime: &R, manifest: &Manifest) -> Result<(), StoreError> {
+    for entry in runtime.list(std::path::Path::new(names::SEGMENTS)).await? {
+        let Some(id) = names::parse_segment(&entry.name) else { continue };
+        // Ids at or above are being written by a sealer right now.
+        if id < manifest.next_segment
+            && entry.name.ends_with(".seg")
+            && !manifest.segments.iter().any(|s| s.id == id)
+        {
+            runtime.remove(&names::segment(id)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// One source of a merge.
+struct Input {
+    ordinals: Option<SharedSection>,
+    emails: Option<SharedSection>,
+    bodies: Option<SharedSection>,
+    heap: Option<SharedSection>,
+    /// The frame read last: neighbours share it.
+    frame: RefCell<Option<(u64, Bytes)>>,
+    id: u64,
+}
+
+impl Input {
+    fn section<'a>(
+        &self,
+        part: &'a Option<SharedSection>,
+        name: &str,
+    ) -> Result<&'a SharedSection, BuildError> {
+        part.as_ref().ok_or_else(|| {
+            BuildError::Missing(Missing {
+                segment: Some(self.id),
+                section: name.into(),
+                reason: "the segment has no such section".into(),
+            })
+        })
+    }
+
+    fn ordinal(&self, number: u64) -> Result<Ordinal, BuildError> {
+        let part = self.section(&self.ordinals, "ordinals")?;
+        let bytes = part.read(number.saturating_mul(ORDINAL as u64), ORDINAL).map_err(BuildError::Missing)?;
+        Ok(Ordinal::decode(&bytes)?)
+    }
+
+    fn email(&self, ordinal: &Ordinal) -> Result<Bytes, BuildError> {
+        let part = self.section(&self.emails, "emails")?;
+        part.read(ordinal.email_at, ordinal.email_len as usize).map_err(BuildError::Missing)
+    }
+
+    fn body(&self, ordinal: &Ordinal) -> Result<Bytes, BuildError> {
+        let part = self.section(&self.bodies, "bodies")?;
+        let mut frame = self.frame.borrow_mut();
+        if frame.as_ref().is_none_or(|(at, _)| *at != ordinal.frame_at) {
+            let bytes =
+                part.read(ordinal.frame_at, ordinal.frame_len as usize).map_err(BuildError::Missing)?;
+            *frame = Some((ordinal.frame_at, bytes));
+        }
+        let compressed = frame.as_ref().map(|(_, bytes)| bytes.clone()).unwrap_or_default();
+        body_in(&compressed, ordinal).map_err(|reason| {
+            BuildError::Missing(Missing { segment: Some(self.id), section: "bodies".into(), reason })
+        })
+    }
+
+    fn value(&self, at: &Location) -> Result<Bytes, BuildError> {
+        let part = self.section(&self.heap, "heap")?;
+        let bytes = part.read(at.offset, at.len as usize).map_err(BuildError::Missing)?;
+        heap_value(&bytes).map_err(|reason| {
+            BuildError::Missing(Missing { segment: Some(self.id), section: "heap".into(), reason })
+        })
+    }
+}
+
+/// The newest rows of several segments, inside one hash range.
+struct MergeSource {
+    inputs: Vec<Input>,
+    /// In (date, id) order: input, ordinal.
+    emails: Vec<(Position, usize, Ordinal)>,
+    rows: BTreeMap<Vec<u8>, (usize, Location)>,
+    indexes: BTreeMap<IndexId, BTreeSet<Bytes>>,
+}
+
+impl MergeSource {
+    fn open(files: Vec<(Arc<dyn SharedFile>, SegmentEntry)>, range: (u64, u64)) -> Result<Self, BuildError> {
+        let mut out =
+            Self { inputs: Vec::new(), emails: Vec::new(), rows: BTreeMap::new(), indexes: BTreeMap::new() };
+        for (file, entry) in &files {
+            out.add(file, entry, range)?;
+        }
+        let gone = out.deleted()?;
+        let mut emails = Vec::new();
+        for (key, (input, at)) in &out.rows {
+            let id = key
+                .split_first()
+                .filter(|(kind, _)| **kind == RowKind::Email as u8)
+                .and_then(|(_, k)| key_id(k));
+            let (Some(id), Some(source)) = (id, out.inputs.get(*input)) else { continue };
+            if !gone.contains(&id) {
+                let ordinal = source.ordinal(at.offset)?;
+                emails.push((Position { date: ordinal.date, id }, *input, ordinal));
+            }
+        }
+        emails.sort_unstable_by_key(|(position, ..)| *position);
+        out.emails = emails;
+        out.rows.retain(|key, _| match key.split_first() {
+            Some((kind, _)) if *kind == RowKind::Email as u8 => false,
+            Some((kind, key)) if *kind == RowKind::Place as u8 => {
+                key_id(key).is_none_or(|id| !gone.contains(&id))
+            }
+            _ => true,
+        });
+        out.index_all()?;
+        Ok(out)
+    }
+
+    fn add(
+        &mut self,
+        file: &Arc<dyn SharedFile>,
+        entry: &SegmentEntry,
+        range: (u64, u64),
+    ) -> Result<(), BuildError> {
+        let directory = shared_directory(file, entry).map_err(BuildError::Missing)?;
+        let find = |kind| SharedSection::find(file, &directory, kind, 0, None);
+        let number = self.inputs.len();
+        if let Some(primary) = find(SectionKind::Primary) {
+            for row in leaf_entries(&primary, &directory) {
+                let (key, at) = row.map_err(BuildError::Missing)?;
+                let Some((kind, own)) = key.split_first() else { continue };
+                let hash = shard_hash(RowKind::from_number(*kind)?, own);
+                let newer = self.rows.get(&key).is_none_or(|(_, old)| old.seq < at.seq);
+                if range.0 <= hash && hash <= range.1 && newer {
+                    self.rows.insert(key, (number, at));
+                }
+            }
+        }
+        self.inputs.push(Input {
+            ordinals: find(SectionKind::Ordinals),
+            emails: find(SectionKind::Emails),
+            bodies: find(SectionKind::Bodies),
+            heap: find(SectionKind::Heap),
+            frame: RefCell::new(None),
+            id: entry.id,
+        });
+        Ok(())
+    }
+
+    fn value(&self, input: usize, at: &Location) -> Result<Bytes, BuildError> {
+        let input = self.inputs.get(input).ok_or_else(|| BuildError::Other("a source is missing".into()))?;
+        input.value(at)
+    }
+
+    /// Emails that a mark among these rows says are deleted.
+    fn deleted(&self) -> Result<BTreeSet<Id>, BuildError> {
+        let mut out = BTreeSet::new();
+        let from = vec![RowKind::Mark as u8];
+        for (key, (input, at)) in self.rows.range(from.clone()..).take_while(|(k, _)| k.starts_with(&from)) {
+            let value = self.value(*input, at)?;
+            if access::<ArchivedMark>(&value)?.deleted {
+                out.extend(key.get(1..).and_then(key_id));
+            }
+        }
+        Ok(out)
+    }
+
+    fn index_all(&mut self) -> Result<(), BuildError> {
+        let mut indexes: BTreeMap<IndexId, BTreeSet<Bytes>> = BTreeMap::new();
+        let mut add = |kind: RowKind, key: &[u8], value: &[u8]| -> Result<(), BuildError> {
+            for (index, entry) in index::entries(kind, key, value)? {
+                indexes.entry(index).or_default().insert(entry.into());
+            }
+            Ok(())
+        };
+        for (position, input, ordinal) in &self.emails {
+            let Some(input) = self.inputs.get(*input) else { continue };
+            add(RowKind::Email, &position.id, &input.email(ordinal)?)?;
+        }
+        for (key, (input, at)) in &self.rows {
+            let Some((kind, own)) = key.split_first() else { continue };
+            let kind = RowKind::from_number(*kind)?;
+            if matches!(kind, RowKind::Place | RowKind::Mark) {
+                add(kind, own, &self.value(*input, at)?)?;
+            }
+        }
+        self.indexes = indexes;
+        Ok(())
+    }
+}
+
+impl Source for MergeSource {
+    fn emails(&self) -> Box<dyn Iterator<Item = Result<SourceEmail, BuildError>> + '_> {
+        Box::new(self.emails.iter().map(|(position, input, ordinal)| {
+            let input =
+                self.inputs.get(*input).ok_or_else(|| BuildError::Other("a source is missing".into()))?;
+            let (email, body) = (input.email(ordinal)?, input.body(ordinal)?);
+            Ok(SourceEmail { position: *position, seq: ordinal.seq, email, body })
+        }))
+    }
+
+    fn rows(&self) -> Box<dyn Iterator<Item = Result<SourceRow, BuildError>> + '_> {
+        Box::new(self.rows.iter().filter_map(|(key, (input, at))| {
+            let (kind, own) = key.split_first()?;
+            let row = RowKind::from_number(*kind).map_err(BuildError::from).and_then(|kind| {
+                Ok(SourceRow { kind, key: own.to_vec(), seq: at.seq, value: self.value(*input, at)? })
+            });
+            Some(row)
+        }))
+    }
+
+    fn index(&self, index: IndexId) -> Result<Vec<Bytes>, BuildError> {
+        Ok(self.indexes.get(&index).map(|keys| keys.iter().cloned().collect()).unwrap_or_default())
+    }
+
+    fn ids(&self) -> Vec<Id> {
+        let about = |kind: u8| kind == RowKind::Place as u8 || kind == RowKind::Mark as u8;
+        let others = self.rows.keys().filter_map(|key| {
+            let (kind, own) = key.split_first()?;
+            about(*kind).then(|| key_id(own))?
+        });
+        let all: BTreeSet<Id> = self.emails.iter().map(|(p, ..)| p.id).chain(others).collect();
+        all.into_iter().collect()
+    }
+}

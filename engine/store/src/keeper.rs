@@ -1,0 +1,173 @@
+//! The keeper of the manifest: the one task through which the store changes what it consists of.
+//!
+//! What always holds: a manifest is published whole and durable before anybody acts on it; numbers only go up; if
+//! a number is taken already, another writer has come, and this one stops.
+
+use crate::error::StoreError;
+use crate::names;
+use crate::shard::Reply;
+use async_channel::{Receiver, Sender};
+use postlode_format::manifest::{Manifest, SegmentEntry, number_of};
+use postlode_runtime::{DiskErrorKind, Runtime};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A change to the manifest.
+#[derive(Debug, Clone, Default)]
+pub struct Edit {
+    /// Segments that are new.
+    pub add: Vec<SegmentEntry>,
+    /// Segments that are gone.
+    pub remove: Vec<u64>,
+    /// The stream that `floor` and `drop_stream` speak of.
+    pub stream: u64,
+    /// From which row and file on the stream is still needed.
+    pub floor: Option<(u64, u32)>,
+    /// One more shard has sealed what the last writer left in its logs.
+    pub recovered: bool,
+    /// The stream is not needed any more.
+    pub drop_stream: bool,
+}
+
+/// What the keeper is asked.
+pub enum KeeperOp {
+    /// Change the manifest; answers with the new one.
+    Edit(Box<Edit>, Reply<Result<Arc<Manifest>, StoreError>>),
+    /// The manifest as it is.
+    Current(Reply<Arc<Manifest>>),
+}
+
+/// How to reach the keeper.
+#[derive(Clone)]
+pub struct KeeperHandle {
+    ops: Sender<KeeperOp>,
+}
+
+impl KeeperHandle {
+    /// A handle, and the queue that the keeper serves.
+    pub fn new() -> (Self, Receiver<KeeperOp>) {
+        let (ops, queue) = async_channel::unbounded();
+        (Self { ops }, queue)
+    }
+
+    /// Changes the manifest; durable when it returns.
+    ///
+    /// # Errors
+    /// What the disk says; the manifest is as before then.
+    pub async fn edit(&self, edit: Edit) -> Result<Arc<Manifest>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.ops.send(KeeperOp::Edit(Box::new(edit), reply)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// The manifest as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`].
+    pub async fn current(&self) -> Result<Arc<Manifest>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.ops.send(KeeperOp::Current(reply)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)
+    }
+}
+
+/// Manifests that stay on disk beside the current one: for a reader that has just listed the folder.
+const KEEP: u64 = 2;
+
+/// Serves the queue to its end. `old_streams` are dropped when `shards` shards have sealed them.
+pub async fn run<R: Runtime>(
+    runtime: R,
+    manifest: Manifest,
+    old_streams: Vec<u64>,
+    shards: usize,
+    queue: Receiver<KeeperOp>,
+) {
+    let mut current = Arc::new(manifest);
+    let mut recovered = 0usize;
+    while let Ok(op) = queue.recv().await {
+        match op {
+            KeeperOp::Current(reply) => drop(reply.send(current.clone())),
+            KeeperOp::Edit(edit, reply) => {
+                let all = recovered + usize::from(edit.recovered) >= shards;
+                let old: &[u64] = if edit.recovered && all { &old_streams } else { &[] };
+                let next = apply(&current, &edit, old);
+                let result = publish(&runtime, &next).await;
+                if result.is_ok() {
+                    recovered += usize::from(edit.recovered);
+                    remove_streams(&runtime, old).await;
+                    drop(runtime.remove(&names::manifest(next.number.saturating_sub(KEEP + 1))).await);
+                    current = Arc::new(next);
+                }
+                drop(reply.send(result.map(|()| current.clone())));
+            }
+        }
+    }
+}
+
+fn apply(current: &Manifest, edit: &Edit, old_streams: &[u64]) -> Manifest {
+    let mut next = current.clone();
+    next.number = current.number.saturating_add(1);
+    next.segments.retain(|s| !edit.remove.contains(&s.id));
+    for entry in &edit.add {
+        next.next_segment = next.next_segment.max(entry.id.saturating_add(1));
+        next.next_seq = next.next_seq.max(entry.max_seq.saturating_add(1));
+        next.segments.push(entry.clone());
+    }
+    if let (Some((floor, file)), Some(log)) =
+        (edit.floor, next.logs.iter_mut().find(|l| l.stream == edit.stream))
+    {
+        log.floor = floor;
+        log.first_file = file;
+        next.next_seq = next.next_seq.max(floor);
+    }
+    next.logs.retain(|l| !(edit.drop_stream && l.stream == edit.stream) && !old_streams.contains(&l.stream));
+    next
+}
+
+/// Publishes a manifest under its number.
+///
+/// # Errors
+/// [`StoreError::Unusable`] where the number is taken: another writer is at work.
+pub async fn publish<R: Runtime>(runtime: &R, manifest: &Manifest) -> Result<(), StoreError> {
+    let bytes = manifest.encode().map_err(StoreError::Refused)?;
+    let path = names::manifest(manifest.number);
+    match runtime.publish(&path, bytes).await {
+        Err(error) if error.kind == DiskErrorKind::Exists => Err(StoreError::Unusable(format!(
+            "manifest {} was written by another process: this writer has been replaced, open the store again",
+            manifest.number
+        ))),
+        other => other.map_err(StoreError::from),
+    }
+}
+
+/// Removes the files of streams that no manifest names any more.
+pub async fn remove_streams<R: Runtime>(runtime: &R, streams: &[u64]) {
+    if streams.is_empty() {
+        return;
+    }
+    for entry in runtime.list(Path::new(names::LOGS)).await.unwrap_or_default() {
+        if let Some((stream, file)) = names::parse_log(&entry.name)
+            && streams.contains(&stream)
+            && let Err(error) = runtime.remove(&names::log(stream, file)).await
+        {
+            tracing::warn!("{error}; it is removed at the next opening");
+        }
+    }
+}
+
+/// Largest manifest that is read.
+const MAX_MANIFEST: u64 = 512 << 20;
+
+/// The newest manifest; `None` for a store that has none yet.
+///
+/// # Errors
+/// [`StoreError::Format`] where the newest is damaged or of a newer format: an older one may name files that are
+/// gone, so nothing is guessed.
+pub async fn newest<R: Runtime>(runtime: &R) -> Result<Option<Manifest>, StoreError> {
+    let entries = runtime.list(Path::new(names::MANIFESTS)).await?;
+    let Some(number) = entries.iter().filter_map(|e| number_of(&e.name)).max() else { return Ok(None) };
+    let path = names::manifest(number);
+    let bytes = runtime.read_all(&path, MAX_MANIFEST).await?;
+    let decoded = Manifest::decode(number, &bytes);
+    decoded.map(Some).map_err(|source| StoreError::Format { what: path.display().to_string(), source })
+}

@@ -1,0 +1,229 @@
+//! Opening a store: lock, manifest, recovery, shards.
+//!
+//! What always holds: a writer holds the lock before it reads anything, and publishes a manifest of its own epoch
+//! before a shard accepts a row; a snapshot writes nothing at all.
+
+use crate::api::{Access, Missing, StoreOptions};
+use crate::error::StoreError;
+use crate::keeper::{self, KeeperHandle};
+use crate::maintenance::{self, Chore};
+use crate::names;
+use crate::recover::recover;
+use crate::shard::{Queues, ReadOp, Reply, Shard, Shared, Start, WriteOp};
+use crate::store::{Inner, ShardHandle};
+use async_channel::{Receiver, Sender};
+use postlode_format::manifest::{LogStream, Manifest};
+use postlode_format::row::{Row, shard_of, shard_range};
+use postlode_runtime::{Executor, LocalFuture, Lock, Runtime, Spawner};
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+/// What the handle needs beside the shards.
+pub struct Core {
+    /// What all shards share.
+    pub shared: Arc<Shared>,
+    /// Damage found when opening.
+    pub missing: Vec<Missing>,
+    /// The maintenance task.
+    pub chores: Sender<Chore>,
+}
+
+impl Core {
+    /// Asks the maintenance task and waits for its answer.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`].
+    pub async fn chore<T>(&self, chore: impl FnOnce(Reply<T>) -> Chore) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::async_channel();
+        self.chores.send(chore(reply)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Ends the maintenance task and frees the lock.
+    pub async fn stop(&self) {
+        // Closed already: it has ended.
+        drop(self.chore(Chore::Stop).await);
+    }
+}
+
+type StartMessage = (Start, KeeperHandle, Arc<Shared>, Reply<()>);
+
+/// What opening finds out before the shards start.
+struct Boot {
+    shared: Arc<Shared>,
+    keeper: KeeperHandle,
+    chores: Sender<Chore>,
+    starts: Vec<Start>,
+    missing: Vec<Missing>,
+}
+
+/// Opens a store.
+///
+/// # Errors
+/// As [`crate::Store::open`].
+pub async fn open<S: Spawner>(spawner: S, options: StoreOptions) -> Result<Inner, StoreError> {
+    let count = options.shards.max(1);
+    let mut handles = Vec::new();
+    let mut executors: Vec<Executor> = Vec::new();
+    let mut starts = Vec::new();
+    let (booted, boot) = oneshot::async_channel::<Result<Boot, StoreError>>();
+    let mut booted = Some(booted);
+    for index in 0..count {
+        let (reads_in, reads) = async_channel::bounded::<ReadOp>(options.queue.max(1));
+        let writes = async_channel::bounded::<WriteOp>(options.queue.max(1));
+        handles.push(ShardHandle { reads: reads_in, writes: writes.0.clone() });
+        let (start, started) = oneshot::async_channel::<StartMessage>();
+        starts.push(start);
+        let queues = Queues { reads, writes };
+        let boot = booted.take().map(|reply| (reply, options.clone()));
+        let main = move |runtime: S::Runtime| -> LocalFuture<()> {
+            Box::pin(async move {
+                if let Some((reply, options)) = boot {
+                    let result = boot_store(&runtime, options).await;
+                    let failed = result.is_err();
+                    drop(reply.send(result));
+                    if failed {
+                        return;
+                    }
+                }
+                // The sender is dropped where opening failed: then this executor just ends.
+                if let Ok((start, keeper, shared, reply)) = started.await {
+                    Shard::run(runtime, shared, start, queues, keeper, reply).await;
+                }
+            })
+        };
+        executors.push(spawner.start(&format!("shard-{index}"), Box::new(main))?);
+    }
+    let boot = boot.await.unwrap_or(Err(StoreError::Unusable("an executor ended while opening".into())));
+    let Boot { shared, keeper, chores, starts: messages, missing } = match boot {
+        Ok(boot) => boot,
+        Err(error) => {
+            drop(starts);
+            for executor in executors {
+                executor.join()?;
+            }
+            return Err(error);
+        }
+    };
+    let mut ready = Vec::new();
+    for (start, message) in starts.into_iter().zip(messages) {
+        let (reply, answer) = oneshot::async_channel();
+        start.send((message, keeper.clone(), shared.clone(), reply)).map_err(|_| StoreError::Closed)?;
+        ready.push(answer);
+    }
+    for answer in ready {
+        answer.await.map_err(|_| StoreError::Unusable("a shard ended while opening".into()))?;
+    }
+    let core = Core { shared, missing, chores };
+    Ok(Inner { core, shards: handles, keeper, executors: Mutex::new(executors) })
+}
+
+async fn boot_store<R: Runtime>(runtime: &R, options: StoreOptions) -> Result<Boot, StoreError> {
+    let write = options.access == Access::Write;
+    let mut lock: Option<Box<dyn Lock>> = None;
+    if write {
+        for dir in [names::MANIFESTS, names::LOGS, names::SEGMENTS] {
+            runtime.create_dir_all(Path::new(dir)).await?;
+        }
+        lock = Some(runtime.lock(Path::new(names::LOCK)).await?);
+    }
+    let found = keeper::newest(runtime).await?;
+    let mut manifest =
+        found.unwrap_or_else(|| Manifest { store: draw_id(runtime), next_seq: 1, ..Manifest::default() });
+    if write {
+        remove_leftovers(runtime, &manifest).await?;
+    }
+    let recovered = recover(runtime, &manifest).await?;
+    for missing in &recovered.missing {
+        tracing::error!("{missing}");
+    }
+    manifest.lost.extend(recovered.damage.iter().map(|(stream, d)| (*stream, d.lost.0, d.lost.1)));
+    let count = options.shards.max(1);
+    let next_seq = recovered.max_seq.saturating_add(1).max(manifest.next_seq).max(1);
+    let old_streams: Vec<u64> = manifest.logs.iter().map(|l| l.stream).collect();
+    let mut streams: Vec<Option<u64>> = vec![None; count];
+    if write {
+        manifest.number = manifest.number.saturating_add(1);
+        manifest.epoch = manifest.epoch.saturating_add(1);
+        for (index, slot) in streams.iter_mut().enumerate() {
+            let (low, high) = shard_range(index, count);
+            let stream = runtime.random_u64();
+            manifest.logs.push(LogStream {
+                stream,
+                epoch: manifest.epoch,
+                low,
+                high,
+                first_file: 0,
+                floor: next_seq,
+            });
+            *slot = Some(stream);
+        }
+        keeper::publish(runtime, &manifest).await?;
+    }
+    let mut parts: Vec<Vec<(u64, Row)>> = vec![Vec::new(); count];
+    for (seq, row) in recovered.rows {
+        if let Some(part) = parts.get_mut(shard_of(row.hash(), count)) {
+            part.push((seq, row));
+        }
+    }
+    let shared_manifest = Arc::new(manifest.clone());
+    let starts = parts
+        .into_iter()
+        .zip(streams)
+        .enumerate()
+        .map(|(index, (recovered, stream))| Start {
+            index,
+            range: shard_range(index, count),
+            manifest: shared_manifest.clone(),
+            recovered,
+            next_seq,
+            stream,
+        })
+        .collect();
+    let shared = Arc::new(Shared {
+        options,
+        generation: AtomicU64::new(manifest.number),
+        memtables: AtomicU64::new(0),
+        next_segment: AtomicU64::new(manifest.next_segment.max(1)),
+    });
+    let (keeper, queue) = KeeperHandle::new();
+    runtime.spawn(Box::pin(keeper::run(runtime.clone(), manifest, old_streams, count, queue)));
+    let (chores, chore_queue): (Sender<Chore>, Receiver<Chore>) = async_channel::bounded(16);
+    runtime.spawn(Box::pin(maintenance::run(
+        runtime.clone(),
+        shared.clone(),
+        keeper.clone(),
+        lock,
+        chore_queue,
+    )));
+    Ok(Boot { shared, keeper, chores, starts, missing: recovered.missing })
+}
+
+fn draw_id<R: Runtime>(runtime: &R) -> [u8; 16] {
+    let pair = [runtime.random_u64(), runtime.random_u64()];
+    let mut id = [0u8; 16];
+    for (to, from) in id.iter_mut().zip(pair.iter().flat_map(|n| n.to_le_bytes())) {
+        *to = from;
+    }
+    id
+}
+
+/// Removes what a writer that was stopped left behind: segments and logs that no manifest names.
+async fn remove_leftovers<R: Runtime>(runtime: &R, manifest: &Manifest) -> Result<(), StoreError> {
+    for entry in runtime.list(Path::new(names::SEGMENTS)).await? {
+        let named = names::parse_segment(&entry.name)
+            .is_some_and(|id| entry.name.ends_with(".seg") && manifest.segments.iter().any(|s| s.id == id));
+        if !named && names::parse_segment(&entry.name).is_some() {
+            runtime.remove(&Path::new(names::SEGMENTS).join(&entry.name)).await?;
+        }
+    }
+    for entry in runtime.list(Path::new(names::LOGS)).await? {
+        let Some((stream, file)) = names::parse_log(&entry.name) else { continue };
+        let needed = manifest.logs.iter().any(|l| l.stream == stream && file >= l.first_file);
+        if !needed {
+            runtime.remove(&names::log(stream, file)).await?;
+        }
+    }
+    Ok(())
+}

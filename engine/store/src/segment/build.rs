@@ -1,0 +1,283 @@
+//! Turns rows into the bytes of a segment's file. Runs on the CPU pool.
+//!
+//! What always holds: emails lie in (date, id) order, so ordinals are in date order; a body lies in the frame of
+//! its neighbours, so that reading a page of hits decompresses few frames.
+
+use super::source::{BuildError, Source};
+use super::writer::SegmentWriter;
+use crate::api::{TextBuilder, TextDoc};
+use crate::memtable::full_key;
+use bytes::Bytes;
+use postlode_format::bloom::Bloom;
+use postlode_format::index::IndexId;
+use postlode_format::manifest::{SegmentEntry, SegmentKind};
+use postlode_format::row::RowKind;
+use postlode_format::segment::{Directory, Location, Ordinal, SectionKind};
+use std::collections::BTreeMap;
+
+/// Block size of rkyv records, ordinals, heap, bloom filter and text.
+const RECORD_BLOCK: usize = 16_384;
+/// Block size of compressed bodies.
+const BODY_BLOCK: usize = 32_768;
+/// Raw bytes of bodies that are compressed together.
+const FRAME_BYTES: usize = 64 << 10;
+const ZSTD_LEVEL: i32 = 3;
+/// First byte of a heap value: how the rest is to be read.
+pub const RAW: u8 = 0;
+/// First byte of a heap value that is one zstd frame.
+pub const ZSTD: u8 = 1;
+/// Values below this are not worth compressing one by one.
+const COMPRESS_FROM: usize = 512;
+
+/// A built segment.
+pub struct BuiltSegment {
+    /// What the manifest will say.
+    pub entry: SegmentEntry,
+    /// The whole file.
+    pub bytes: Vec<u8>,
+}
+
+/// Builds one segment of `kind` over the hash range; `None` where the source has no rows for that kind.
+///
+/// # Errors
+/// See [`BuildError`].
+pub fn build(
+    source: &dyn Source,
+    kind: SegmentKind,
+    id: u64,
+    range: (u64, u64),
+    text: &dyn TextBuilder,
+) -> Result<Option<BuiltSegment>, BuildError> {
+    let mut writer = SegmentWriter::new(id);
+    let mut sums = Sums { min_date: i64::MAX, max_date: i64::MIN, ..Sums::default() };
+    let mut primary: BTreeMap<Vec<u8>, Location> = BTreeMap::new();
+    if kind == SegmentKind::Mail {
+        emails(source, &mut writer, &mut sums, &mut primary, text)?;
+    }
+    heap(source, kind, &mut writer, &mut sums, &mut primary)?;
+    if primary.is_empty() {
+        return Ok(None);
+    }
+    writer.tree(SectionKind::Primary, 0, primary.iter().map(|(key, at)| (key.as_slice(), at.encode())))?;
+    if kind == SegmentKind::Mail {
+        indexes(source, &mut writer)?;
+    }
+    let rows: u64 = sums.rows.values().sum();
+    let emails = sums.rows.get(&(RowKind::Email as u8)).copied().unwrap_or(0);
+    let directory = Directory {
+        id,
+        kind,
+        low: range.0,
+        high: range.1,
+        sections: Vec::new(),
+        rows: sums.rows.into_iter().collect(),
+        min_date: sums.min_date,
+        max_date: sums.max_date,
+        max_seq: sums.max_seq,
+    };
+    let bytes = writer.finish(directory)?;
+    let entry = SegmentEntry {
+        id,
+        kind,
+        low: range.0,
+        high: range.1,
+        bytes: bytes.len() as u64,
+        emails,
+        rows,
+        min_date: sums.min_date,
+        max_date: sums.max_date,
+        max_seq: sums.max_seq,
+        addons: Vec::new(),
+    };
+    Ok(Some(BuiltSegment { entry, bytes }))
+}
+
+#[derive(Default)]
+struct Sums {
+    rows: BTreeMap<u8, u64>,
+    min_date: i64,
+    max_date: i64,
+    max_seq: u64,
+}
+
+impl Sums {
+    fn count(&mut self, kind: RowKind, seq: u64) {
+        *self.rows.entry(kind as u8).or_default() += 1;
+        self.max_seq = self.max_seq.max(seq);
+    }
+}
+
+fn emails(
+    source: &dyn Source,
+    writer: &mut SegmentWriter,
+    sums: &mut Sums,
+    primary: &mut BTreeMap<Vec<u8>, Location>,
+    text: &dyn TextBuilder,
+) -> Result<(), BuildError> {
+    let mut ordinals: Vec<Ordinal> = Vec::new();
+    let mut section = writer.section(SectionKind::Emails, 0, RECORD_BLOCK);
+    for e in source.emails() {
+        let e = e?;
+        let ordinal = Ordinal {
+            date: e.position.date,
+            id: e.position.id,
+            seq: e.seq,
+            email_at: section.position(),
+            email_len: length(e.email.len())?,
+            frame_at: 0,
+            frame_len: 0,
+            body_at: 0,
+            body_len: 0,
+        };
+        section.write(&e.email)?;
+        let at = Location { offset: ordinals.len() as u64, len: 0, seq: e.seq };
+        primary.insert(full_key(RowKind::Email, &e.position.id), at);
+        sums.count(RowKind::Email, e.seq);
+        sums.min_date = sums.min_date.min(e.position.date);
+        sums.max_date = sums.max_date.max(e.position.date);
+        ordinals.push(ordinal);
+    }
+    if ordinals.is_empty() {
+        return Ok(());
+    }
+    let count = ordinals.len() as u64;
+    section.end(count)?;
+    bodies(source, writer, sums, &mut ordinals)?;
+
+    let mut section = writer.section(SectionKind::Ordinals, 0, RECORD_BLOCK);
+    for ordinal in &ordinals {
+        section.write(&ordinal.encode())?;
+    }
+    section.end(count)?;
+
+    let mut emails = source.emails();
+    let mut unreadable = None;
+    let built = text.build(&mut || match emails.next()? {
+        Ok(e) => Some(TextDoc { email: e.email, body: e.body }),
+        Err(error) => {
+            unreadable = Some(error);
+            None
+        }
+    });
+    if let Some(error) = unreadable {
+        return Err(error);
+    }
+    let index = built.map_err(BuildError::Other)?;
+    let mut section = writer.section(SectionKind::Text, 0, RECORD_BLOCK);
+    section.write(&index)?;
+    section.end(count)?;
+    Ok(())
+}
+
+fn bodies(
+    source: &dyn Source,
+    writer: &mut SegmentWriter,
+    sums: &mut Sums,
+    ordinals: &mut [Ordinal],
+) -> Result<(), BuildError> {
+    let mut compressor = compressor()?;
+    let mut section = writer.section(SectionKind::Bodies, 0, BODY_BLOCK);
+    let mut raw: Vec<u8> = Vec::new();
+    let mut first = 0usize;
+    let mut next = 0usize;
+    let mut flush = |raw: &mut Vec<u8>, members: &mut [Ordinal]| -> Result<(), BuildError> {
+        let frame = compressor.compress(raw).map_err(|e| BuildError::Other(format!("zstd: {e}")))?;
+        let (frame_at, frame_len) = (section.position(), length(frame.len())?);
+        for ordinal in members {
+            ordinal.frame_at = frame_at;
+            ordinal.frame_len = frame_len;
+        }
+        section.write(&frame)?;
+        raw.clear();
+        Ok(())
+    };
+    for e in source.emails() {
+        let e = e?;
+        let Some(ordinal) = ordinals.get_mut(next) else {
+            return Err(BuildError::Other("the source gave more emails the second time".into()));
+        };
+        ordinal.body_at = length(raw.len())?;
+        ordinal.body_len = length(e.body.len())?;
+        raw.extend_from_slice(&e.body);
+        sums.count(RowKind::Body, e.seq);
+        next += 1;
+        if raw.len() >= FRAME_BYTES {
+            flush(&mut raw, ordinals.get_mut(first..next).unwrap_or_default())?;
+            first = next;
+        }
+    }
+    if first < next {
+        flush(&mut raw, ordinals.get_mut(first..next).unwrap_or_default())?;
+    }
+    section.end(next as u64)?;
+    Ok(())
+}
+
+fn compressor() -> Result<zstd::bulk::Compressor<'static>, BuildError> {
+    zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(|e| BuildError::Other(format!("zstd: {e}")))
+}
+
+fn heap(
+    source: &dyn Source,
+    kind: SegmentKind,
+    writer: &mut SegmentWriter,
+    sums: &mut Sums,
+    primary: &mut BTreeMap<Vec<u8>, Location>,
+) -> Result<(), BuildError> {
+    let mut compressor = compressor()?;
+    let mut section = writer.section(SectionKind::Heap, 0, RECORD_BLOCK);
+    let mut count = 0u64;
+    for row in source.rows() {
+        let row = row?;
+        let is_blob = row.kind == RowKind::BlobChunk;
+        if is_blob != (kind == SegmentKind::Blobs) {
+            continue;
+        }
+        let value = heap_value(&row.value, &mut compressor)?;
+        let at = Location { offset: section.position(), len: length(value.len())?, seq: row.seq };
+        section.write(&value)?;
+        primary.insert(full_key(row.kind, &row.key), at);
+        sums.count(row.kind, row.seq);
+        count += 1;
+    }
+    section.end(count)?;
+    Ok(())
+}
+
+fn heap_value(value: &Bytes, compressor: &mut zstd::bulk::Compressor<'_>) -> Result<Vec<u8>, BuildError> {
+    let mut out = Vec::with_capacity(value.len() + 1);
+    if value.len() >= COMPRESS_FROM {
+        let frame = compressor.compress(value).map_err(|e| BuildError::Other(format!("zstd: {e}")))?;
+        if frame.len() < value.len() - value.len() / 16 {
+            out.push(ZSTD);
+            out.extend_from_slice(&frame);
+            return Ok(out);
+        }
+    }
+    out.push(RAW);
+    out.extend_from_slice(value);
+    Ok(out)
+}
+
+fn indexes(source: &dyn Source, writer: &mut SegmentWriter) -> Result<(), BuildError> {
+    for index in IndexId::ALL {
+        let keys = source.index(index)?;
+        if !keys.is_empty() {
+            writer.tree(SectionKind::Index, index as u16, keys.iter().map(|key| (key, [])))?;
+        }
+    }
+    let ids = source.ids();
+    let mut bloom = Bloom::with_capacity(ids.len());
+    for id in &ids {
+        bloom.insert(id);
+    }
+    let mut section = writer.section(SectionKind::Bloom, 0, RECORD_BLOCK);
+    section.write(bloom.as_bytes())?;
+    section.end(ids.len() as u64)?;
+    Ok(())
+}
+
+fn length(n: usize) -> Result<u32, BuildError> {
+    u32::try_from(n)
+        .map_err(|_| BuildError::Other(format!("a record of {n} bytes is too large for a segment")))
+}

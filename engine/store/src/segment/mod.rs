@@ -1,0 +1,8 @@
+//! Sealed segments: building them, reading them.
+
+pub mod build;
+pub mod reader;
+pub mod shared;
+pub mod source;
+pub mod tree;
+pub mod writer;

@@ -1,0 +1,312 @@
+//! A sealed segment as its shard reads it.
+//!
+//! What always holds: no byte is believed before its block's CRC was checked; a part that cannot be read is a
+//! [`Missing`] that names segment and section, and says nothing about the other parts.
+
+use super::build::{RAW, ZSTD};
+use super::shared::{SharedSection, checked, pieces};
+use super::tree::{self, Pages};
+use crate::api::{KeyRange, Missing, SectionRead, SegmentText};
+use crate::cache::BlockCache;
+use crate::memtable::full_key;
+use crate::names;
+use bytes::{Bytes, BytesMut};
+use postlode_format::FormatError;
+use postlode_format::block::BlockPlace;
+use postlode_format::bloom::Bloom;
+use postlode_format::id::Id;
+use postlode_format::index::IndexId;
+use postlode_format::limits::{MAX_VALUE, PAGE};
+use postlode_format::manifest::{SegmentEntry, SegmentKind};
+use postlode_format::row::RowKind;
+use postlode_format::segment::{
+    DIRECTORY_BLOCK, Directory, Location, ORDINAL, Ordinal, Section, SectionKind, check_header,
+    directory_block, read_trailer,
+};
+use postlode_runtime::{DiskFile, OpenMode, Runtime, SharedFile};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// An open segment.
+pub struct Segment<R: Runtime> {
+    /// What the manifest says of it.
+    pub entry: SegmentEntry,
+    state: Result<Open<R>, Missing>,
+}
+
+struct Open<R: Runtime> {
+    file: R::File,
+    shared: Arc<dyn SharedFile>,
+    directory: Directory,
+    bloom: Option<Bloom>,
+    cache: BlockCache,
+}
+
+/// One section of an open segment.
+struct Part<'a, R: Runtime> {
+    open: &'a Open<R>,
+    number: u16,
+    section: Section,
+}
+
+fn whole(id: u64, section: &str, reason: impl ToString) -> Missing {
+    Missing { segment: Some(id), section: section.into(), reason: reason.to_string() }
+}
+
+/// Opens a segment's file and reads its directory.
+async fn open<R: Runtime>(runtime: &R, entry: &SegmentEntry, cache: BlockCache) -> Result<Open<R>, Missing> {
+    let path = names::segment(entry.id);
+    let id = entry.id;
+    let file = runtime.open(&path, OpenMode::Read).await.map_err(|e| whole(id, "file", e))?;
+    let size = file.size().await.map_err(|e| whole(id, "file", e))?;
+    if size != entry.bytes {
+        return Err(whole(id, "file", format!("it has {size} bytes, the manifest says {}", entry.bytes)));
+    }
+    let head = file.read_at(0, PAGE).await.map_err(|e| whole(id, "header", e))?;
+    check_header(id, &head).map_err(|e| whole(id, "header", e))?;
+    let directory = read_directory(&file, id, size).await?;
+    let shared = runtime.open_shared(&path).map_err(|e| whole(id, "file", e))?;
+    let mut open = Open { file, shared, directory, bloom: None, cache };
+    // A filter that cannot be read only costs time: every lookup then goes to the tree.
+    if let Some(part) = open.part(SectionKind::Bloom, 0) {
+        let len = usize::try_from(part.section.bytes).unwrap_or(0);
+        let bytes = part.read(0, len).await.ok();
+        open.bloom = bytes.and_then(|b| Bloom::from_bytes(b.to_vec()).ok());
+    }
+    Ok(open)
+}
+
+async fn read_directory<F: DiskFile>(file: &F, id: u64, size: u64) -> Result<Directory, Missing> {
+    let name = |e: &dyn ToString| whole(id, "directory", e.to_string());
+    let tail_at = size.checked_sub(PAGE as u64).ok_or_else(|| name(&"the file is too short"))?;
+    let tail = file.read_at(tail_at, PAGE).await.map_err(|e| name(&e))?;
+    let (at, len) = read_trailer(id, size, &tail).map_err(|e| name(&e))?;
+    let mut record = Vec::new();
+    let blocks = postlode_format::block::count(len, DIRECTORY_BLOCK);
+    for number in 0..blocks {
+        let from = at.saturating_add(number.saturating_mul(DIRECTORY_BLOCK as u64));
+        let bytes = file.read_at(from, DIRECTORY_BLOCK).await.map_err(|e| name(&e))?;
+        let place = directory_block(id, u32::try_from(number).unwrap_or(u32::MAX));
+        record.extend_from_slice(&checked(place, &bytes).map_err(|e| name(&e))?);
+    }
+    record.truncate(usize::try_from(len).unwrap_or(0));
+    Directory::decode(&record, id, size).map_err(|e| name(&e))
+}
+
+impl<R: Runtime> Open<R> {
+    fn part(&self, kind: SectionKind, index: u16) -> Option<Part<'_, R>> {
+        let (number, section) = self.directory.find(kind, index)?;
+        Some(Part { open: self, number, section })
+    }
+}
+
+impl<R: Runtime> Part<'_, R> {
+    fn name(&self, reason: impl ToString) -> Missing {
+        whole(self.open.directory.id, &self.section.name(), reason)
+    }
+
+    async fn block(&self, number: u32) -> Result<Bytes, Missing> {
+        let place = BlockPlace { segment: self.open.directory.id, section: self.number, block: number };
+        if let Some(found) = self.open.cache.get(place) {
+            return Ok(found);
+        }
+        let size = self.section.block_size as usize;
+        let at = self.section.offset.saturating_add(u64::from(number).saturating_mul(size as u64));
+        let name = |e: &dyn ToString| self.name(format!("block {number}: {}", e.to_string()));
+        let bytes = self.open.file.read_at(at, size).await.map_err(|e| name(&e))?;
+        let payload = checked(place, &bytes).map_err(|e| name(&e))?;
+        self.open.cache.insert(place, payload.clone());
+        Ok(payload)
+    }
+
+    async fn read(&self, offset: u64, len: usize) -> Result<Bytes, Missing> {
+        let pieces = pieces(&self.section, offset, len)
+            .ok_or_else(|| self.name(format!("bytes {offset}+{len} lie outside it")))?;
+        if let [(number, from, take)] = pieces.as_slice() {
+            let block = self.block(*number).await?;
+            return Ok(block.slice(*from..from.saturating_add(*take)));
+        }
+        let mut out = BytesMut::with_capacity(len);
+        for (number, from, take) in pieces {
+            let block = self.block(number).await?;
+            out.extend_from_slice(block.get(from..from.saturating_add(take)).unwrap_or_default());
+        }
+        Ok(out.freeze())
+    }
+}
+
+impl<R: Runtime> Pages for Part<'_, R> {
+    fn section(&self) -> &Section {
+        &self.section
+    }
+
+    async fn page(&self, block: u32) -> Result<Bytes, Missing> {
+        self.block(block).await
+    }
+
+    fn damaged(&self, error: FormatError) -> Missing {
+        self.name(error)
+    }
+}
+
+/// A heap value without its codec byte, decompressed where it is compressed.
+pub fn heap_value(bytes: &Bytes) -> Result<Bytes, String> {
+    match bytes.split_first() {
+        Some((&RAW, _)) => Ok(bytes.slice(1..)),
+        Some((&ZSTD, frame)) => decompress(frame, MAX_VALUE).map(Bytes::from),
+        _ => Err("a value's codec is unknown".into()),
+    }
+}
+
+/// Decompresses a frame that says how long it is, if that is at most `limit`.
+fn decompress(frame: &[u8], limit: usize) -> Result<Vec<u8>, String> {
+    let size = zstd::zstd_safe::get_frame_content_size(frame).ok().flatten();
+    let size = size.and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= limit);
+    let size = size.ok_or("a compressed frame does not tell a size within the limits")?;
+    zstd::bulk::decompress(frame, size).map_err(|e| format!("zstd: {e}"))
+}
+
+/// The longest frame of bodies: one body of the largest size after others that just did not fill it.
+const MAX_FRAME: usize = MAX_VALUE + (1 << 20);
+
+/// A body out of its decompressed frame.
+pub fn body_in(frame: &[u8], ordinal: &Ordinal) -> Result<Bytes, String> {
+    let raw = decompress(frame, MAX_FRAME)?;
+    let from = ordinal.body_at as usize;
+    let to = from.saturating_add(ordinal.body_len as usize);
+    if to > raw.len() {
+        return Err("a body does not lie inside its frame".into());
+    }
+    Ok(Bytes::from(raw).slice(from..to))
+}
+
+impl<R: Runtime> Segment<R> {
+    /// Opens a segment. One that cannot be opened is there all the same, and names itself in every answer.
+    pub async fn open(runtime: &R, entry: SegmentEntry, cache: BlockCache) -> Rc<Self> {
+        let state = open(runtime, &entry, cache).await;
+        if let Err(missing) = &state {
+            tracing::error!("{missing}");
+        }
+        Rc::new(Self { entry, state })
+    }
+
+    fn opened(&self) -> Result<&Open<R>, Missing> {
+        self.state.as_ref().map_err(Clone::clone)
+    }
+
+    /// Why it cannot be read at all.
+    pub fn broken(&self) -> Option<Missing> {
+        self.state.as_ref().err().cloned()
+    }
+
+    /// May it hold rows about this email?
+    pub fn may_contain(&self, id: &Id) -> bool {
+        let filter = self.state.as_ref().ok().and_then(|o| o.bloom.as_ref());
+        self.entry.kind == SegmentKind::Mail && filter.is_none_or(|bloom| bloom.may_contain(id))
+    }
+
+    /// Where a row lies.
+    pub async fn location(&self, kind: RowKind, key: &[u8]) -> Result<Option<Location>, Missing> {
+        let Some(part) = self.opened()?.part(SectionKind::Primary, 0) else { return Ok(None) };
+        match tree::get(&part, &full_key(kind, key)).await? {
+            Some(value) => Location::decode(&value).map(Some).map_err(|e| part.name(e)),
+            None => Ok(None),
+        }
+    }
+
+    /// The ordinal entry of an email.
+    async fn ordinal(&self, number: u64) -> Result<Ordinal, Missing> {
+        let open = self.opened()?;
+        let Some(part) = open.part(SectionKind::Ordinals, 0) else {
+            return Err(whole(self.entry.id, "ordinals", "the segment has no such section"));
+        };
+        let bytes = part.read(number.saturating_mul(ORDINAL as u64), ORDINAL).await?;
+        Ordinal::decode(&bytes).map_err(|e| part.name(e))
+    }
+
+    /// An email's record.
+    pub async fn email(&self, id: &Id) -> Result<Option<Bytes>, Missing> {
+        let Some(at) = self.location(RowKind::Email, id).await? else { return Ok(None) };
+        let ordinal = self.ordinal(at.offset).await?;
+        let Some(part) = self.opened()?.part(SectionKind::Emails, 0) else {
+            return Err(whole(self.entry.id, "emails", "the segment has no such section"));
+        };
+        part.read(ordinal.email_at, ordinal.email_len as usize).await.map(Some)
+    }
+
+    /// An email's body record.
+    pub async fn body(&self, id: &Id) -> Result<Option<Bytes>, Missing> {
+        let Some(at) = self.location(RowKind::Email, id).await? else { return Ok(None) };
+        let ordinal = self.ordinal(at.offset).await?;
+        let Some(part) = self.opened()?.part(SectionKind::Bodies, 0) else {
+            return Err(whole(self.entry.id, "bodies", "the segment has no such section"));
+        };
+        let frame = part.read(ordinal.frame_at, ordinal.frame_len as usize).await?;
+        body_in(&frame, &ordinal).map(Some).map_err(|e| part.name(e))
+    }
+
+    /// Any other row's record.
+    pub async fn value(&self, at: Location) -> Result<Bytes, Missing> {
+        let Some(part) = self.opened()?.part(SectionKind::Heap, 0) else {
+            return Err(whole(self.entry.id, "heap", "the segment has no such section"));
+        };
+        let bytes = part.read(at.offset, at.len as usize).await?;
+        heap_value(&bytes).map_err(|e| part.name(e))
+    }
+
+    /// Rows of a kind whose keys lie in a range of full keys: key without the kind, location.
+    pub async fn locations(
+        &self,
+        range: &KeyRange,
+        limit: usize,
+        missing: &mut Vec<Missing>,
+    ) -> Result<Vec<(Vec<u8>, Location)>, Missing> {
+        let Some(part) = self.opened()?.part(SectionKind::Primary, 0) else { return Ok(Vec::new()) };
+        let entries = tree::scan(&part, range, false, limit, |_| true, missing).await?;
+        let decode = |(mut key, value): (Vec<u8>, Bytes)| {
+            let at = Location::decode(&value).map_err(|e| part.name(e))?;
+            key.drain(..1.min(key.len()));
+            Ok((key, at))
+        };
+        entries.into_iter().map(decode).collect()
+    }
+
+    /// Keys of an index.
+    pub async fn scan(
+        &self,
+        index: IndexId,
+        range: &KeyRange,
+        descending: bool,
+        limit: usize,
+        keep: impl Fn(&[u8]) -> bool,
+        missing: &mut Vec<Missing>,
+    ) -> Result<Vec<Bytes>, Missing> {
+        let Some(part) = self.opened()?.part(SectionKind::Index, index as u16) else { return Ok(Vec::new()) };
+        let entries = tree::scan(&part, range, descending, limit, keep, missing).await?;
+        Ok(entries.into_iter().map(|(key, _)| Bytes::from(key)).collect())
+    }
+
+    /// Number of keys of an index in a range.
+    pub async fn count(&self, index: IndexId, range: &KeyRange) -> Result<u64, Missing> {
+        match self.opened()?.part(SectionKind::Index, index as u16) {
+            Some(part) => tree::count(&part, range).await,
+            None => Ok(0),
+        }
+    }
+
+    /// What text search reads; `None` for a segment without emails.
+    pub fn text(&self) -> Result<Option<SegmentText>, Missing> {
+        let open = self.opened()?;
+        let find = |kind| SharedSection::find(&open.shared, &open.directory, kind, 0, Some(&open.cache));
+        let (Some(text), Some(ordinals)) = (find(SectionKind::Text), find(SectionKind::Ordinals)) else {
+            return Ok(None);
+        };
+        let text: Arc<dyn SectionRead> = Arc::new(text);
+        Ok(Some(SegmentText {
+            id: self.entry.id,
+            emails: self.entry.emails,
+            text,
+            ordinals: Arc::new(ordinals),
+        }))
+    }
+}

@@ -1,0 +1,89 @@
+//! What a segment is built from: a memtable, or segments that are merged.
+
+use crate::api::Missing;
+use crate::memtable::Memtable;
+use bytes::Bytes;
+use postlode_format::id::Id;
+use postlode_format::index::{IndexId, Position};
+use postlode_format::row::RowKind;
+
+/// One email on its way into a segment.
+pub struct SourceEmail {
+    /// Its place in every order.
+    pub position: Position,
+    /// Sequence number.
+    pub seq: u64,
+    /// The Email record.
+    pub email: Bytes,
+    /// The Body record.
+    pub body: Bytes,
+}
+
+/// One other row on its way into a segment.
+pub struct SourceRow {
+    /// What it is.
+    pub kind: RowKind,
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Sequence number.
+    pub seq: u64,
+    /// The record.
+    pub value: Bytes,
+}
+
+/// Rows to build a segment from. Each method may be called more than once and gives the same each time.
+pub trait Source {
+    /// Emails in (date, id) order.
+    fn emails(&self) -> Box<dyn Iterator<Item = Result<SourceEmail, BuildError>> + '_>;
+    /// All other rows, in the order of kind and key.
+    fn rows(&self) -> Box<dyn Iterator<Item = Result<SourceRow, BuildError>> + '_>;
+    /// Keys of an index in ascending order.
+    ///
+    /// # Errors
+    /// Bytes that cannot be read.
+    fn index(&self, index: IndexId) -> Result<Vec<Bytes>, BuildError>;
+    /// Ids of all rows about emails.
+    fn ids(&self) -> Vec<Id>;
+}
+
+impl Source for Memtable {
+    fn emails(&self) -> Box<dyn Iterator<Item = Result<SourceEmail, BuildError>> + '_> {
+        Box::new(self.ordered_emails().into_iter().map(|(position, id)| {
+            let row = self.get(RowKind::Email, &id);
+            let body = self.get(RowKind::Body, &id);
+            let (Some(row), Some(body)) = (row, body) else {
+                return Err(BuildError::Other("an email in the memtable has no body".into()));
+            };
+            Ok(SourceEmail { position, seq: row.seq, email: row.value.clone(), body: body.value.clone() })
+        }))
+    }
+
+    fn rows(&self) -> Box<dyn Iterator<Item = Result<SourceRow, BuildError>> + '_> {
+        let other = |kind: &RowKind| !matches!(kind, RowKind::Email | RowKind::Body);
+        Box::new(Memtable::rows(self).filter(move |(kind, ..)| other(kind)).map(|(kind, key, row)| {
+            Ok(SourceRow { kind, key: key.to_vec(), seq: row.seq, value: row.value.clone() })
+        }))
+    }
+
+    fn index(&self, index: IndexId) -> Result<Vec<Bytes>, BuildError> {
+        Ok(self.indexes().get(&index).map(|keys| keys.iter().cloned().collect()).unwrap_or_default())
+    }
+
+    fn ids(&self) -> Vec<Id> {
+        Memtable::ids(self).into_iter().collect()
+    }
+}
+
+/// Why a segment could not be built.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BuildError {
+    /// A row breaks the format.
+    #[error(transparent)]
+    Format(#[from] postlode_format::FormatError),
+    /// A source segment is damaged.
+    #[error("{0}")]
+    Missing(Missing),
+    /// The text index could not be built, or the compressor failed.
+    #[error("{0}")]
+    Other(String),
+}

@@ -1,0 +1,166 @@
+//! Walks the B+trees of segments. A [`Pages`] gives checked pages; whether from an executor's file or, on the CPU
+//! pool, from a shared one, is its business.
+//!
+//! What always holds: leaves lie one after the other from block 0, so a scan goes from leaf to leaf without the
+//! levels above; a leaf that cannot be read is named and passed over, the rest still answers.
+
+use crate::api::{KeyRange, Missing};
+use bytes::Bytes;
+use postlode_format::FormatError;
+use postlode_format::btree::{Child, MAX_HEIGHT, Page};
+use postlode_format::segment::Section;
+
+/// Gives the pages of one tree.
+#[allow(async_fn_in_trait, reason = "futures of a shard never leave its executor, so they need not be Send")]
+pub trait Pages {
+    /// The tree's section.
+    fn section(&self) -> &Section;
+    /// Payload of a block, checked.
+    async fn page(&self, block: u32) -> Result<Bytes, Missing>;
+    /// Names a page that breaks the format.
+    fn damaged(&self, error: FormatError) -> Missing;
+}
+
+/// Keys with values.
+pub type Entries = Vec<(Vec<u8>, Bytes)>;
+
+async fn load<P: Pages>(pages: &P, block: u32) -> Result<Page, Missing> {
+    Page::parse(pages.page(block).await?).map_err(|e| pages.damaged(e))
+}
+
+/// The leaf in which `key` is or would be, and how many entries lie in leaves before it.
+async fn descend<P: Pages>(pages: &P, key: &[u8]) -> Result<(u32, Page, u64), Missing> {
+    let section = *pages.section();
+    let mut block = section.root;
+    let mut before = 0u64;
+    for _ in 0..section.height.min(MAX_HEIGHT) {
+        let page = load(pages, block).await?;
+        if page.is_leaf() {
+            return Ok((block, page, before));
+        }
+        let at = page.lower_bound(key).map_err(|e| pages.damaged(e))?;
+        let entries = page.entries().map_err(|e| pages.damaged(e))?;
+        // The child whose first key is the last one not above `key`.
+        let exact = entries.get(at).is_some_and(|(k, _)| k.as_slice() == key);
+        let chosen = if exact { at } else { at.saturating_sub(1) };
+        for (n, (_, value)) in entries.iter().enumerate() {
+            let child = Child::decode(value).map_err(|e| pages.damaged(e))?;
+            if n == chosen {
+                block = child.block;
+                break;
+            }
+            before = before.saturating_add(child.below);
+        }
+    }
+    Err(pages.damaged(FormatError::Malformed { what: "B+tree", why: "its levels lead to no leaf" }))
+}
+
+/// The value of a key.
+pub async fn get<P: Pages>(pages: &P, key: &[u8]) -> Result<Option<Bytes>, Missing> {
+    if pages.section().height == 0 {
+        return Ok(None);
+    }
+    let (_, leaf, _) = descend(pages, key).await?;
+    leaf.get(key).map_err(|e| pages.damaged(e))
+}
+
+/// How many keys are below `key`.
+async fn rank<P: Pages>(pages: &P, key: &[u8]) -> Result<u64, Missing> {
+    let (_, leaf, before) = descend(pages, key).await?;
+    let at = leaf.lower_bound(key).map_err(|e| pages.damaged(e))?;
+    Ok(before.saturating_add(at as u64))
+}
+
+/// How many keys a range holds, without reading its leaves.
+pub async fn count<P: Pages>(pages: &P, range: &KeyRange) -> Result<u64, Missing> {
+    let section = *pages.section();
+    if section.height == 0 {
+        return Ok(0);
+    }
+    let low = rank(pages, &range.low).await?;
+    let high = if range.high.is_empty() { section.entries } else { rank(pages, &range.high).await? };
+    Ok(high.saturating_sub(low))
+}
+
+/// Entries of a range that `keep` wants, at most `limit`, in the order asked for. Leaves that cannot be read are
+/// added to `missing` and passed over.
+pub async fn scan<P: Pages>(
+    pages: &P,
+    range: &KeyRange,
+    descending: bool,
+    limit: usize,
+    keep: impl Fn(&[u8]) -> bool,
+    missing: &mut Vec<Missing>,
+) -> Result<Entries, Missing> {
+    let mut out = Entries::new();
+    if pages.section().height == 0 || limit == 0 {
+        return Ok(out);
+    }
+    let start = if !descending {
+        descend(pages, &range.low).await?.0
+    } else if range.high.is_empty() {
+        last_leaf(pages).await?
+    } else {
+        descend(pages, &range.high).await?.0
+    };
+    let blocks = u32::try_from(pages.section().blocks()).unwrap_or(u32::MAX);
+    let mut block = start;
+    loop {
+        match load(pages, block).await.and_then(|page| {
+            if !page.is_leaf() {
+                return Ok(None);
+            }
+            page.entries().map(Some).map_err(|e| pages.damaged(e))
+        }) {
+            Ok(None) => break,
+            Ok(Some(entries)) => {
+                if take(entries, range, descending, limit, &keep, &mut out) {
+                    break;
+                }
+            }
+            Err(error) => missing.push(error),
+        }
+        let next =
+            if descending { block.checked_sub(1) } else { block.checked_add(1).filter(|b| *b < blocks) };
+        let Some(next) = next else { break };
+        block = next;
+    }
+    Ok(out)
+}
+
+/// Adds a leaf's entries; `true` when the scan is at its end.
+fn take(
+    entries: Entries,
+    range: &KeyRange,
+    descending: bool,
+    limit: usize,
+    keep: &impl Fn(&[u8]) -> bool,
+    out: &mut Entries,
+) -> bool {
+    let mut add = |(key, value): (Vec<u8>, Bytes)| {
+        let past = if descending { key < range.low } else { !range.high.is_empty() && key >= range.high };
+        if past {
+            return true;
+        }
+        if range.contains(&key) && keep(&key) {
+            out.push((key, value));
+        }
+        out.len() >= limit
+    };
+    if descending { entries.into_iter().rev().any(&mut add) } else { entries.into_iter().any(add) }
+}
+
+async fn last_leaf<P: Pages>(pages: &P) -> Result<u32, Missing> {
+    let section = *pages.section();
+    let mut block = section.root;
+    for _ in 0..section.height.min(MAX_HEIGHT) {
+        let page = load(pages, block).await?;
+        if page.is_leaf() {
+            return Ok(block);
+        }
+        let entries = page.entries().map_err(|e| pages.damaged(e))?;
+        let Some((_, value)) = entries.last() else { break };
+        block = Child::decode(value).map_err(|e| pages.damaged(e))?.block;
+    }
+    Err(pages.damaged(FormatError::Malformed { what: "B+tree", why: "its levels lead to no leaf" }))
+}

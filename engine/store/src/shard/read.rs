@@ -1,0 +1,295 @@
+//! Answers of one shard: active and frozen memtables, then segments.
+
+use super::{ReadOp, Shard, ShardStats};
+use crate::api::{Found, KeyRange, MemtableText, Missing, Scan, ScanPage, SegmentText};
+use crate::memtable::{Memtable, full_key};
+use crate::segment::reader::Segment;
+use bytes::Bytes;
+use postlode_format::id::{Id, hash_of};
+use postlode_format::index::{IndexId, Position};
+use postlode_format::manifest::SegmentKind;
+use postlode_format::row::{Row, RowKind, shard_hash};
+use postlode_runtime::Runtime;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+impl<R: Runtime> Shard<R> {
+    /// Does one read. Nobody to hear the answer is no error: the caller gave up.
+    pub(super) async fn answer(&self, op: ReadOp) {
+        match op {
+            ReadOp::Get(kind, key, reply) => drop(reply.send(self.get(kind, &key).await)),
+            ReadOp::Rows(kind, prefix, after, limit, reply) => {
+                drop(reply.send(self.rows(kind, &prefix, after.as_deref(), limit).await));
+            }
+            ReadOp::Emails(ids, reply) => {
+                let mut out = Vec::with_capacity(ids.len());
+                for id in &ids {
+                    out.push(self.found(id).await);
+                }
+                drop(reply.send(out));
+            }
+            ReadOp::Bodies(ids, reply) => {
+                let mut out = Vec::with_capacity(ids.len());
+                for id in &ids {
+                    out.push(self.body(id).await);
+                }
+                drop(reply.send(out));
+            }
+            ReadOp::Scan(scan, reply) => drop(reply.send(self.scan(&scan).await)),
+            ReadOp::Count(index, range, reply) => drop(reply.send(self.count(index, &range).await)),
+            ReadOp::Text(known, reply) => drop(reply.send(self.text(&known))),
+            ReadOp::Stats(reply) => drop(reply.send(self.stats())),
+            ReadOp::Refresh(manifest, reply) => {
+                self.refresh(&manifest).await;
+                drop(reply.send(()));
+            }
+            ReadOp::Close(reply) => drop(reply.send(())),
+        }
+    }
+
+    /// Looks into the memtables, newest first.
+    pub(super) fn in_memory<T>(&self, mut look: impl FnMut(&Memtable) -> Option<T>) -> Option<T> {
+        if let Some(found) = look(&self.active.borrow()) {
+            return Some(found);
+        }
+        self.frozen.borrow().iter().rev().find_map(|f| look(&f.rows))
+    }
+
+    /// Segments that may hold a row with this key.
+    pub(super) fn segments_for(&self, kind: RowKind, key: &[u8]) -> Vec<Rc<Segment<R>>> {
+        let about = match kind {
+            RowKind::Email | RowKind::Body | RowKind::Place | RowKind::Mark => key.first_chunk::<16>(),
+            _ => None,
+        };
+        let wanted = if kind == RowKind::BlobChunk { SegmentKind::Blobs } else { SegmentKind::Mail };
+        let hash = shard_hash(kind, key);
+        let segments = self.segments.borrow();
+        let fits = |s: &&Rc<Segment<R>>| {
+            s.entry.kind == wanted
+                && s.entry.low <= hash
+                && hash <= s.entry.high
+                && about.is_none_or(|id| s.may_contain(id))
+        };
+        segments.iter().filter(fits).cloned().collect()
+    }
+
+    /// The newest row of a key.
+    pub(super) async fn get(&self, kind: RowKind, key: &[u8]) -> Result<Option<Bytes>, Missing> {
+        match kind {
+            RowKind::Email => return self.email(key.first_chunk::<16>().unwrap_or(&[0; 16])).await,
+            RowKind::Body => return self.body(key.first_chunk::<16>().unwrap_or(&[0; 16])).await,
+            _ => {}
+        }
+        if let Some(value) = self.in_memory(|m| m.get(kind, key).map(|row| row.value.clone())) {
+            return Ok(Some(value));
+        }
+        let mut newest: Option<(u64, Rc<Segment<R>>, _)> = None;
+        let mut damage = None;
+        for segment in self.segments_for(kind, key) {
+            match segment.location(kind, key).await {
+                Ok(Some(at)) if newest.as_ref().is_none_or(|(seq, ..)| *seq < at.seq) => {
+                    newest = Some((at.seq, segment, at));
+                }
+                Ok(_) => {}
+                Err(error) => damage = Some(error),
+            }
+        }
+        match (newest, damage) {
+            (Some((_, segment, at)), _) => segment.value(at).await.map(Some),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(None),
+        }
+    }
+
+    async fn email(&self, id: &Id) -> Result<Option<Bytes>, Missing> {
+        if let Some(value) = self.in_memory(|m| m.get(RowKind::Email, id).map(|row| row.value.clone())) {
+            return Ok(Some(value));
+        }
+        let mut damage = None;
+        for segment in self.segments_for(RowKind::Email, id) {
+            match segment.email(id).await {
+                Ok(Some(value)) => return Ok(Some(value)),
+                Ok(None) => {}
+                Err(error) => damage = Some(error),
+            }
+        }
+        damage.map_or(Ok(None), Err)
+    }
+
+    async fn body(&self, id: &Id) -> Result<Option<Bytes>, Missing> {
+        if let Some(value) = self.in_memory(|m| m.get(RowKind::Body, id).map(|row| row.value.clone())) {
+            return Ok(Some(value));
+        }
+        let mut damage = None;
+        for segment in self.segments_for(RowKind::Body, id) {
+            match segment.body(id).await {
+                Ok(Some(value)) => return Ok(Some(value)),
+                Ok(None) => {}
+                Err(error) => damage = Some(error),
+            }
+        }
+        damage.map_or(Ok(None), Err)
+    }
+
+    async fn found(&self, id: &Id) -> Result<Option<Found>, Missing> {
+        let Some(email) = self.email(id).await? else { return Ok(None) };
+        // A place or mark that cannot be read makes the email itself unreadable: without them nobody can tell
+        // whether it may be shown.
+        let (places, damage) = self.rows(RowKind::Place, id, None, usize::MAX).await;
+        if let Some(error) = damage.into_iter().next() {
+            return Err(error);
+        }
+        let mark = self.get(RowKind::Mark, id).await?;
+        let places = places.into_iter().map(|row| row.value).collect();
+        Ok(Some(Found { id: *id, email, places, mark }))
+    }
+
+    /// Newest rows of a kind by prefix, above `after`, in key order.
+    pub(super) async fn rows(
+        &self,
+        kind: RowKind,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> (Vec<Row>, Vec<Missing>) {
+        enum At<R: Runtime> {
+            Memory(Bytes),
+            Sealed(Rc<Segment<R>>, postlode_format::segment::Location),
+        }
+        let mut newest: BTreeMap<Vec<u8>, (u64, At<R>)> = BTreeMap::new();
+        let mut missing = Vec::new();
+        let past = |key: &[u8]| after.is_some_and(|after| key <= after);
+        let mut add = |key: Vec<u8>, seq: u64, at: At<R>| {
+            if newest.get(&key).is_none_or(|(old, _)| *old < seq) {
+                newest.insert(key, (seq, at));
+            }
+        };
+        let mut range = KeyRange::prefix(&full_key(kind, prefix));
+        if let Some(after) = after {
+            let mut low = full_key(kind, after);
+            low.push(0);
+            range.low = range.low.max(low);
+        }
+        for segment in self.segments_for_prefix(kind, prefix) {
+            match segment.locations(&range, limit, &mut missing).await {
+                Ok(found) => {
+                    for (key, at) in found.into_iter().filter(|(key, _)| self.owns(shard_hash(kind, key))) {
+                        add(key, at.seq, At::Sealed(segment.clone(), at));
+                    }
+                }
+                Err(error) => missing.push(error),
+            }
+        }
+        let mut from_memory = |m: &Memtable| {
+            for (key, row) in m.prefix(kind, prefix).filter(|(key, _)| !past(key)).take(limit) {
+                add(key.to_vec(), row.seq, At::Memory(row.value.clone()));
+            }
+            None::<()>
+        };
+        self.in_memory(&mut from_memory);
+        let mut out = Vec::new();
+        for (key, (_, at)) in newest.into_iter().take(limit) {
+            let value = match at {
+                At::Memory(value) => Ok(value),
+                At::Sealed(segment, at) => segment.value(at).await,
+            };
+            match value {
+                Ok(value) => out.push(Row { kind, key: key.into(), value }),
+                Err(error) => missing.push(error),
+            }
+        }
+        (out, missing)
+    }
+
+    fn segments_for_prefix(&self, kind: RowKind, prefix: &[u8]) -> Vec<Rc<Segment<R>>> {
+        if prefix.len() >= 16 {
+            return self.segments_for(kind, prefix);
+        }
+        let wanted = if kind == RowKind::BlobChunk { SegmentKind::Blobs } else { SegmentKind::Mail };
+        self.segments.borrow().iter().filter(|s| s.entry.kind == wanted).cloned().collect()
+    }
+
+    async fn scan(&self, scan: &Scan) -> ScanPage {
+        let Scan { index, range, descending, limit } = scan;
+        let mut page = ScanPage::default();
+        let mine = |key: &[u8]| Position::of_key(key).is_some_and(|p| self.owns(hash_of(&p.id)));
+        let mut keys: Vec<Bytes> = Vec::new();
+        let mut cut = false;
+        // Memtables first: what moves into a segment meanwhile is then seen twice, never missed.
+        self.in_memory(|m| {
+            let found = m.scan(*index, range, *descending, *limit);
+            cut |= found.len() >= *limit;
+            keys.extend(found);
+            None::<()>
+        });
+        let segments: Vec<_> = self.mail_segments();
+        for segment in segments {
+            match segment.scan(*index, range, *descending, *limit, mine, &mut page.missing).await {
+                Ok(found) => {
+                    cut |= found.len() >= *limit;
+                    keys.extend(found);
+                }
+                Err(error) => page.missing.push(error),
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        if *descending {
+            keys.reverse();
+        }
+        page.done = !cut && keys.len() <= *limit;
+        keys.truncate(*limit);
+        page.keys = keys;
+        page
+    }
+
+    pub(super) fn mail_segments(&self) -> Vec<Rc<Segment<R>>> {
+        self.segments.borrow().iter().filter(|s| s.entry.kind == SegmentKind::Mail).cloned().collect()
+    }
+
+    async fn count(&self, index: IndexId, range: &KeyRange) -> Result<u64, Missing> {
+        let mut sum = 0u64;
+        self.in_memory(|m| {
+            sum += m.count(index, range);
+            None::<()>
+        });
+        for segment in self.mail_segments() {
+            // A segment that spans shards is counted by the shard in which it begins.
+            if self.owns(segment.entry.low) {
+                sum += segment.count(index, range).await?;
+            }
+        }
+        Ok(sum)
+    }
+
+    fn text(&self, known: &HashMap<u64, usize>) -> (Vec<SegmentText>, Vec<MemtableText>, Vec<Missing>) {
+        let (mut segments, mut memtables, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+        for segment in self.mail_segments() {
+            match segment.text() {
+                Ok(text) => segments.extend(text),
+                Err(error) => missing.push(error),
+            }
+        }
+        self.in_memory(|m| {
+            let first = known.get(&m.number).copied().unwrap_or(0).min(m.email_count());
+            memtables.push(MemtableText { memtable: m.number, first, docs: m.docs(first) });
+            None::<()>
+        });
+        (segments, memtables, missing)
+    }
+
+    fn stats(&self) -> (ShardStats, Vec<Missing>) {
+        let (mut emails, mut bytes) = (0u64, 0u64);
+        self.in_memory(|m| {
+            emails += m.email_count() as u64;
+            bytes += m.bytes() as u64;
+            None::<()>
+        });
+        let mut stats = self.stats.borrow().clone();
+        stats.memtable_emails = emails;
+        stats.memtable_bytes = bytes;
+        stats.cache = self.cache.stats();
+        let missing = self.segments.borrow().iter().filter_map(|s| s.broken()).collect();
+        (stats, missing)
+    }
+}

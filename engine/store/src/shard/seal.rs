@@ -1,0 +1,181 @@
+//! The sealer of one shard: frozen memtables become segments, one after the other.
+//!
+//! What always holds: a segment's file is durable before a manifest names it; the memtable is dropped and its log
+//! released only after that manifest is durable; a step that fails is repeated, nothing is skipped.
+
+use super::{Frozen, Reply, Shard, WriteOp};
+use crate::error::StoreError;
+use crate::keeper::Edit;
+use crate::names;
+use crate::segment::build::{BuiltSegment, build};
+use crate::segment::reader::Segment;
+use async_channel::{Receiver, Sender};
+use postlode_format::manifest::SegmentKind;
+use postlode_runtime::{AlignedBuf, DiskError, DiskFile, OpenMode, Runtime, offload};
+use std::collections::VecDeque;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// One step of sealing, in the order of the log.
+pub struct SealJob {
+    /// What becomes a segment; `None`: only a step in the manifest, or a barrier.
+    pub memtable: Option<Rc<Frozen>>,
+    /// The log's stream.
+    pub stream: u64,
+    /// From which row and file on the stream is still needed afterwards.
+    pub floor: Option<(u64, u32)>,
+    /// The rows came from the last writer's logs.
+    pub recovered: bool,
+    /// The stream is not needed at all any more.
+    pub drop_stream: bool,
+    /// Who waits for it.
+    pub done: Option<Reply<Result<(), StoreError>>>,
+}
+
+/// How long to wait before a failed step is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+/// Tries while somebody waits for the result.
+const TRIES: u32 = 3;
+/// Bytes written at a time.
+const CHUNK: usize = 1 << 20;
+
+/// Works until the writer is gone.
+pub async fn run<R: Runtime>(shard: Rc<Shard<R>>, jobs: Receiver<SealJob>, writer: Sender<WriteOp>) {
+    let mut queue: VecDeque<SealJob> = VecDeque::new();
+    let mut tries = 0u32;
+    loop {
+        if queue.is_empty() {
+            match jobs.recv().await {
+                Ok(job) => queue.push_back(job),
+                Err(_) => return,
+            }
+        }
+        let Some(job) = queue.front_mut() else { continue };
+        match step(&shard, job).await {
+            Ok(()) => {
+                tries = 0;
+                *shard.stuck.borrow_mut() = None;
+                if let Some((_, file)) = job.floor {
+                    // A full queue is no reason to wait: files left over are removed at the next opening.
+                    drop(writer.try_send(WriteOp::Release(file)));
+                }
+                if let Some(done) = job.done.take() {
+                    drop(done.send(Ok(())));
+                }
+                queue.pop_front();
+            }
+            Err(error) => {
+                tries += 1;
+                if tries == 1 {
+                    tracing::error!("shard {}: sealing waits: {error}", shard.index);
+                }
+                *shard.stuck.borrow_mut() = Some(error.clone());
+                if jobs.is_closed() && tries >= TRIES {
+                    // The store is closing: the rows are in the log, and the next opening seals them.
+                    return;
+                }
+                if tries >= TRIES {
+                    while let Ok(job) = jobs.try_recv() {
+                        queue.push_back(job);
+                    }
+                    fail_waiting(&mut queue, &error);
+                }
+                shard.runtime.sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+/// Tells those who wait for a barrier that sealing does not get on. Memtables stay in the queue.
+fn fail_waiting(queue: &mut VecDeque<SealJob>, error: &StoreError) {
+    for mut job in std::mem::take(queue) {
+        if let Some(done) = job.done.take() {
+            drop(done.send(Err(error.clone())));
+        } else {
+            queue.push_back(job);
+        }
+    }
+}
+
+async fn step<R: Runtime>(shard: &Rc<Shard<R>>, job: &SealJob) -> Result<(), StoreError> {
+    let mut edit = Edit {
+        stream: job.stream,
+        floor: job.floor,
+        recovered: job.recovered,
+        drop_stream: job.drop_stream,
+        ..Edit::default()
+    };
+    if let Some(frozen) = &job.memtable {
+        for kind in [SegmentKind::Mail, SegmentKind::Blobs] {
+            if let Some(built) = build_one(shard, frozen, kind).await? {
+                write_segment(&shard.runtime, &built).await?;
+                edit.add.push(built.entry);
+            }
+        }
+    }
+    if edit.add.is_empty() && edit.floor.is_none() && !edit.recovered && !edit.drop_stream {
+        return Ok(());
+    }
+    let added = edit.add.clone();
+    shard.keeper.edit(edit).await?;
+    let mut opened = Vec::new();
+    for entry in added {
+        opened.push(Segment::open(&shard.runtime, entry, shard.cache.clone()).await);
+    }
+    // No await from here on: readers see the memtable or the segments, never neither.
+    let mut segments = shard.segments.borrow_mut();
+    for segment in opened {
+        if !segments.iter().any(|s| s.entry.id == segment.entry.id) {
+            segments.push(segment);
+        }
+    }
+    if let Some(done) = &job.memtable {
+        shard.frozen.borrow_mut().retain(|f| !Rc::ptr_eq(f, done));
+    }
+    Ok(())
+}
+
+async fn build_one<R: Runtime>(
+    shard: &Rc<Shard<R>>,
+    frozen: &Frozen,
+    kind: SegmentKind,
+) -> Result<Option<BuiltSegment>, StoreError> {
+    let id = shard.shared.next_segment.fetch_add(1, Ordering::Relaxed);
+    let (rows, text, range) = (frozen.rows.clone(), shard.shared.options.text.clone(), shard.range);
+    let built = offload(&shard.runtime, move || build(&*rows, kind, id, range, &*text)).await;
+    match built {
+        Some(Ok(built)) => Ok(built),
+        Some(Err(error)) => Err(StoreError::Unusable(format!("a segment cannot be built: {error}"))),
+        None => Err(StoreError::Unusable("building a segment was broken off".into())),
+    }
+}
+
+/// Writes a segment's file under a temporary name, makes it durable, and gives it its name.
+///
+/// # Errors
+/// What the disk says; nothing under the final name then.
+pub async fn write_segment<R: Runtime>(runtime: &R, built: &BuiltSegment) -> Result<(), StoreError> {
+    let tmp = names::segment_tmp(built.entry.id);
+    let written = write_file(runtime, &tmp, &built.bytes).await;
+    if let Err(error) = written {
+        runtime.remove(&tmp).await?;
+        return Err(error.into());
+    }
+    runtime.rename(&tmp, &names::segment(built.entry.id)).await?;
+    runtime.sync_dir(Path::new(names::SEGMENTS)).await?;
+    Ok(())
+}
+
+async fn write_file<R: Runtime>(runtime: &R, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    runtime.remove(path).await?;
+    let file = runtime.open(path, OpenMode::Create).await?;
+    let mut at = 0u64;
+    for chunk in bytes.chunks(CHUNK) {
+        file.write_at(at, AlignedBuf::copy_of(chunk)).await?;
+        at += chunk.len() as u64;
+    }
+    file.sync().await?;
+    file.close().await
+}

@@ -1,0 +1,297 @@
+//! The writer of one shard: group commit.
+//!
+//! Everything that waits when the log is free goes into one frame and one fdatasync. What always holds: rows get
+//! their sequence numbers in the order of the frame; callers hear of success only after the sync; a group that
+//! fails changes nothing in memory.
+
+use super::seal::SealJob;
+use super::{Frozen, Reply, Shard, WriteOp};
+use crate::api::{LoadBatch, NewEmail, Outcome};
+use crate::error::StoreError;
+use crate::log::LogWriter;
+use crate::memtable::Memtable;
+use async_channel::{Receiver, Sender};
+use bytes::{Bytes, BytesMut};
+use postlode_format::id::Id;
+use postlode_format::index;
+use postlode_format::row::{ArchivedMark, Row, RowKind, access};
+use postlode_runtime::Runtime;
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Bytes after which a group takes no further requests.
+const GROUP_BYTES: usize = 8 << 20;
+/// Requests that one group takes.
+const GROUP_OPS: usize = 1024;
+/// Memtables that may wait to be sealed before writers wait for them.
+const MAX_FROZEN: usize = 2;
+
+/// Owns the log of a shard.
+pub struct Writer<R: Runtime> {
+    shard: Rc<Shard<R>>,
+    log: LogWriter<R>,
+    next_seq: u64,
+    seals: Sender<SealJob>,
+}
+
+/// A group of requests on their way into one frame.
+#[derive(Default)]
+struct Group {
+    rows: Vec<Row>,
+    bytes: usize,
+    emails: HashSet<Id>,
+    places: HashSet<Bytes>,
+    replies: Vec<Waiting>,
+}
+
+enum Waiting {
+    Load(Vec<Outcome>, Reply<Result<Vec<Outcome>, StoreError>>),
+    Put(Reply<Result<(), StoreError>>),
+}
+
+impl Group {
+    fn push(&mut self, row: Row) {
+        self.bytes += row.encoded_len();
+        self.rows.push(row);
+    }
+
+    fn answer(self, result: Result<(), StoreError>) {
+        for waiting in self.replies {
+            match waiting {
+                Waiting::Load(outcomes, reply) => drop(reply.send(result.clone().map(|()| outcomes))),
+                Waiting::Put(reply) => drop(reply.send(result.clone())),
+            }
+        }
+    }
+}
+
+impl<R: Runtime> Writer<R> {
+    /// A writer whose first row gets `next_seq`.
+    pub fn new(shard: Rc<Shard<R>>, log: LogWriter<R>, next_seq: u64, seals: Sender<SealJob>) -> Self {
+        Self { shard, log, next_seq, seals }
+    }
+
+    /// Works until it is told to close or nobody is left to write. `recovered`: a memtable from the last
+    /// writer's log waits to be sealed.
+    pub async fn run(mut self, ops: Receiver<WriteOp>, recovered: bool) {
+        let memtable = recovered.then(|| self.shard.frozen.borrow().first().cloned()).flatten();
+        self.queue_seal(memtable, None, true).await;
+        let mut held: Option<WriteOp> = None;
+        loop {
+            let op = match held.take() {
+                Some(op) => op,
+                None => match ops.recv().await {
+                    Ok(op) => op,
+                    Err(_) => return,
+                },
+            };
+            match op {
+                WriteOp::Load(..) | WriteOp::Put(..) => held = self.commit(op, &ops).await,
+                WriteOp::Release(first) => {
+                    if let Err(error) = self.log.release(first).await {
+                        tracing::warn!("{error}; it is removed at the next opening");
+                    }
+                    self.note();
+                }
+                WriteOp::Seal(reply) => drop(reply.send(self.seal().await)),
+                WriteOp::Close(reply) => {
+                    let result = self.close().await;
+                    drop(reply.send(result));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes what waits, commits it as one frame, and gives back the first request that is no part of it.
+    async fn commit(&mut self, first: WriteOp, ops: &Receiver<WriteOp>) -> Option<WriteOp> {
+        let mut group = Group::default();
+        let mut next = Some(first);
+        let mut held = None;
+        while let Some(op) = next.take() {
+            match op {
+                WriteOp::Load(batch, reply) => {
+                    let outcomes = self.resolve(batch, &mut group).await;
+                    group.replies.push(Waiting::Load(outcomes, reply));
+                }
+                WriteOp::Put(rows, reply) => {
+                    rows.into_iter().for_each(|row| group.push(row));
+                    group.replies.push(Waiting::Put(reply));
+                }
+                other => {
+                    held = Some(other);
+                    break;
+                }
+            }
+            if group.bytes < GROUP_BYTES && group.replies.len() < GROUP_OPS {
+                next = ops.try_recv().ok();
+            }
+        }
+        let result = self.write(&group).await;
+        group.answer(result);
+        held
+    }
+
+    /// Decides what becomes of each email and adds what has to be written.
+    async fn resolve(&self, batch: LoadBatch, group: &mut Group) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(batch.emails.len());
+        for new in batch.emails {
+            outcomes.push(self.resolve_one(new, group).await);
+        }
+        batch.rows.into_iter().for_each(|row| group.push(row));
+        outcomes
+    }
+
+    async fn resolve_one(&self, new: NewEmail, group: &mut Group) -> Outcome {
+        let NewEmail { id, email, body, place } = new;
+        let key = Bytes::copy_from_slice(&id);
+        let known = group.emails.contains(&id) || self.exists(RowKind::Email, &id).await;
+        if known && self.is_deleted(&id).await {
+            return Outcome::Deleted;
+        }
+        if !known && self.is_deleted(&id).await {
+            // Compaction may have removed the email; its mark remembers.
+            return Outcome::Deleted;
+        }
+        if !known {
+            group.emails.insert(id);
+            group.push(Row { kind: RowKind::Email, key: key.clone(), value: email });
+            group.push(Row { kind: RowKind::Body, key, value: body });
+        }
+        let placed =
+            group.places.contains(&place.key) || (known && self.exists(RowKind::Place, &place.key).await);
+        if !placed {
+            group.places.insert(place.key.clone());
+            group.push(place);
+        }
+        match (known, placed) {
+            (false, _) => Outcome::Stored,
+            (true, false) => Outcome::NewPlace,
+            (true, true) => Outcome::Duplicate,
+        }
+    }
+
+    /// A segment that cannot be read is taken not to hold the row: storing twice is harmless, losing is not.
+    async fn exists(&self, kind: RowKind, key: &[u8]) -> bool {
+        if self.shard.in_memory(|m| m.get(kind, key).map(|_| ())).is_some() {
+            return true;
+        }
+        self.shard.sealed_seq(kind, key).await.is_some()
+    }
+
+    async fn is_deleted(&self, id: &Id) -> bool {
+        let mark = self.shard.get(RowKind::Mark, id).await.ok().flatten();
+        mark.is_some_and(|mark| access::<ArchivedMark>(&mark).is_ok_and(|m| m.deleted))
+    }
+
+    async fn write(&mut self, group: &Group) -> Result<(), StoreError> {
+        if group.rows.is_empty() {
+            return Ok(());
+        }
+        self.wait_for_room().await?;
+        let mut payload = BytesMut::with_capacity(group.bytes);
+        for row in &group.rows {
+            // A row that cannot be indexed must not reach the log: it could never be shown again.
+            index::entries(row.kind, &row.key, &row.value).map_err(StoreError::Refused)?;
+            row.encode(&mut payload).map_err(StoreError::Refused)?;
+        }
+        let first = self.next_seq;
+        let count = group.rows.len() as u64;
+        self.log.append(first, count, &payload).await?;
+        self.next_seq = first.saturating_add(count);
+        {
+            let mut active = self.shard.active.borrow_mut();
+            for (seq, row) in (first..).zip(&group.rows) {
+                active.insert(seq, row).map_err(StoreError::Refused)?;
+            }
+        }
+        self.shard.bump();
+        self.note();
+        {
+            let mut stats = self.shard.stats.borrow_mut();
+            stats.commits += 1;
+            stats.committed_rows += count;
+        }
+        if self.shard.active.borrow().bytes() >= self.shard.shared.options.memtable_bytes {
+            self.freeze().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits while too many memtables wait to be sealed; gives up where sealing cannot get on.
+    async fn wait_for_room(&self) -> Result<(), StoreError> {
+        while self.shard.frozen.borrow().len() > MAX_FROZEN {
+            if let Some(error) = self.shard.stuck.borrow().clone() {
+                return Err(error);
+            }
+            self.shard.runtime.sleep(Duration::from_millis(2)).await;
+        }
+        Ok(())
+    }
+
+    fn note(&self) {
+        let mut stats = self.shard.stats.borrow_mut();
+        stats.log_bytes = self.log.bytes();
+        stats.sync_micros = u64::try_from(self.log.sync_time.as_micros()).unwrap_or(u64::MAX);
+    }
+
+    /// The active memtable takes no more rows and waits to be sealed.
+    async fn freeze(&mut self) -> Result<(), StoreError> {
+        if self.shard.active.borrow().is_empty() {
+            return Ok(());
+        }
+        self.log.roll().await?;
+        let fresh = Memtable::new(self.shard.shared.next_memtable());
+        let full = self.shard.active.replace(fresh);
+        let frozen = Rc::new(Frozen { rows: Arc::new(full) });
+        self.shard.frozen.borrow_mut().push(frozen.clone());
+        self.queue_seal(Some(frozen), Some((self.next_seq, self.log.next_file())), false).await;
+        Ok(())
+    }
+
+    async fn queue_seal(&self, memtable: Option<Rc<Frozen>>, floor: Option<(u64, u32)>, recovered: bool) {
+        let job =
+            SealJob { memtable, stream: self.log.stream(), floor, recovered, drop_stream: false, done: None };
+        // The sealer lives as long as the writer; if its queue is closed, the shard is ending.
+        drop(self.seals.send(job).await);
+    }
+
+    async fn seal(&mut self) -> Result<(), StoreError> {
+        self.freeze().await?;
+        self.barrier(false).await
+    }
+
+    /// Waits until all memtables frozen before are sealed.
+    async fn barrier(&self, drop_stream: bool) -> Result<(), StoreError> {
+        let (done, sealed) = oneshot::channel();
+        let job = SealJob {
+            memtable: None,
+            stream: self.log.stream(),
+            floor: None,
+            recovered: false,
+            drop_stream,
+            done: Some(done),
+        };
+        self.seals.send(job).await.map_err(|_| StoreError::Closed)?;
+        sealed.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn close(&mut self) -> Result<(), StoreError> {
+        match self.seal().await {
+            Ok(()) => {
+                self.log.roll().await?;
+                self.barrier(true).await?;
+                self.log.release(u32::MAX).await?;
+                Ok(())
+            }
+            Err(error) => {
+                // What is acknowledged is in the log; the next writer seals it.
+                self.log.close_cleanly(self.next_seq).await?;
+                self.log.roll().await?;
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! Reads every byte of a store and names what is wrong.
+
+use crate::api::{Missing, SectionRead, SegmentStats, VerifyReport};
+use crate::error::StoreError;
+use crate::keeper::KeeperHandle;
+use crate::log::for_each_page;
+use crate::maintenance::{Chore, Described};
+use crate::names;
+use crate::open::Core;
+use crate::recover;
+use crate::segment::reader::{body_in, heap_value};
+use crate::segment::shared::{SharedSection, checked};
+use postlode_format::block::BlockPlace;
+use postlode_format::btree::Page;
+use postlode_format::index;
+use postlode_format::limits::PAGE;
+use postlode_format::manifest::{Manifest, SegmentEntry, SegmentKind};
+use postlode_format::row::{ArchivedBody, RowKind, access};
+use postlode_format::segment::{
+    DIRECTORY_BLOCK, Directory, Location, ORDINAL, Ordinal, Section, SectionKind, check_header,
+    directory_block, read_trailer,
+};
+use postlode_runtime::{DiskErrorKind, Runtime, SharedFile, offload};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Bytes read at a time.
+const CHUNK: u64 = 1 << 20;
+
+/// Asks the maintenance task.
+///
+/// # Errors
+/// [`StoreError::Closed`].
+pub async fn verify(core: &Core) -> Result<VerifyReport, StoreError> {
+    core.chore(Chore::Verify).await?
+}
+
+/// Asks the maintenance task to describe all segments.
+///
+/// # Errors
+/// [`StoreError::Closed`].
+pub async fn describe(core: &Core, manifest: &Arc<Manifest>) -> Result<Described, StoreError> {
+    core.chore(|reply| Chore::Describe(manifest.clone(), reply)).await
+}
+
+/// Verifies segments and logs.
+///
+/// # Errors
+/// [`StoreError::Closed`], or a folder that cannot be listed.
+pub async fn run<R: Runtime>(runtime: &R, keeper: &KeeperHandle) -> Result<VerifyReport, StoreError> {
+    let mut report = VerifyReport::default();
+    let manifest = keeper.current().await?;
+    for entry in &manifest.segments {
+        let one = one_segment(runtime, entry.clone()).await;
+        // Compaction may have replaced it meanwhile.
+        let gone = one.damage.iter().any(|m| m.section == "file");
+        if gone && !keeper.current().await?.segments.iter().any(|s| s.id == entry.id) {
+            continue;
+        }
+        add(&mut report, one);
+    }
+    logs(runtime, &manifest, keeper, &mut report).await?;
+    Ok(report)
+}
+
+fn add(report: &mut VerifyReport, one: VerifyReport) {
+    report.files += one.files;
+    report.bytes += one.bytes;
+    report.blocks += one.blocks;
+    report.damage.extend(one.damage);
+}
+
+async fn one_segment<R: Runtime>(runtime: &R, entry: SegmentEntry) -> VerifyReport {
+    let id = entry.id;
+    let file = match runtime.open_shared(&names::segment(id)) {
+        Ok(file) => file,
+        Err(error) => return broken(id, "file", error),
+    };
+    let checked = offload(runtime, move || check_segment(&file, &entry)).await;
+    checked.unwrap_or_else(|| broken(id, "file", "checking it was broken off"))
+}
+
+fn broken(id: u64, section: &str, reason: impl ToString) -> VerifyReport {
+    let missing = Missing { segment: Some(id), section: section.into(), reason: reason.to_string() };
+    VerifyReport { files: 1, damage: vec![missing], ..VerifyReport::default() }
+}
+
+/// Reads a segment's directory, blocking.
+///
+/// # Errors
+/// What of it is damaged.
+pub fn shared_directory(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> Result<Directory, Missing> {
+    let id = entry.id;
+    let name = |section: &str, e: &dyn ToString| Missing {
+        segment: Some(id),
+        section: section.into(),
+        reason: e.to_string(),
+    };
+    let head = file.read_at(0, PAGE).map_err(|e| name("header", &e))?;
+    check_header(id, &head).map_err(|e| name("header", &e))?;
+    let tail_at = entry.bytes.saturating_sub(PAGE as u64);
+    let tail = file.read_at(tail_at, PAGE).map_err(|e| name("trailer", &e))?;
+    let (at, len) = read_trailer(id, entry.bytes, &tail).map_err(|e| name("trailer", &e))?;
+    let mut record = Vec::new();
+    for number in 0..postlode_format::block::count(len, DIRECTORY_BLOCK) {
+        let from = at.saturating_add(number.saturating_mul(DIRECTORY_BLOCK as u64));
+        let bytes = file.read_at(from, DIRECTORY_BLOCK).map_err(|e| name("directory", &e))?;
+        let place = directory_block(id, u32::try_from(number).unwrap_or(u32::MAX));
+        record.extend_from_slice(&checked(place, &bytes).map_err(|e| name("directory", &e))?);
+    }
+    record.truncate(usize::try_from(len).unwrap_or(0));
+    Directory::decode(&record, id, entry.bytes).map_err(|e| name("directory", &e))
+}
+
+fn check_segment(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> VerifyReport {
+    let mut report = VerifyReport { files: 1, bytes: entry.bytes, blocks: 2, ..VerifyReport::default() };
+    let directory = match shared_directory(file, entry) {
+        Ok(directory) => directory,
+        Err(missing) => {
+            report.damage.push(missing);
+            return report;
+        }
+    };
+    let mut next = PAGE as u64;
+    for (number, section) in directory.sections.iter().enumerate() {
+        if section.offset != next {
+            report.damage.push(Missing {
+                segment: Some(entry.id),
+                section: section.name(),
+                reason: "there are bytes before it that belong to no section".into(),
+            });
+        }
+        next = section.offset.saturating_add(section.blocks().saturating_mul(u64::from(section.block_size)));
+        check_blocks(file, entry.id, u16::try_from(number).unwrap_or(u16::MAX), section, &mut report);
+    }
+    if report.damage.is_empty() {
+        for section in &directory.sections {
+            if let Err(missing) = check_tree(file, &directory, section) {
+                report.damage.push(missing);
+            }
+        }
+    }
+    if report.damage.is_empty()
+        && let Err(missing) = check_rows(file, &directory)
+    {
+        report.damage.push(missing);
+    }
+    report
+}
+
+fn check_blocks(
+    file: &Arc<dyn SharedFile>,
+    id: u64,
+    number: u16,
+    section: &Section,
+    report: &mut VerifyReport,
+) {
+    let size = u64::from(section.block_size);
+    let per_read = (CHUNK / size.max(1)).max(1);
+    let blocks = section.blocks();
+    let mut block = 0u64;
+    let mut name = |block: u64, error: &dyn ToString| {
+        report.damage.push(Missing {
+            segment: Some(id),
+            section: section.name(),
+            reason: format!("block {block}: {}", error.to_string()),
+        });
+    };
+    while block < blocks {
+        let take = per_read.min(blocks - block);
+        let at = section.offset.saturating_add(block * size);
+        match file.read_at(at, usize::try_from(take * size).unwrap_or(0)) {
+            Err(error) => name(block, &error),
+            Ok(bytes) => {
+                for (n, one) in (block..).zip(bytes.chunks(section.block_size as usize)) {
+                    let place = BlockPlace {
+                        segment: id,
+                        section: number,
+                        block: u32::try_from(n).unwrap_or(u32::MAX),
+                    };
+                    if let Err(error) = postlode_format::block::open(place, one) {
+                        name(n, &error);
+                    }
+                }
+            }
+        }
+        block += take;
+    }
+    report.blocks += blocks;
+}
+
+/// Leaves ascend over the whole tree and are as many entries as the directory says.
+fn check_tree(file: &Arc<dyn SharedFile>, directory: &Directory, section: &Section) -> Result<(), Missing> {
+    let Some(kind @ (SectionKind::Primary | SectionKind::Index)) = SectionKind::from_number(section.kind)
+    else {
+        return Ok(());
+    };
+    let Some(part) = SharedSection::find(file, directory, kind, section.index, None) else { return Ok(()) };
+    let name = |reason: String| Missing { segment: Some(directory.id), section: section.name(), reason };
+    let payload = postlode_format::block::payload_size(section.block_size as usize);
+    let (mut last, mut entries): (Option<Vec<u8>>, u64) = (None, 0);
+    for block in 0..section.blocks() {
+        let bytes = part.read(block.saturating_mul(payload as u64), payload)?;
+        let page = Page::parse(bytes).map_err(|e| name(format!("block {block}: {e}")))?;
+        let all = page.entries().map_err(|e| name(format!("block {block}: {e}")))?;
+        if !page.is_leaf() {
+            continue;
+        }
+        entries += all.len() as u64;
+        if let (Some(last), Some((first, _))) = (&last, all.first())
+            && last >= first
+        {
+            return Err(name(format!("block {block}: its keys do not follow those before")));
+        }
+        last = all.into_iter().last().map(|(key, _)| key).or(last);
+    }
+    if entries != section.entries {
+        return Err(name(format!("it holds {entries} entries, the directory says {}", section.entries)));
+    }
+    Ok(())
+}
+
+/// Every row that the primary tree names is a record of its kind.
+fn check_rows(file: &Arc<dyn SharedFile>, directory: &Directory) -> Result<(), Missing> {
+    let find = |kind| SharedSection::find(file, directory, kind, 0, None);
+    let named = |section: &str, reason: String| Missing {
+        segment: Some(directory.id),
+        section: section.into(),
+        reason,
+    };
+    if let (Some(ordinals), Some(emails), Some(bodies)) =
+        (find(SectionKind::Ordinals), find(SectionKind::Emails), find(SectionKind::Bodies))
+    {
+        let mut frame: Option<(u64, bytes::Bytes)> = None;
+        for n in 0..ordinals.len() / ORDINAL as u64 {
+            let bytes = ordinals.read(n * ORDINAL as u64, ORDINAL)?;
+            let o = Ordinal::decode(&bytes).map_err(|e| named("ordinals", format!("entry {n}: {e}")))?;
+            let email = emails.read(o.email_at, o.email_len as usize)?;
+            index::entries(RowKind::Email, &o.id, &email)
+                .map_err(|e| named("emails", format!("record {n}: {e}")))?;
+            if frame.as_ref().is_none_or(|(at, _)| *at != o.frame_at) {
+                frame = Some((o.frame_at, bodies.read(o.frame_at, o.frame_len as usize)?));
+            }
+            let Some((_, compressed)) = &frame else { continue };
+            let body = body_in(compressed, &o).map_err(|e| named("bodies", format!("record {n}: {e}")))?;
+            access::<ArchivedBody>(&body).map_err(|e| named("bodies", format!("record {n}: {e}")))?;
+        }
+    }
+    let (Some(primary), Some(heap)) = (find(SectionKind::Primary), find(SectionKind::Heap)) else {
+        return Ok(());
+    };
+    for entry in leaf_entries(&primary, directory) {
+        let (key, at) = entry?;
+        let Some((kind, key)) = key.split_first() else { continue };
+        let kind = RowKind::from_number(*kind).map_err(|e| named("primary", e.to_string()))?;
+        if matches!(kind, RowKind::Email | RowKind::Body) {
+            continue;
+        }
+        let bytes = heap.read(at.offset, at.len as usize)?;
+        let value = heap_value(&bytes).map_err(|e| named("heap", e))?;
+        index::entries(kind, key, &value).map_err(|e| named("heap", format!("row of kind {kind:?}: {e}")))?;
+    }
+    Ok(())
+}
+
+/// All entries of a primary tree, leaf after leaf.
+pub fn leaf_entries<'a>(
+    primary: &'a SharedSection,
+    directory: &'a Directory,
+) -> impl Iterator<Item = Result<(Vec<u8>, Location), Missing>> + 'a {
+    let section = directory.find(SectionKind::Primary, 0).map(|(_, s)| s);
+    let blocks = section.map_or(0, |s| s.blocks());
+    let payload = section.map_or(0, |s| postlode_format::block::payload_size(s.block_size as usize));
+    let name =
+        move |reason: String| Missing { segment: Some(directory.id), section: "primary".into(), reason };
+    (0..blocks).flat_map(move |block| {
+        let leaf = primary.read(block.saturating_mul(payload as u64), payload).and_then(|bytes| {
+            let page = Page::parse(bytes).map_err(|e| name(e.to_string()))?;
+            if page.is_leaf() { page.entries().map_err(|e| name(e.to_string())) } else { Ok(Vec::new()) }
+        });
+        let decoded: Vec<Result<(Vec<u8>, Location), Missing>> = match leaf {
+            Ok(entries) => entries
+                .into_iter()
+                .map(|(key, value)| Ok((key, Location::decode(&value).map_err(|e| name(e.to_string()))?)))
+                .collect(),
+            Err(error) => vec![Err(error)],
+        };
+        decoded
+    })
+}
+
+async fn logs<R: Runtime>(
+    runtime: &R,
+    manifest: &Manifest,
+    keeper: &KeeperHandle,
+    report: &mut VerifyReport,
+) -> Result<(), StoreError> {
+    for entry in runtime.list(Path::new(names::LOGS)).await? {
+        let Some((stream, file)) = names::parse_log(&entry.name) else { continue };
+        if !manifest.logs.iter().any(|l| l.stream == stream && file >= l.first_file) {
+            continue;
+        }
+        let (mut pages, mut unreadable) = (0u64, Vec::new());
+        let path = names::log(stream, file);
+        let read = for_each_page(runtime, &path, |page, bytes| {
+            pages += 1;
+            if let Err(error) = bytes {
+                unreadable.push(Missing {
+                    segment: None,
+                    section: path.display().to_string(),
+                    reason: format!("page {page}: {error}"),
+                });
+            }
+        })
+        .await;
+        match read {
+            Err(error) if error.kind == DiskErrorKind::NotFound => continue,
+            other => other?,
+        }
+        report.files += 1;
+        report.blocks += pages;
+        report.bytes += pages * PAGE as u64;
+        report.damage.extend(unreadable);
+    }
+    let recovered = recover::recover(runtime, manifest).await?;
+    // Rows sealed while we read have left the log: only damage in streams that are still needed counts.
+    let now = keeper.current().await?;
+    for (stream, damage) in &recovered.damage {
+        let still = now.logs.iter().any(|l| l.stream == *stream && l.floor <= damage.lost.1);
+        if still {
+            report.damage.push(recover::describe(*stream, damage));
+        }
+    }
+    for (stream, first, last) in &now.lost {
+        report.damage.push(Missing {
+            segment: None,
+            section: format!("stream {stream:016x}"),
+            reason: format!(
+                "acknowledged rows {first} to {last} were lost to damage that an earlier opening found"
+            ),
+        });
+    }
+    Ok(())
+}
+
+/// Describes the segments of a manifest.
+pub async fn run_describe<R: Runtime>(runtime: &R, manifest: &Manifest) -> Described {
+    let (mut out, mut missing) = (Vec::new(), Vec::new());
+    for entry in &manifest.segments {
+        let mut stats = SegmentStats {
+            id: entry.id,
+            kind: match entry.kind {
+                SegmentKind::Mail => "mail",
+                SegmentKind::Blobs => "blobs",
+            },
+            bytes: entry.bytes,
+            emails: entry.emails,
+            rows: entry.rows,
+            range: (entry.low, entry.high),
+            dates: (entry.min_date, entry.max_date),
+            sections: Vec::new(),
+        };
+        let mut rows = Vec::new();
+        match runtime.open_shared(&names::segment(entry.id)) {
+            Err(error) => missing.push(Missing {
+                segment: Some(entry.id),
+                section: "file".into(),
+                reason: error.to_string(),
+            }),
+            Ok(file) => {
+                let entry = entry.clone();
+                match offload(runtime, move || shared_directory(&file, &entry)).await {
+                    Some(Ok(directory)) => {
+                        let describe = |s: &Section| {
+                            (s.name(), s.bytes, s.blocks().saturating_mul(u64::from(s.block_size)), s.entries)
+                        };
+                        stats.sections = directory.sections.iter().map(describe).collect();
+                        rows = directory.rows;
+                    }
+                    Some(Err(error)) => missing.push(error),
+                    None => {}
+                }
+            }
+        }
+        out.push((stats, rows));
+    }
+    (out, missing)
+}

@@ -1,0 +1,166 @@
+//! Emails to store, and a text builder that the store's tests can look into.
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+use bytes::Bytes;
+use postlode_format::id::{Field, Id, IdBuilder};
+use postlode_format::row::*;
+use postlode_store::*;
+use std::sync::Arc;
+
+/// Builds a text section that is the subjects, one a line.
+pub struct Subjects;
+
+impl TextBuilder for Subjects {
+    fn build(&self, next: &mut dyn FnMut() -> Option<TextDoc>) -> Result<Vec<u8>, String> {
+        let mut out = Vec::new();
+        while let Some(doc) = next() {
+            let email = access::<ArchivedEmail>(&doc.email).map_err(|e| e.to_string())?;
+            access::<ArchivedBody>(&doc.body).map_err(|e| e.to_string())?;
+            out.extend_from_slice(email.subject.as_bytes());
+            out.push(b'\n');
+        }
+        Ok(out)
+    }
+}
+
+pub fn options(shards: usize, access: Access) -> StoreOptions {
+    let mut options = StoreOptions::new(shards, access, Arc::new(Subjects));
+    options.memtable_bytes = 64 << 10;
+    options.log_file_bytes = 4 << 20;
+    options.cache_bytes = 4 << 20;
+    options
+}
+
+pub fn email_id(n: u64) -> Id {
+    IdBuilder::mail().field(Field::MessageId, 0, format!("<{n}@test>").as_bytes()).finish()
+}
+
+pub fn subject(n: u64) -> String {
+    format!("Subject of mail {n}")
+}
+
+pub fn text(n: u64) -> String {
+    format!("This is the body of mail {n}. ").repeat(1 + (n % 7) as usize * 5)
+}
+
+pub fn email(n: u64) -> Email {
+    let address = |a: &str| Address { name: a.to_owned(), address: format!("{a}@example.org") };
+    Email {
+        id: email_id(n),
+        id_scheme: 1,
+        parent: None,
+        thread: postlode_format::id::thread_key(postlode_format::id::ThreadRoot::Topic("t", &(n % 10).to_string())),
+        kind: ItemKind::Mail,
+        class: "IPM.Note".into(),
+        message_id: format!("<{n}@test>"),
+        in_reply_to: vec![],
+        references: vec![],
+        subject: subject(n),
+        topic: subject(n),
+        from: Some(address(&format!("sender{}", n % 5))),
+        sender: None,
+        to: vec![address("you")],
+        cc: vec![],
+        bcc: vec![],
+        sent: Some(Stamp { unix_micros: date(n), offset_minutes: None }),
+        received: None,
+        date: date(n),
+        size: 1000 + n,
+        importance: 1,
+        sensitivity: 0,
+        flags: 0,
+        codepage: 65001,
+        language: String::new(),
+        attachments: vec![],
+        partial: vec![],
+    }
+}
+
+/// Dates are not in the order of numbers.
+pub fn date(n: u64) -> i64 {
+    ((n * 7919) % 100_003) as i64 * 1_000_000
+}
+
+pub fn new_email(n: u64, folder: &str) -> NewEmail {
+    let id = email_id(n);
+    let body = Body {
+        plain: Some(Raw { encoding: RawEncoding::Utf16AsUtf8, value_type: 0x1f, bytes: text(n).into_bytes() }),
+        html: None,
+        rtf: None,
+        headers: None,
+        original: None,
+        text: String::new(),
+        text_source: TextSource::PlainAsKept,
+        props: vec![],
+    };
+    let place = Place {
+        archive: [1; 16],
+        version: [2; 16],
+        custodian: String::new(),
+        folder: folder.into(),
+        node: n,
+        recovered: false,
+        date: date(n),
+    };
+    NewEmail {
+        id,
+        email: to_bytes(&email(n)).unwrap(),
+        body: to_bytes(&body).unwrap(),
+        place: Row {
+            kind: RowKind::Place,
+            key: place_key(&id, &place.archive, n).into(),
+            value: to_bytes(&place).unwrap(),
+        },
+    }
+}
+
+pub fn batch(numbers: impl IntoIterator<Item = u64>) -> LoadBatch {
+    LoadBatch { emails: numbers.into_iter().map(|n| new_email(n, "/Inbox")).collect(), ..LoadBatch::default() }
+}
+
+pub fn mark(n: u64, mark: &Mark) -> Row {
+    Row { kind: RowKind::Mark, key: Bytes::copy_from_slice(&email_id(n)), value: to_bytes(mark).unwrap() }
+}
+
+/// Every email of `numbers` is there, whole, once; the date index holds exactly these.
+pub async fn check(store: &Store, numbers: &[u64]) {
+    use postlode_format::index::{IndexId, Position};
+    let ids: Vec<Id> = numbers.iter().map(|n| email_id(*n)).collect();
+    let found = store.emails(&ids).await.unwrap();
+    let bodies = store.bodies(&ids).await.unwrap();
+    for ((n, found), body) in numbers.iter().zip(found).zip(bodies) {
+        let found = found.unwrap().unwrap_or_else(|| panic!("email {n} is not there"));
+        let email = access::<ArchivedEmail>(&found.email).unwrap();
+        assert_eq!(email.subject.as_str(), subject(*n));
+        assert!(!found.places.is_empty(), "email {n} has no place");
+        let body = body.unwrap().unwrap_or_else(|| panic!("body {n} is not there"));
+        assert_eq!(access::<ArchivedBody>(&body).unwrap().text(), text(*n));
+    }
+    let mut expected: Vec<Position> = numbers.iter().map(|n| Position { date: date(*n), id: email_id(*n) }).collect();
+    expected.sort_unstable();
+    for descending in [false, true] {
+        let mut seen = Vec::new();
+        let mut range = KeyRange::prefix(&[]);
+        loop {
+            let page = store
+                .scan(Scan { index: IndexId::Date, range: range.clone(), descending, limit: 37 })
+                .await
+                .unwrap();
+            assert_eq!(page.missing, []);
+            seen.extend(page.keys.iter().map(|k| Position::of_key(k).unwrap()));
+            let Some(last) = page.keys.last() else { break };
+            if descending {
+                range.high = last.to_vec();
+            } else {
+                range.low = [last.as_ref(), &[0]].concat();
+            }
+            if page.done {
+                break;
+            }
+        }
+        if descending {
+            seen.reverse();
+        }
+        assert_eq!(seen, expected, "descending: {descending}");
+    }
+}

@@ -49,10 +49,10 @@ pub struct LoadReport {
 pub struct ArchiveReport {
     /// Its path.
     pub path: String,
-    /// SHA-256 of the file, in hex; `None` where it was not read.
-    pub sha256: Option<String>,
-    /// `pst-unicode`, `pst-ansi`, `ost-unicode` …; `None` where it could not be opened.
-    pub kind: Option<String>,
+    /// SHA-256 of the file, in hex; empty where it was not read.
+    pub sha256: String,
+    /// `pst-unicode`, `pst-ansi`, `ost-unicode` …; empty where it could not be opened.
+    pub kind: String,
     /// Folders in it.
     pub folders: u64,
     /// Items in its folders.
@@ -74,12 +74,10 @@ pub struct ArchiveReport {
     /// Why it could not be opened; such an archive counts nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
-    /// What else should be known of it: it changed while it was read, it was cut short.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
 }
 
-/// One thing that could not be read.
+/// One thing that could not be read: an item, which counts as failed, or something beside the items (a folder whose
+/// items are not known, a file that was cut short), which counts nothing because nobody knows how much it was.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureReport {
     /// Path of the archive.
@@ -114,29 +112,33 @@ pub enum LoadEvent {
     },
 }
 
-/// How far a load is.
+/// How far a load is: counts of all its archives so far.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LoadProgress {
     /// Path of the archive that is being loaded.
     pub archive: String,
     /// Its number, from 1.
-    pub archive_number: u64,
+    pub number: u64,
     /// Number of archives.
     pub archives: u64,
+    /// What is being done with it: `hashing`, `listing`, `loading` or `checking`.
+    pub stage: String,
     /// A folder of it that is being read; empty before the first.
     pub folder: String,
-    /// What is being done: `hashing`, `listing` or `loading`.
-    pub stage: String,
-    /// Items of this archive that are done.
-    pub done: u64,
-    /// Items of this archive; 0 while they are not counted yet.
-    pub total: u64,
-    /// Items a second since this archive's loading began.
-    pub items_per_second: f64,
-    /// Bytes of the archive.
+    /// Items that the archives opened so far hold.
+    pub expected: u64,
+    /// Items that are done: stored, duplicate and failed together.
+    pub found: u64,
+    /// Items that are new.
+    pub stored: u64,
+    /// Items that were in the store already.
+    pub duplicate: u64,
+    /// Items that could not be read.
+    pub failed: u64,
+    /// Bytes of the archives opened so far.
     pub bytes: u64,
-    /// Failures so far, all archives together.
-    pub failures: u64,
+    /// Seconds since the load began.
+    pub seconds: f64,
 }
 
 impl LoadReport {
@@ -153,7 +155,7 @@ impl LoadReport {
     /// Everything was read, and nothing needs saying.
     #[must_use]
     pub fn clean(&self) -> bool {
-        let whole = |a: &ArchiveReport| a.refused.is_none() && a.notes.is_empty();
+        let whole = |archive: &ArchiveReport| archive.refused.is_none();
         !self.interrupted && self.failures.is_empty() && self.failed == 0 && self.archives.iter().all(whole)
     }
 }

@@ -1,0 +1,306 @@
+//! The committing side of one worker: takes what it says, in order, and makes it durable.
+//!
+//! What always holds: an attachment's chunks are durable before the email that holds it, and its last chunk is the
+//! last to be; the progress of a batch is committed with the last of its rows.
+
+use crate::error::LoadError;
+use crate::model::FailureReport;
+use crate::output::{Chunk, ItemFailure, Output, Parsed, ParsedEmail, Piece};
+use crate::plan::Done;
+use crate::watch::Watch;
+use bytes::Bytes;
+use postlode_format::id::Id;
+use postlode_format::row::{Counts, Failure, Row, RowKind, blob_key, failure_key, to_bytes};
+use postlode_store::{LoadBatch, NewEmail, Outcome, Progress, Store, StoreError};
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+/// Attachments that are remembered to be in the store, so that it is not asked again.
+const REMEMBERED: usize = 65_536;
+/// Bytes of rows after which a piece is committed in parts, well below the largest frame of a log.
+const COMMIT_BYTES: usize = 16 << 20;
+/// Shortest and longest wait when the store is busy, and how often it is asked before that is an error.
+const BUSY_PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(250)];
+const BUSY_TRIES: usize = 400;
+
+/// What one archive's load has done so far, shared by its committers; they all run on one thread.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Counts of this run: what earlier ones stored is duplicate.
+    pub(crate) run: Counts,
+    /// Counts of all runs, range by range: what the archive's row will say.
+    pub(crate) ranges: Vec<Done>,
+    /// What could not be read.
+    pub(crate) failures: Vec<FailureReport>,
+    /// The first worker that could not go on, and why.
+    pub(crate) broken: Option<(String, String)>,
+}
+
+/// What all committers of one archive's load have in common.
+pub(crate) struct Commit<'l> {
+    pub(crate) store: &'l Store,
+    pub(crate) path: String,
+    pub(crate) load: Id,
+    pub(crate) archive: Id,
+    pub(crate) version: Id,
+    /// Failures that earlier loads of this version left, by node.
+    pub(crate) known: HashMap<u64, Failure>,
+    pub(crate) tally: RefCell<Tally>,
+    pub(crate) watch: &'l Watch,
+}
+
+impl Commit<'_> {
+    /// Takes what a worker says until it has ended.
+    pub(crate) async fn run(&self, from: async_channel::Receiver<Output>) -> Result<(), LoadError> {
+        let mut blobs = Blobs { store: self.store, present: HashSet::new() };
+        while let Ok(output) = from.recv().await {
+            match output {
+                Output::Wanted { sha256, last, answer } => {
+                    let wanted = !blobs.has(&sha256, last).await?;
+                    // A worker that has ended meanwhile needs no answer.
+                    let _ = answer.send(wanted).await;
+                }
+                Output::Chunk(chunk) => put(self.store, vec![row_of(chunk)]).await?,
+                Output::Piece(mut piece) => {
+                    blobs.add(std::mem::take(&mut piece.blobs)).await?;
+                    self.piece(piece).await?;
+                }
+                Output::Broken { code, reason } => {
+                    self.tally.borrow_mut().broken.get_or_insert((code, reason));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn piece(&self, piece: Piece) -> Result<(), LoadError> {
+        let Piece { range, batch, folder, items, ends, .. } = piece;
+        let mut emails = Vec::new();
+        let mut rows = Vec::new();
+        let mut settled = Vec::with_capacity(items.len());
+        for item in items {
+            match item {
+                Parsed::Item { node, emails: family, partial, attachments } => {
+                    if let Some(resolved) = self.resolved(u64::from(node))? {
+                        rows.push(resolved);
+                    }
+                    emails.extend(family.into_iter().map(new_email));
+                    // The item itself is the last of its family.
+                    settled.push(Settled::Read { email: emails.len().checked_sub(1), partial, attachments });
+                }
+                Parsed::Failed(failure) => {
+                    rows.push(failure_row(&self.archive, &self.version, &failure)?);
+                    settled.push(Settled::Failed(failure));
+                }
+            }
+        }
+        let number = usize::try_from(range).unwrap_or(usize::MAX);
+        let before = self.tally.borrow().ranges.get(number).copied().unwrap_or_default();
+        // What this piece counts is not known before its outcomes are; progress tells that of all before it and, of
+        // this one, all that needs no outcome. Whether an item was new or a duplicate is settled below.
+        let mut now = before.counts;
+        for item in &settled {
+            item.count(&mut now, None);
+        }
+        let batches = if ends { batch.saturating_add(1) } else { before.batches };
+        let progress = Progress { load: self.load, range, batches, counts: now };
+        let outcomes = load(self.store, emails, rows, ends.then_some(progress)).await?;
+        let mut tally = self.tally.borrow_mut();
+        let mut counts = before.counts;
+        for item in settled {
+            let outcome = item.outcome(&outcomes);
+            item.count(&mut counts, outcome);
+            item.count(&mut tally.run, outcome);
+            if let Settled::Failed(failure) = item {
+                tally.failures.push(report_of(&self.path, failure));
+            }
+        }
+        if let Some(done) = tally.ranges.get_mut(number) {
+            *done = Done { batches, counts };
+        }
+        self.watch.counts(&tally.run, &folder);
+        Ok(())
+    }
+
+    /// The row that takes back an earlier failure of an item that has now been read.
+    fn resolved(&self, node: u64) -> Result<Option<Row>, LoadError> {
+        let Some(failure) = self.known.get(&node) else { return Ok(None) };
+        let value = to_bytes(&Failure { resolved: true, ..failure.clone() });
+        let value = value.map_err(LoadError::record("a failure"))?;
+        let key = failure_key(&self.archive, &self.version, node).into();
+        Ok(Some(Row { kind: RowKind::Failure, key, value }))
+    }
+}
+
+/// An item on its way into the store.
+enum Settled {
+    Read { email: Option<usize>, partial: bool, attachments: u64 },
+    Failed(ItemFailure),
+}
+
+impl Settled {
+    fn outcome(&self, outcomes: &[Outcome]) -> Option<Outcome> {
+        match self {
+            Self::Read { email, .. } => email.and_then(|n| outcomes.get(n).copied()),
+            Self::Failed(_) => None,
+        }
+    }
+
+    /// Counts it; without an outcome as new.
+    fn count(&self, counts: &mut Counts, outcome: Option<Outcome>) {
+        let add = |to: &mut u64, n: u64| *to = to.saturating_add(n);
+        add(&mut counts.found, 1);
+        match self {
+            Self::Failed(_) => add(&mut counts.failed, 1),
+            Self::Read { partial, attachments, .. } => {
+                add(&mut counts.partial, u64::from(*partial));
+                add(&mut counts.attachments, *attachments);
+                match outcome {
+                    Some(Outcome::Stored) | None => add(&mut counts.stored, 1),
+                    Some(_) => add(&mut counts.duplicate, 1),
+                }
+            }
+        }
+    }
+}
+
+fn new_email(parsed: ParsedEmail) -> NewEmail {
+    let ParsedEmail { id, email, body, place_key, place } = parsed;
+    NewEmail { id, email, body, place: Row { kind: RowKind::Place, key: place_key, value: place } }
+}
+
+/// The report of a failure.
+pub(crate) fn report_of(path: &str, failure: ItemFailure) -> FailureReport {
+    let ItemFailure { folder, node, code, stage, reason } = failure;
+    FailureReport { archive: path.to_owned(), folder, node, code, stage, reason }
+}
+
+/// The row of a failure.
+pub(crate) fn failure_row(archive: &Id, version: &Id, failure: &ItemFailure) -> Result<Row, LoadError> {
+    let ItemFailure { folder, node, code, stage, reason } = failure.clone();
+    let key = failure_key(archive, version, node).into();
+    let value = to_bytes(&Failure { folder, node, code, stage, reason, resolved: false });
+    Ok(Row { kind: RowKind::Failure, key, value: value.map_err(LoadError::record("a failure"))? })
+}
+
+fn row_of(chunk: Chunk) -> Row {
+    let key = blob_key(&chunk.sha256, chunk.number).into();
+    Row { kind: RowKind::BlobChunk, key, value: chunk.bytes }
+}
+
+/// What is known of attachments in the store.
+struct Blobs<'s> {
+    store: &'s Store,
+    present: HashSet<[u8; 32]>,
+}
+
+impl Blobs<'_> {
+    /// Is the attachment there? Its last chunk is: chunks are made durable in order.
+    async fn has(&mut self, sha256: &[u8; 32], last: u32) -> Result<bool, LoadError> {
+        if self.present.contains(sha256) {
+            return Ok(true);
+        }
+        let key = blob_key(sha256, last);
+        let there = retry(|| self.store.get(RowKind::BlobChunk, &key)).await?.is_some();
+        if there {
+            self.remember(*sha256);
+        }
+        Ok(there)
+    }
+
+    fn remember(&mut self, sha256: [u8; 32]) {
+        if self.present.len() >= REMEMBERED {
+            self.present.clear();
+        }
+        self.present.insert(sha256);
+    }
+
+    /// Stores attachments of one chunk each, those that are not there yet.
+    async fn add(&mut self, chunks: Vec<Chunk>) -> Result<(), LoadError> {
+        let mut rows = Vec::new();
+        let mut added = HashSet::new();
+        for chunk in chunks {
+            if !self.has(&chunk.sha256, chunk.number).await? && added.insert(chunk.sha256) {
+                rows.push(row_of(chunk));
+            }
+        }
+        if !rows.is_empty() {
+            put(self.store, rows).await?;
+        }
+        for sha256 in added {
+            self.remember(sha256);
+        }
+        Ok(())
+    }
+}
+
+/// Stores rows, waiting while the store is busy.
+pub(crate) async fn put(store: &Store, rows: Vec<Row>) -> Result<(), LoadError> {
+    retry(|| store.put(rows.clone())).await
+}
+
+/// Commits a piece, in parts where it is larger than a commit should be: one family may be. The rest of the rows and
+/// the progress go with the last part.
+async fn load(
+    store: &Store,
+    emails: Vec<NewEmail>,
+    rows: Vec<Row>,
+    progress: Option<Progress>,
+) -> Result<Vec<Outcome>, LoadError> {
+    let mut outcomes = Vec::with_capacity(emails.len());
+    let mut part = LoadBatch::default();
+    let mut bytes = 0usize;
+    for email in emails {
+        if bytes >= COMMIT_BYTES {
+            let full = std::mem::take(&mut part);
+            outcomes.extend(retry(|| store.load(full.clone())).await?);
+            bytes = 0;
+        }
+        bytes = bytes.saturating_add(email.email.len()).saturating_add(email.body.len());
+        part.emails.push(email);
+    }
+    (part.rows, part.progress) = (rows, progress);
+    outcomes.extend(retry(|| store.load(part.clone())).await?);
+    Ok(outcomes)
+}
+
+/// Asks again while the store is busy. The pause blocks this thread, which belongs to the load alone.
+pub(crate) async fn retry<T, F>(mut ask: impl FnMut() -> F) -> Result<T, LoadError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let [mut pause, longest] = BUSY_PAUSES;
+    for _ in 0..BUSY_TRIES {
+        match ask().await {
+            Err(StoreError::Busy) => {
+                std::thread::sleep(pause);
+                pause = pause.saturating_mul(2).min(longest);
+            }
+            other => return Ok(other?),
+        }
+    }
+    Err(StoreError::Busy.into())
+}
+
+/// All rows of a kind whose keys begin with `prefix`, a page at a time.
+pub(crate) async fn each_row(
+    store: &Store,
+    kind: RowKind,
+    prefix: &[u8],
+    mut row: impl FnMut(&[u8], &Bytes),
+) -> Result<(), LoadError> {
+    const PAGE: usize = 4096;
+    let mut after: Option<Bytes> = None;
+    loop {
+        // Rows in damaged parts are as good as none: their batches are repeated, which changes nothing.
+        let (rows, _missing) = retry(|| store.rows(kind, prefix, after.as_deref(), PAGE)).await?;
+        for found in &rows {
+            row(&found.key, &found.value);
+        }
+        match rows.last() {
+            Some(last) if rows.len() >= PAGE => after = Some(last.key.clone()),
+            _ => return Ok(()),
+        }
+    }
+}

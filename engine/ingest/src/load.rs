@@ -1,0 +1,146 @@
+//! The loader: takes requests, one at a time, and tells how they go.
+
+use crate::archive::Loading;
+use crate::discover::{Candidate, discover};
+use crate::error::LoadError;
+use crate::model::{ArchiveReport, LoadEvent, LoadReport, LoadRequest};
+use crate::resume::read_marks;
+use crate::watch::Watch;
+use async_channel::{Receiver, Sender, unbounded};
+use futures_lite::future::block_on;
+use postlode_store::Store;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Most worker threads of a load.
+pub const MAX_JOBS: usize = 256;
+
+/// Loads archives into a store. Cheap to clone; clones share one queue, so that loads run one after the other.
+#[derive(Clone)]
+pub struct Loader {
+    store: Store,
+    turn: Arc<Mutex<()>>,
+}
+
+/// A load that was started. Dropping it stops it at the end of the batches it is at.
+pub struct Load {
+    events: Receiver<LoadEvent>,
+    stop: Stop,
+    result: Receiver<Result<LoadReport, LoadError>>,
+}
+
+/// Stops a load.
+#[derive(Debug, Clone)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks the load to end after the batches it is at. Its report then says that it was interrupted.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.stop.stop();
+    }
+}
+
+impl Loader {
+    /// A loader into `store`, which must be open for writing.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { store, turn: Arc::default() }
+    }
+
+    /// Starts a load on a thread of its own. Where another one runs, it waits for its turn.
+    ///
+    /// # Errors
+    /// [`LoadError::Threads`] where the system gives no thread.
+    pub fn start(&self, request: LoadRequest) -> Result<Load, LoadError> {
+        let (event, events) = unbounded();
+        let (tell, result) = unbounded();
+        let stop = Arc::new(AtomicBool::new(false));
+        let watch_stop = Arc::clone(&stop);
+        let loader = self.clone();
+        let thread = std::thread::Builder::new().name("load".to_owned());
+        let run = move || loader.run(&request, &event, watch_stop, &tell);
+        thread.spawn(run).map_err(|error| LoadError::Threads(error.to_string()))?;
+        Ok(Load { events, stop: Stop(stop), result })
+    }
+
+    fn run(
+        &self,
+        request: &LoadRequest,
+        events: &Sender<LoadEvent>,
+        stop: Arc<AtomicBool>,
+        result: &Sender<Result<LoadReport, LoadError>>,
+    ) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let watch = Watch::new(events.clone(), stop);
+        let loaded = load(&self.store, request, &watch);
+        let last = match &loaded {
+            Ok(report) => LoadEvent::Done(report.clone()),
+            Err(error) => LoadEvent::Failed { error: error.to_string() },
+        };
+        // Nobody may be listening any more; what was loaded is stored all the same.
+        drop(events.try_send(last));
+        drop(result.try_send(loaded));
+    }
+}
+
+impl Load {
+    /// The next event; `None` after the last.
+    pub async fn next(&self) -> Option<LoadEvent> {
+        self.events.recv().await.ok()
+    }
+
+    /// A handle that stops it.
+    #[must_use]
+    pub fn stop_handle(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// Waits for its end. Events that were not taken are dropped.
+    ///
+    /// # Errors
+    /// Where the store could not take more.
+    pub async fn finish(self) -> Result<LoadReport, LoadError> {
+        self.events.close();
+        self.result.recv().await.unwrap_or(Err(LoadError::Internal("the load's thread")))
+    }
+}
+
+/// Loads everything that a request names.
+fn load(store: &Store, request: &LoadRequest, watch: &Watch) -> Result<LoadReport, LoadError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = request.jobs.unwrap_or(cores).clamp(1, MAX_JOBS);
+    let candidates = discover(&request.paths);
+    let marks = block_on(read_marks(store))?;
+    let loading = Loading { store, custodian: &request.custodian, jobs, marks: &marks, watch };
+    let mut report = LoadReport::default();
+    let archives = candidates.len() as u64;
+    for (number, candidate) in (1u64..).zip(candidates) {
+        if watch.stopped() {
+            report.interrupted = true;
+            break;
+        }
+        match candidate {
+            Candidate::Refused(refusal) => {
+                let path = refusal.path.display().to_string();
+                tracing::warn!(path, code = refusal.code, reason = refusal.reason, "not loaded");
+                let refused = Some(refusal.reason);
+                report.add(ArchiveReport { path, refused, ..ArchiveReport::default() });
+            }
+            Candidate::Archive(path) => {
+                watch.archive(&path.display().to_string(), number, archives);
+                let outcome = loading.archive(&path)?;
+                report.interrupted |= outcome.interrupted;
+                report.failures.extend(outcome.failures);
+                report.add(outcome.report);
+            }
+        }
+    }
+    report.seconds = watch.seconds();
+    Ok(report)
+}

@@ -8,5 +8,13 @@
 //! * An id is made from raw properties only, never from what this crate made of them.
 //! * What cannot be read is said, in the item's `partial` notes or as an error with its failure code.
 
+pub mod class;
 pub mod codepage;
+pub mod headers;
+pub mod html;
+pub mod mime;
 pub mod pst;
+pub mod rtf;
+pub mod subject;
+pub mod thread;
+pub mod time;

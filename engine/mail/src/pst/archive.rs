@@ -47,7 +47,7 @@ pub struct ArchiveInfo {
 
 /// An open archive. It belongs to the thread that opened it:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// fn sent<T: Send>() {}
 /// sent::<postlode_mail::pst::Archive>();
 /// ```

@@ -3,7 +3,7 @@
 use super::error::PstError;
 use super::ffi;
 use super::item::Item;
-use super::limits::{MAX_EMBEDDED_DEPTH, MAX_ITEM, READ_CHUNK};
+use super::limits::{MAX_EMBEDDED_DEPTH, READ_CHUNK};
 use super::prop::{NameMap, Note, PropReader, Props, kind};
 use std::io::{self, Read};
 
@@ -40,10 +40,10 @@ impl<'m> RawAttachment<'m> {
         Self { raw, names, codepage, depth }
     }
 
-    /// Its properties but for the data, and notes of those that cannot be read.
+    /// Its properties but for the data, at most `budget` bytes of them, and notes of those that cannot be read.
     #[must_use]
-    pub fn props(&self, stage: &str) -> (Props, Vec<Note>) {
-        let mut reader = PropReader { names: self.names, left: MAX_ITEM / 4, notes: Vec::new() };
+    pub fn props(&self, budget: u64, stage: &str) -> (Props, Vec<Note>) {
+        let mut reader = PropReader { names: self.names, left: budget, notes: Vec::new() };
         let sets = reader.item(&self.raw, &[ATTACH_DATA], stage);
         (Props(sets.into_iter().flat_map(|set| set.0).collect()), reader.notes)
     }

@@ -62,6 +62,16 @@ pub enum PstError {
         /// The thing.
         what: &'static str,
     },
+    /// Less, or more, is there than the archive says.
+    #[error("{what}: {have} bytes where there should be {claimed}")]
+    Length {
+        /// The part.
+        what: &'static str,
+        /// Bytes that could be read, or one more than there should be.
+        have: u64,
+        /// Bytes that there should be.
+        claimed: u64,
+    },
     /// A part of an archive is larger, deeper or more numerous than any real one.
     #[error("{what} is {have}, at most {limit} are read")]
     Limit {
@@ -91,7 +101,7 @@ impl PstError {
             Self::NotPst(_) | Self::Damaged { .. } => "refused",
             Self::Unsupported(_) => "unsupported",
             Self::Encrypted(_) => "encrypted",
-            Self::Corrupt { .. } | Self::Missing { .. } => "corrupt",
+            Self::Corrupt { .. } | Self::Missing { .. } | Self::Length { .. } => "corrupt",
             Self::Limit { .. } => "memory",
         }
     }

@@ -3,7 +3,7 @@
 use super::attachment::RawAttachment;
 use super::error::PstError;
 use super::ffi;
-use super::limits::{MAX_ATTACHMENTS, MAX_EMBEDDED_DEPTH, MAX_ITEM, MAX_RECIPIENTS};
+use super::limits::{MAX_ATTACHMENTS, MAX_ITEM, MAX_RECIPIENTS};
 use super::prop::{NameMap, Note, PropReader, Props};
 
 /// `PidTagRecipientType`.
@@ -92,7 +92,7 @@ impl Recipient {
         self.props.text(SMTP_ADDRESS, codepage).filter(|address| !address.is_empty())
     }
 
-    /// The raw value of name, address and address type, in this order; empty where there is none.
+    /// The raw values of address type, address and name, in this order; empty where there is none.
     #[must_use]
     pub fn raw_identity(&self) -> [&[u8]; 3] {
         [ADDRESS_TYPE, EMAIL_ADDRESS, DISPLAY_NAME]
@@ -109,6 +109,8 @@ pub struct Contents {
     pub recipients: Vec<Recipient>,
     /// What could not be read.
     pub notes: Vec<Note>,
+    /// Bytes of all values read.
+    pub size: u64,
 }
 
 impl<'a> Item<'a> {
@@ -130,12 +132,14 @@ impl<'a> Item<'a> {
         self.codepage
     }
 
-    /// Reads all properties and recipients. What cannot be read is in [`Contents::notes`].
+    /// Reads all properties and recipients, at most `budget` bytes of them and never more than
+    /// [`MAX_ITEM`](super::limits::MAX_ITEM). What cannot be read is in [`Contents::notes`].
     ///
     /// # Errors
     /// `Corrupt` or `Missing` where the item has no properties that can be read at all.
-    pub fn read(&self) -> Result<Contents, PstError> {
-        let mut reader = PropReader { names: self.names, left: MAX_ITEM, notes: Vec::new() };
+    pub fn read(&self, budget: u64) -> Result<Contents, PstError> {
+        let budget = budget.min(MAX_ITEM);
+        let mut reader = PropReader { names: self.names, left: budget, notes: Vec::new() };
         let sets = self.raw.record_sets()?;
         if sets == 0 {
             return Err(PstError::Missing { what: "properties of the item" });
@@ -151,7 +155,8 @@ impl<'a> Item<'a> {
             return Err(PstError::Missing { what: "properties of the item" });
         }
         let recipients = self.recipients(&mut reader);
-        Ok(Contents { props, recipients, notes: reader.notes })
+        let size = budget.saturating_sub(reader.left);
+        Ok(Contents { props, recipients, notes: reader.notes, size })
     }
 
     fn recipients(&self, reader: &mut PropReader<'_>) -> Vec<Recipient> {
@@ -206,11 +211,5 @@ impl<'a> Item<'a> {
     pub fn attachment(&self, index: usize) -> Result<RawAttachment<'_>, PstError> {
         let raw = self.raw.attachment(index)?;
         Ok(RawAttachment::new(raw, self.names, self.codepage, self.depth))
-    }
-
-    /// Whether messages may still be opened inside it: the depth is limited.
-    #[must_use]
-    pub fn may_descend(&self) -> bool {
-        self.depth < MAX_EMBEDDED_DEPTH
     }
 }

@@ -1,12 +1,23 @@
 //! Every limit of the PST reader, in one place. A file that asks for more is refused in that part, by name.
 
 /// Largest property that is read whole, in bytes. Data of attachments is streamed and has no such limit.
-pub const MAX_PROPERTY: u64 = 32 << 20;
+pub const MAX_PROPERTY: u64 = 20 << 20;
 /// Most bytes of properties that are read of one item, its recipients and attachment descriptions included.
-/// Below the format's limit of one row, so that whatever is read can be stored.
-pub const MAX_ITEM: u64 = 60 << 20;
+pub const MAX_ITEM: u64 = 24 << 20;
 /// Largest RTF body after decompression, in bytes.
-pub const MAX_RTF: u64 = 16 << 20;
+pub const MAX_RTF: usize = 12 << 20;
+/// Longest text made from a body, in bytes.
+pub const MAX_TEXT: usize = 12 << 20;
+/// Most bytes of properties that are read of one item and all messages inside it.
+pub const MAX_FAMILY: u64 = 128 << 20;
+/// Largest attachment that is handed out whole; a larger one is streamed, when it is asked for.
+pub const MAX_INLINE_BLOB: usize = 1 << 20;
+/// Most bytes of attachments of one item that are handed out whole.
+pub const MAX_INLINE_BLOBS: usize = 16 << 20;
+
+// Whatever is read of one item can be stored as one row: UTF-16 kept as UTF-8 takes at most half as much again.
+const _: () = assert!((MAX_ITEM as usize) / 2 * 3 + MAX_RTF + MAX_TEXT < postlode_format::limits::MAX_VALUE);
+
 /// Most properties of one record set.
 pub const MAX_ENTRIES: usize = 16_384;
 /// Most recipients of one item.

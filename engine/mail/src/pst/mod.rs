@@ -9,13 +9,19 @@
 
 mod archive;
 mod attachment;
+mod body;
+mod email;
 mod error;
 mod ffi;
 mod folder;
 mod header;
+mod identity;
 mod item;
 pub mod limits;
 mod prop;
+mod reader;
+pub mod table;
+pub mod tag;
 
 pub use archive::{Archive, ArchiveInfo};
 pub use attachment::{AttachmentData, AttachmentReader, RawAttachment};
@@ -23,3 +29,4 @@ pub use error::{PffError, PstError};
 pub use folder::{Folder, ItemRef, Listing, ListingFailure};
 pub use item::{Contents, Item, Recipient, RecipientKind};
 pub use prop::{Note, Props, RawProp, kind, text_of};
+pub use reader::{Blob, BlobContent, Family, Member, Reader};

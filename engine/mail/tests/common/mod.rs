@@ -33,3 +33,10 @@ pub fn expected(corpus: &Path) -> Vec<Expected> {
     });
     rows.collect()
 }
+
+/// The lines of an archive's truth; none for an archive without items.
+pub fn truth(corpus: &Path, file: &str) -> Vec<serde_json::Value> {
+    let path = corpus.join("pst/truth").join(format!("{file}.jsonl"));
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}

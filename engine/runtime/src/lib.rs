@@ -11,6 +11,8 @@ mod clock;
 mod cpu;
 mod disk;
 mod folder;
+pub mod glommio;
+mod panics;
 pub mod portable;
 mod rng;
 mod thread;
@@ -70,7 +72,8 @@ pub trait Runtime: Clone + 'static {
     /// A random number (seeded in the simulated runtime).
     fn random_u64(&self) -> u64;
 
-    /// Starts a task on this executor; it runs on when the caller is gone.
+    /// Starts a task on this executor; it runs on when the caller is gone. It is dropped when the executor's main
+    /// task ends; a panic in it ends the executor, which [`Executor::join`] tells.
     fn spawn(&self, task: LocalFuture<()>);
     /// Runs a job on the CPU pool. A job that panics is contained; its channel closes, which the caller sees.
     fn offload(&self, job: Job);

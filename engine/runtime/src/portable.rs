@@ -8,6 +8,7 @@ mod executor;
 use crate::cpu::CpuPool;
 use crate::disk::{ALIGN, AlignedBuf, DirEntry, DiskError, DiskFile, Lock, OpenMode, SharedFile};
 use crate::folder::{Folder, PIECE, check_length, past_end, read_buffered};
+use crate::panics::Panics;
 use crate::rng::SplitMix64;
 use crate::{Executor, Job, LocalFuture, Runtime, ShardMain, Spawner, clock, offload_on};
 use async_executor::LocalExecutor;
@@ -44,17 +45,20 @@ impl Spawner for PortableSpawner {
         let (folder, cpu) = (self.folder.clone(), self.cpu.clone());
         crate::thread::start(name, move || {
             let tasks = Rc::new(LocalExecutor::new());
-            let timers = Rc::new(Timers::default());
+            let (timers, panics) = (Rc::new(Timers::default()), Rc::new(Panics::new()));
             let shard = Shard {
                 folder,
                 cpu,
                 // Tasks hold the runtime and the executor holds the tasks: a strong handle would be a cycle.
                 tasks: Rc::downgrade(&tasks),
                 timers: Rc::clone(&timers),
+                panics: Rc::clone(&panics),
                 random: SplitMix64::from_system(),
             };
             let main = main(PortableRuntime { shard: Rc::new(shard) });
-            executor::block_on(&timers, tasks.run(main));
+            if let Err(panic) = executor::block_on(&timers, tasks.run(panics.run(main))) {
+                std::panic::resume_unwind(panic);
+            }
         })
     }
 }
@@ -64,6 +68,7 @@ struct Shard {
     cpu: CpuPool,
     tasks: Weak<LocalExecutor<'static>>,
     timers: Rc<Timers>,
+    panics: Rc<Panics>,
     random: SplitMix64,
 }
 
@@ -142,7 +147,7 @@ impl Runtime for PortableRuntime {
     fn spawn(&self, task: LocalFuture<()>) {
         // None while the executor is being dropped with its tasks: nothing runs any more.
         if let Some(tasks) = self.shard.tasks.upgrade() {
-            tasks.spawn(task).detach();
+            tasks.spawn(self.shard.panics.telling(task)).detach();
         }
     }
 

@@ -54,3 +54,9 @@ fn portable(
     on(&postlode_runtime::portable::PortableSpawner::new(dir.path().join("store"), cpu()), case);
 }
 every_case!(on_portable, portable);
+
+fn glommio(case: impl FnOnce(postlode_runtime::glommio::GlommioRuntime) -> LocalFuture<()> + Send + 'static) {
+    let dir = folder();
+    on(&postlode_runtime::glommio::GlommioSpawner::new(dir.path().join("store"), cpu()), case);
+}
+every_case!(on_glommio, glommio);

@@ -2,6 +2,7 @@
 
 use crate::{cpu, folder, on};
 use futures_lite::future::block_on;
+use postlode_runtime::glommio::GlommioSpawner;
 use postlode_runtime::portable::PortableSpawner;
 use postlode_runtime::{DiskErrorKind, Runtime, Spawner, offload};
 use std::path::Path;
@@ -46,6 +47,21 @@ fn ends<S: Spawner>(spawner: &S) {
     let error = shard.join().unwrap_err();
     assert!(error.kind == DiskErrorKind::Io && error.reason.contains("on purpose"), "{error}");
     on(spawner, |_| Box::pin(async {}));
+
+    // So is one of a task beside it.
+    let shard = spawner
+        .start(
+            "fails",
+            Box::new(|rt| {
+                Box::pin(async move {
+                    rt.spawn(Box::pin(async { panic!("beside") }));
+                    rt.sleep(Duration::from_secs(3600)).await;
+                })
+            }),
+        )
+        .unwrap();
+    let error = shard.join().unwrap_err();
+    assert!(error.reason.contains("beside"), "{error}");
 
     // Tasks that are left when the main task ends are dropped, and what they hold with them.
     let (sender, receiver) = async_channel::bounded::<()>(1);
@@ -120,4 +136,16 @@ fn portable_hops() {
 fn portable_ends() {
     let dir = folder();
     ends(&PortableSpawner::new(dir.path().to_owned(), cpu()));
+}
+
+#[test]
+fn glommio_hops() {
+    let dir = folder();
+    hop("glommio", &GlommioSpawner::new(dir.path().to_owned(), cpu()));
+}
+
+#[test]
+fn glommio_ends() {
+    let dir = folder();
+    ends(&GlommioSpawner::new(dir.path().to_owned(), cpu()));
 }

@@ -1,0 +1,37 @@
+//! `/local/…`: what commands of the same user ask of the process that holds the store. Never reached over TCP.
+
+pub(crate) mod export;
+pub(crate) mod failures;
+pub(crate) mod load;
+
+use crate::app::App;
+use crate::problem::Problem;
+use crate::reply::Reply;
+use crate::stats::{Segments, Stats, Verified};
+
+/// Counts, sizes, shards.
+pub(crate) async fn stats(app: &App) -> Result<Reply, Problem> {
+    Reply::json(&Stats::from(app.engine.store().stats().await?))
+}
+
+/// The segments with their sections.
+pub(crate) async fn segments(app: &App) -> Result<Reply, Problem> {
+    Reply::json(&Segments::from(app.engine.store().stats().await?))
+}
+
+/// Reads every byte.
+pub(crate) async fn verify(app: &App) -> Result<Reply, Problem> {
+    Reply::json(&Verified::from(app.engine.store().verify().await?))
+}
+
+/// Seals, merges, and tells what segments there are then.
+pub(crate) async fn compact(app: &App) -> Result<Reply, Problem> {
+    app.engine.store().compact().await?;
+    segments(app).await
+}
+
+/// Seals, and tells what segments there are then.
+pub(crate) async fn seal(app: &App) -> Result<Reply, Problem> {
+    app.engine.store().seal().await?;
+    segments(app).await
+}

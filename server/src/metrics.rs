@@ -1,0 +1,213 @@
+//! `/metrics`: what the front end counts itself, and what the store tells when asked.
+//!
+//! What always holds: labels come from fixed sets (routes, classes of status, shards), never from a request.
+
+use crate::body::{Body, BodyError};
+use crate::problem::{Problem, ProblemKind};
+use crate::reply::Reply;
+use crate::stats::{Stats, kind_name};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::StatusCode;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use postlode_store::Store;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use std::pin::Pin;
+use std::sync::atomic::AtomicU64;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Upper bounds of the latency buckets, in seconds.
+const BUCKETS: [f64; 15] =
+    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+/// Time for the store to tell its numbers; without them the rest is still told.
+const STORE_WITHIN: Duration = Duration::from_secs(5);
+
+type Labels = Vec<(&'static str, String)>;
+type Latency = Family<[(&'static str, &'static str); 2], Histogram, fn() -> Histogram>;
+
+/// The front end's own numbers.
+pub(crate) struct Metrics {
+    registry: Registry,
+    latency: Latency,
+    in_flight: Gauge,
+}
+
+/// A request that is being answered; counted until it is dropped.
+pub(crate) struct Flight(Gauge);
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let latency = Latency::new_with_constructor(|| Histogram::new(BUCKETS));
+        let in_flight = Gauge::default();
+        let mut registry = Registry::with_prefix("postlode");
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time from a request's head to its answer's head",
+            Unit::Seconds,
+            latency.clone(),
+        );
+        registry.register(
+            "http_requests_in_flight",
+            "Requests whose answer is not sent yet",
+            in_flight.clone(),
+        );
+        Self { registry, latency, in_flight }
+    }
+
+    /// A request begins.
+    pub(crate) fn begin(&self) -> Flight {
+        self.in_flight.inc();
+        Flight(self.in_flight.clone())
+    }
+
+    /// A request was answered.
+    pub(crate) fn observe(&self, route: &'static str, status: StatusCode, took: Duration) {
+        let class = match status.as_u16() / 100 {
+            2 => "2xx",
+            3 => "3xx",
+            4 => "4xx",
+            _ => "5xx",
+        };
+        let labels = [("route", route), ("status", class)];
+        self.latency.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// The page. A store that does not answer leaves its part out, and `postlode_store_up` says so.
+    pub(crate) async fn page(&self, store: &Store) -> Result<Reply, Problem> {
+        let stats = match tokio::time::timeout(STORE_WITHIN, store.stats()).await {
+            Ok(Ok(stats)) => Some(stats),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        let rows = stats.as_ref().map(|stats| stats.rows.clone()).unwrap_or_default();
+        let told = of_store(stats.map(Stats::from), &rows);
+        let mut page = String::with_capacity(16 << 10);
+        let written = encode_registry(&mut page, &self.registry)
+            .and_then(|()| encode_registry(&mut page, &told))
+            .and_then(|()| encode_registry(&mut page, &of_process()))
+            .and_then(|()| encode_eof(&mut page));
+        written.map_err(|_| Problem::new(ProblemKind::Internal, "the numbers could not be written"))?;
+        Ok(Reply::text("application/openmetrics-text; version=1.0.0; charset=utf-8", page))
+    }
+}
+
+/// A registry filled for one page.
+struct Told(Registry);
+
+impl Told {
+    fn gauge(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, u64)>) {
+        let family = Family::<Labels, Gauge<f64, AtomicU64>>::default();
+        for (labels, value) in values {
+            family.get_or_create(&labels).set(as_f64(value));
+        }
+        self.0.register(name, help, family);
+    }
+
+    fn counter(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, u64)>) {
+        let family = Family::<Labels, Counter>::default();
+        for (labels, value) in values {
+            family.get_or_create(&labels).inc_by(value);
+        }
+        self.0.register(name, help, family);
+    }
+
+    fn seconds(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, f64)>) {
+        let family = Family::<Labels, Counter<f64, AtomicU64>>::default();
+        for (labels, value) in values {
+            family.get_or_create(&labels).inc_by(value);
+        }
+        self.0.register_with_unit(name, help, Unit::Seconds, family);
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a metric above 2^53 may be rounded")]
+fn as_f64(value: u64) -> f64 {
+    value as f64
+}
+
+fn of_store(stats: Option<Stats>, rows: &[(u8, u64)]) -> Registry {
+    let mut told = Told(Registry::with_prefix("postlode_store"));
+    told.gauge("up", "1 where the store answers", [(Vec::new(), u64::from(stats.is_some()))]);
+    let Some(stats) = stats else { return told.0 };
+    let one = |value| [(Vec::new(), value)];
+    told.gauge("emails", "Emails stored", one(stats.emails));
+    told.gauge("segments", "Sealed segments", one(stats.segments));
+    told.gauge("disk_bytes", "Bytes of all files of the store", one(stats.bytes_on_disk));
+    told.gauge("generation", "Moves with every committed change", one(stats.generation));
+    let missing = stats.partial.map_or(0, |partial| partial.missing.len() as u64);
+    told.gauge("damaged_parts", "Parts of the store that cannot be read", one(missing));
+    told.gauge("rows", "Rows by kind", rows.iter().map(|(kind, n)| (vec![("kind", kind_name(*kind))], *n)));
+    let shards = &stats.shards;
+    let each = |of: fn(&crate::stats::Shard) -> u64| {
+        let label = |n: usize| vec![("shard", n.to_string())];
+        shards.iter().enumerate().map(move |(n, shard)| (label(n), of(shard))).collect::<Vec<_>>()
+    };
+    told.gauge("memtable_emails", "Emails not sealed yet", each(|s| s.memtable_emails));
+    told.gauge("memtable_bytes", "Bytes not sealed yet", each(|s| s.memtable_bytes));
+    told.gauge("log_bytes", "Log bytes that a crash would have to read again", each(|s| s.log_bytes));
+    told.gauge("queued", "Requests waiting at a shard", each(|s| s.queued));
+    told.gauge("cache_bytes", "Bytes of the block cache", each(|s| s.cache_bytes));
+    told.counter("cache_hits", "Blocks found in the cache", each(|s| s.cache_hits));
+    told.counter("cache_misses", "Blocks read from disk", each(|s| s.cache_misses));
+    told.counter("commits", "Group commits since opening", each(|s| s.commits));
+    told.counter("committed_rows", "Rows committed since opening", each(|s| s.committed_rows));
+    let syncs = shards.iter().enumerate().map(|(n, s)| (vec![("shard", n.to_string())], s.sync_seconds));
+    told.seconds("log_sync", "Time all syncs of the log took together", syncs);
+    told.0
+}
+
+fn of_process() -> Registry {
+    let mut told = Told(Registry::with_prefix("process"));
+    let memory = crate::stats::Memory::of_this_process();
+    told.gauge("resident_memory_bytes", "Memory resident now", [(Vec::new(), memory.resident_bytes)]);
+    told.gauge("resident_memory_peak_bytes", "Memory resident at most", [(Vec::new(), memory.peak_bytes)]);
+    let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let cpu = Duration::try_from(cpu).unwrap_or_default();
+    told.seconds("cpu", "Time on processors, user and system", [(Vec::new(), cpu.as_secs_f64())]);
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64);
+    told.gauge("open_fds", "Open files and sockets", [(Vec::new(), open)]);
+    told.0
+}
+
+impl Flight {
+    /// Keeps the count until the body was sent or dropped.
+    pub(crate) fn until_end_of(self, body: Body) -> Body {
+        Counted { body, _flight: self }.boxed_unsync()
+    }
+}
+
+struct Counted {
+    body: Body,
+    _flight: Flight,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

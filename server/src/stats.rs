@@ -1,0 +1,293 @@
+//! What `/local/stats`, `/local/segments` and `/local/verify` answer. Sizes are in bytes, ranges of hashes in hex.
+
+use postlode_format::row::RowKind;
+use postlode_query::{MissingPart, Partial};
+use postlode_store::{SegmentStats, ShardStats, StoreStats, VerifyReport};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Counts and sizes of the store, and of this process.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Emails.
+    pub emails: u64,
+    /// Rows by kind.
+    pub rows: BTreeMap<String, u64>,
+    /// Segments.
+    pub segments: u64,
+    /// Emails and bytes not sealed into segments yet.
+    pub unsealed: Unsealed,
+    /// Bytes of all files.
+    pub bytes_on_disk: u64,
+    /// Number of the manifest.
+    pub manifest: u64,
+    /// Moves with every change.
+    pub generation: u64,
+    /// Memory of this process.
+    pub memory: Memory,
+    /// One a shard.
+    pub shards: Vec<Shard>,
+    /// What cannot be read; null where all can.
+    pub partial: Option<Partial>,
+    /// Rows once acknowledged and lost.
+    pub lost: Vec<Lost>,
+}
+
+/// What is in memory and in the log alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsealed {
+    /// Emails.
+    pub emails: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Memory of a process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Resident now.
+    pub resident_bytes: u64,
+    /// Resident at most since it began.
+    pub peak_bytes: u64,
+    /// Of it in block caches.
+    pub cache_bytes: u64,
+}
+
+/// One shard.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Shard {
+    /// First and last hash of its range.
+    pub range: (String, String),
+    /// Emails not sealed yet.
+    pub memtable_emails: u64,
+    /// Bytes not sealed yet.
+    pub memtable_bytes: u64,
+    /// Log bytes that a crash would have to read again.
+    pub log_bytes: u64,
+    /// Group commits since opening.
+    pub commits: u64,
+    /// Rows committed since opening.
+    pub committed_rows: u64,
+    /// Seconds all syncs of the log took together.
+    pub sync_seconds: f64,
+    /// Blocks found in the cache.
+    pub cache_hits: u64,
+    /// Blocks read because the cache did not have them.
+    pub cache_misses: u64,
+    /// Bytes of the cache.
+    pub cache_bytes: u64,
+    /// Requests waiting.
+    pub queued: u64,
+}
+
+/// Rows of a log that are gone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// The log's stream.
+    pub stream: u64,
+    /// First sequence number that is gone.
+    pub first: u64,
+    /// Last one.
+    pub last: u64,
+}
+
+/// The segments.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Segments {
+    /// In the manifest's order.
+    pub segments: Vec<Segment>,
+    /// Number of the manifest.
+    pub manifest: u64,
+    /// What cannot be read; null where all can.
+    pub partial: Option<Partial>,
+}
+
+/// One segment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Its id, 16 hex digits.
+    pub id: String,
+    /// `mail` or `blobs`.
+    pub kind: String,
+    /// Bytes of its file.
+    pub bytes: u64,
+    /// Emails in it.
+    pub emails: u64,
+    /// Rows in it.
+    pub rows: u64,
+    /// First and last hash of its range.
+    pub range: (String, String),
+    /// Earliest and latest date of its emails, microseconds since 1970 UTC.
+    pub dates: (i64, i64),
+    /// Its sections; none where its directory cannot be read.
+    pub sections: Vec<Section>,
+}
+
+/// One section of a segment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Section {
+    /// Its name, as `bodies` or `index:sender`.
+    pub name: String,
+    /// Bytes of content.
+    pub content_bytes: u64,
+    /// Bytes on disk.
+    pub disk_bytes: u64,
+    /// Entries or records.
+    pub entries: u64,
+}
+
+/// What `verify` found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// Files read.
+    pub files: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Blocks and pages checked.
+    pub blocks: u64,
+    /// Everything that is wrong; empty where nothing is.
+    pub damage: Vec<MissingPart>,
+}
+
+fn range((low, high): (u64, u64)) -> (String, String) {
+    (format!("{low:016x}"), format!("{high:016x}"))
+}
+
+fn partial(missing: Vec<postlode_store::Missing>) -> Option<Partial> {
+    let partial =
+        Partial { reasons: Vec::new(), missing: missing.into_iter().map(MissingPart::from).collect() };
+    (!partial.is_empty()).then_some(partial)
+}
+
+/// The name of a kind of rows.
+pub(crate) fn kind_name(number: u8) -> String {
+    let name = match RowKind::from_number(number) {
+        Ok(RowKind::Email) => "email",
+        Ok(RowKind::Body) => "body",
+        Ok(RowKind::Place) => "place",
+        Ok(RowKind::Mark) => "mark",
+        Ok(RowKind::ThreadAlias) => "thread_alias",
+        Ok(RowKind::BlobChunk) => "blob_chunk",
+        Ok(RowKind::Archive) => "archive",
+        Ok(RowKind::Failure) => "failure",
+        Ok(RowKind::Watermark) => "watermark",
+        Ok(RowKind::Doc) => "doc",
+        Err(_) => return format!("kind_{number}"),
+    };
+    name.to_owned()
+}
+
+impl From<StoreStats> for Stats {
+    fn from(stats: StoreStats) -> Self {
+        let shards: Vec<Shard> = stats.shards.into_iter().map(Shard::from).collect();
+        let sum = |of: fn(&Shard) -> u64| shards.iter().map(of).fold(0, u64::saturating_add);
+        let mut memory = Memory::of_this_process();
+        memory.cache_bytes = sum(|shard| shard.cache_bytes);
+        Self {
+            emails: stats.emails,
+            rows: stats.rows.into_iter().map(|(kind, rows)| (kind_name(kind), rows)).collect(),
+            segments: stats.segments.len() as u64,
+            unsealed: Unsealed {
+                emails: sum(|shard| shard.memtable_emails),
+                bytes: sum(|shard| shard.memtable_bytes),
+            },
+            bytes_on_disk: stats.bytes_on_disk,
+            manifest: stats.manifest,
+            generation: stats.generation,
+            memory,
+            shards,
+            partial: partial(stats.missing),
+            lost: stats.lost.into_iter().map(|(stream, first, last)| Lost { stream, first, last }).collect(),
+        }
+    }
+}
+
+impl From<ShardStats> for Shard {
+    fn from(shard: ShardStats) -> Self {
+        let (cache_hits, cache_misses, cache_bytes) = shard.cache;
+        Self {
+            range: range(shard.range),
+            memtable_emails: shard.memtable_emails,
+            memtable_bytes: shard.memtable_bytes,
+            log_bytes: shard.log_bytes,
+            commits: shard.commits,
+            committed_rows: shard.committed_rows,
+            sync_seconds: std::time::Duration::from_micros(shard.sync_micros).as_secs_f64(),
+            cache_hits,
+            cache_misses,
+            cache_bytes,
+            queued: shard.queued,
+        }
+    }
+}
+
+impl From<StoreStats> for Segments {
+    fn from(stats: StoreStats) -> Self {
+        Self {
+            segments: stats.segments.into_iter().map(Segment::from).collect(),
+            manifest: stats.manifest,
+            partial: partial(stats.missing),
+        }
+    }
+}
+
+impl From<SegmentStats> for Segment {
+    fn from(segment: SegmentStats) -> Self {
+        let section =
+            |(name, content_bytes, disk_bytes, entries)| Section { name, content_bytes, disk_bytes, entries };
+        Self {
+            id: format!("{:016x}", segment.id),
+            kind: segment.kind.to_owned(),
+            bytes: segment.bytes,
+            emails: segment.emails,
+            rows: segment.rows,
+            range: range(segment.range),
+            dates: segment.dates,
+            sections: segment.sections.into_iter().map(section).collect(),
+        }
+    }
+}
+
+impl From<VerifyReport> for Verified {
+    fn from(report: VerifyReport) -> Self {
+        Self {
+            files: report.files,
+            bytes: report.bytes,
+            blocks: report.blocks,
+            damage: report.damage.into_iter().map(MissingPart::from).collect(),
+        }
+    }
+}
+
+impl Memory {
+    /// Of this process, as the kernel counts it; zeros where /proc is not to be had.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let kib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()
+        };
+        let bytes = |name| kib(name).unwrap_or(0).saturating_mul(1024);
+        Self { resident_bytes: bytes("VmRSS:"), peak_bytes: bytes("VmHWM:"), cache_bytes: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_memory() {
+        let memory = Memory::of_this_process();
+        assert!(memory.resident_bytes > 100_000 && memory.peak_bytes >= memory.resident_bytes / 2);
+    }
+
+    #[test]
+    fn all_kinds_have_names() {
+        for kind in RowKind::ALL {
+            assert!(!kind_name(kind as u8).starts_with("kind_"));
+        }
+        assert_eq!(kind_name(200), "kind_200");
+    }
+}

@@ -122,8 +122,9 @@ fn message_properties(
     }
     if let Some(html) = message.body_html {
         out.set(0x1013, Value::Binary(html));
-        out.set(0x3FDE, Value::I32(CODE_PAGE_UTF8));
     }
+    // What HTML is written in, and what readers that turn text into bytes should choose.
+    out.set(0x3FDE, Value::I32(CODE_PAGE_UTF8));
     let (importance, priority) = match message.importance {
         Importance::Low => (0, -1),
         Importance::Normal => (1, 0),

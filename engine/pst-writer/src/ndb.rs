@@ -105,16 +105,17 @@ impl<W: Write + Seek> Ndb<W> {
         self.nodes.push(NodeEntry { nid, parent, data, subnodes });
     }
 
-    /// Adds a node whose data another node has already.
-    pub(crate) fn add_node_sharing(&mut self, nid: u32, data: u64, parent: u32) -> Result<(), Error> {
+    /// Adds a node whose data another node has already; gives false, and adds none, when a block cannot
+    /// be referred to once more.
+    pub(crate) fn add_node_sharing(&mut self, nid: u32, data: u64, parent: u32) -> bool {
         let extra = self.shared.entry(data).or_insert(0);
         // The count on disk is one more than the references there are.
         if *extra >= u16::MAX - 2 {
-            return Err(crate::error::too_many("references to one block", u64::from(u16::MAX)));
+            return false;
         }
         *extra += 1;
         self.add_node(nid, data, 0, parent);
-        Ok(())
+        true
     }
 
     /// The id of a data block that will be written later.

@@ -73,7 +73,21 @@ pub(crate) fn write_search<W: Write + Seek>(ndb: &mut Ndb<W>, templates: &Templa
     let mut criteria = Properties::new();
     criteria.set(0x660B, Value::I32(0));
     write_context(ndb, ids::SPAM_SEARCH_CRITERIA, &criteria, 0)?;
-    ndb.add_node_sharing(ids::SPAM_SEARCH_CONTENTS, templates.search_contents, 0)
+    add_empty_table(ndb, ids::SPAM_SEARCH_CONTENTS, templates.search_contents, schema::SEARCH_CONTENTS)
+}
+
+/// Adds a table without rows, which is `template` as long as that can be shared.
+pub(crate) fn add_empty_table<W: Write + Seek>(
+    ndb: &mut Ndb<W>,
+    nid: u32,
+    template: u64,
+    columns: &[u32],
+) -> Result<(), Error> {
+    if !ndb.add_node_sharing(nid, template, 0) {
+        let (data, _) = Table::new(ndb, columns).finish(ndb)?;
+        ndb.add_node(nid, data, 0, 0);
+    }
+    Ok(())
 }
 
 /// What the spam search folder is called.

@@ -223,7 +223,7 @@ impl<W: Write + Seek> PstWriter<W> {
 
         let hierarchy = ids::sibling(nid, ids::TYPE_HIERARCHY_TABLE);
         if folder.children.is_empty() {
-            self.ndb.add_node_sharing(hierarchy, self.templates.hierarchy, 0)?;
+            store::add_empty_table(&mut self.ndb, hierarchy, self.templates.hierarchy, schema::HIERARCHY)?;
         } else {
             let mut table = Table::new(&mut self.ndb, schema::HIERARCHY);
             if nid == ids::ROOT_FOLDER {
@@ -247,10 +247,15 @@ impl<W: Write + Seek> PstWriter<W> {
                 let (data, subnodes) = table.finish(&mut self.ndb)?;
                 self.ndb.add_node(contents_nid, data, subnodes, 0);
             }
-            None => self.ndb.add_node_sharing(contents_nid, self.templates.contents, 0)?,
+            None => store::add_empty_table(
+                &mut self.ndb,
+                contents_nid,
+                self.templates.contents,
+                schema::CONTENTS,
+            )?,
         }
         let associated = ids::sibling(nid, ids::TYPE_ASSOCIATED_TABLE);
-        self.ndb.add_node_sharing(associated, self.templates.associated, 0)
+        store::add_empty_table(&mut self.ndb, associated, self.templates.associated, schema::ASSOCIATED)
     }
 }
 

@@ -9,6 +9,9 @@ pub enum Error {
     /// There is a file where one was to be written.
     #[error("{} is there already; give another name, or --force to replace it", .0.display())]
     Exists(PathBuf),
+    /// Archive and truth were to be the same file.
+    #[error("{} cannot be both the archive and its truth; give the truth another name", .0.display())]
+    SameFile(PathBuf),
     /// A file could not be written.
     #[error("cannot write {}: {source}; check that its folder exists, is writable and has room", path.display())]
     Write {

@@ -113,6 +113,6 @@ fn message(mail: Mail, unix: i64) -> Message {
         body_text: some(mail.body),
         ..Message::default()
     };
-    message.headers = Some(wire::headers(&message, unix, "lists.example"));
+    message.headers = Some(wire::headers(&message, unix, unix, "lists.example"));
     message
 }

@@ -92,6 +92,9 @@ struct Archive {
 ///
 /// See [`Error`]. When there is one, neither the archive nor the truth is at its place.
 pub fn generate(options: &Options) -> Result<Summary, Error> {
+    if options.truth.as_ref() == Some(&options.out) {
+        return Err(Error::SameFile(options.out.clone()));
+    }
     let out = Output::create(&options.out, options.force)?;
     let truth_out = match &options.truth {
         Some(path) => Some(Output::create(path, options.force)?),

@@ -99,6 +99,7 @@ pub(crate) fn write(scene: &Scene<'_>, thread: &mut Thread, random: &mut Random)
     };
     let message_id = format!("<{:016x}.{}@{}>", random.next(), scene.number, writer.domain);
     let from_owner = author == cast.owner;
+    let sent = scene.unix - random.below(90) as i64;
     let mut message = Message {
         subject: subject(thread, writer, is_answer, random),
         sender: Some(writer.address()),
@@ -106,7 +107,7 @@ pub(crate) fn write(scene: &Scene<'_>, thread: &mut Thread, random: &mut Random)
             .iter()
             .map(|(person, kind)| Recipient { kind: *kind, address: cast.people[*person].address() })
             .collect(),
-        submitted: Some(FileTime::from_unix(scene.unix - random.below(90) as i64)),
+        submitted: Some(FileTime::from_unix(sent)),
         delivered: Some(FileTime::from_unix(scene.unix)),
         message_id: Some(message_id.clone()),
         in_reply_to: is_answer.then(|| thread.last.message_id.clone()),
@@ -121,7 +122,7 @@ pub(crate) fn write(scene: &Scene<'_>, thread: &mut Thread, random: &mut Random)
         ..Message::default()
     };
     if !from_owner {
-        message.headers = Some(wire::headers(&message, scene.unix, random.pick(&MAILERS)));
+        message.headers = Some(wire::headers(&message, sent, scene.unix, random.pick(&MAILERS)));
     }
     let form = random.below(100);
     if form < 85 {
@@ -185,13 +186,16 @@ fn own_text(sentences: &[&str], writer: &Person, gaps: &Gaps<'_>, random: &mut R
     let mut out = String::with_capacity(1024);
     fill(&mut out, random.pick(manners.greetings), gaps, random);
     let sentences = if manners.sentences.is_empty() { sentences } else { manners.sentences };
+    // From somewhere in the list onwards, so that no sentence comes twice in a short mail.
+    let mut next = random.below(sentences.len());
     for _ in 0..random.between(1, 4) {
         out.push_str("\r\n\r\n");
-        for place in 0..random.between(1, 4) {
+        for place in 0..random.between(1, 3) {
             if place > 0 && !matches!(writer.language, Language::Japanese | Language::Chinese) {
                 out.push(' ');
             }
-            fill(&mut out, random.pick(sentences), gaps, random);
+            fill(&mut out, sentences[next % sentences.len()], gaps, random);
+            next += random.between(1, 2);
         }
     }
     if random.chance(0.06) {
@@ -326,7 +330,7 @@ fn embedded(scene: &Scene<'_>, gaps: &Gaps<'_>, depth: usize, random: &mut Rando
         properties: Properties::new(),
         ..Message::default()
     };
-    message.headers = Some(wire::headers(&message, unix, random.pick(&MAILERS)));
+    message.headers = Some(wire::headers(&message, unix, unix, random.pick(&MAILERS)));
     if random.chance(0.4) {
         message.attachments = attachments(scene, gaps, depth, random);
     }

@@ -49,10 +49,10 @@ fn mailbox(address: &Address) -> String {
     }
 }
 
-/// The header block that `message` would have come with at `unix` seconds.
-pub(crate) fn headers(message: &Message, unix: i64, via: &str) -> String {
-    let date = Civil::from_unix(unix).mail();
-    let mut out = format!("Received: from {via} by mx.postlode.example with ESMTPS; {date}\r\n");
+/// The header block of `message`, sent and received at those seconds since 1970.
+pub(crate) fn headers(message: &Message, sent: i64, received: i64, via: &str) -> String {
+    let received = Civil::from_unix(received).mail();
+    let mut out = format!("Received: from {via} by mx.postlode.example with ESMTPS; {received}\r\n");
     let mut add = |name: &str, value: &str| {
         out.push_str(name);
         out.push_str(": ");
@@ -75,7 +75,7 @@ pub(crate) fn headers(message: &Message, unix: i64, via: &str) -> String {
     }
     // A line break in a subject must not begin another header.
     add("Subject", &encode_words(&message.subject.replace(|c: char| c.is_ascii_control(), " ")));
-    add("Date", &date);
+    add("Date", &Civil::from_unix(sent).mail());
     for (name, value) in [
         ("Message-ID", &message.message_id),
         ("In-Reply-To", &message.in_reply_to),

@@ -1,0 +1,216 @@
+//! Search over all segments and memtables as if they were one index.
+//!
+//! What always holds: an index is opened once and kept while its segment is among the sources; answers are in
+//! (date, id) order without doubles; one search sees one set of sources, whatever happens meanwhile.
+
+use crate::memtable::{Batch, Batches};
+use crate::query::TextQuery;
+use crate::schema::{schema, tokenizers};
+use crate::segment::Part;
+use crate::stats::Global;
+use postlode_format::index::Position;
+use postlode_store::{Missing, TextSources};
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tantivy::query::{EnableScoring, Weight};
+use tantivy::schema::Schema;
+use tantivy::{Index, ReloadPolicy, Searcher};
+
+/// An email that matches.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Match {
+    /// Its place in every order.
+    pub position: Position,
+    /// Its BM25 score; 0 where none was asked for.
+    pub score: f32,
+}
+
+/// All matches.
+#[derive(Debug, Clone, Default)]
+pub struct TextMatches {
+    /// Ascending by position, without doubles.
+    pub matches: Vec<Match>,
+    /// What could not be searched.
+    pub missing: Vec<Missing>,
+}
+
+#[derive(Default)]
+struct Open {
+    segments: HashMap<u64, Arc<Part>>,
+    memtables: HashMap<u64, Batches>,
+}
+
+/// Keeps indexes open between searches. Cheap to clone.
+#[derive(Clone)]
+pub struct TextEngine {
+    open: Arc<Mutex<Open>>,
+    /// An index of nothing: the library wants a searcher even where it is told all statistics.
+    empty: Searcher,
+}
+
+/// What an engine knew of the memtables when it was asked: to be handed back with the sources.
+#[derive(Clone, Default)]
+pub struct Known {
+    memtables: HashMap<u64, Batches>,
+}
+
+impl Known {
+    /// How many mails of each memtable are known, as the store wants to be told.
+    #[must_use]
+    pub fn counts(&self) -> HashMap<u64, usize> {
+        self.memtables.iter().map(|(id, batches)| (*id, batches.known)).collect()
+    }
+}
+
+/// One set of sources, opened.
+pub struct TextView {
+    segments: Vec<Arc<Part>>,
+    batches: Vec<Arc<Batch>>,
+    missing: Vec<Missing>,
+    empty: Searcher,
+    schema: Schema,
+}
+
+impl TextEngine {
+    /// An engine that has nothing open.
+    ///
+    /// # Errors
+    /// What the search library says.
+    pub fn new() -> Result<Self, crate::TextError> {
+        let index = Index::builder().schema(schema()).tokenizers(tokenizers()).create_in_ram()?;
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        Ok(Self { open: Arc::default(), empty: reader.searcher() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known already: ask the store for the rest.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        Known { memtables: self.lock().memtables.clone() }
+    }
+
+    /// Opens what the store gave for [`Known::counts`].
+    #[must_use]
+    pub fn view(&self, sources: &TextSources, known: &Known) -> TextView {
+        let mut view = TextView {
+            segments: Vec::with_capacity(sources.segments.len()),
+            batches: Vec::new(),
+            missing: sources.missing.clone(),
+            empty: self.empty.clone(),
+            schema: schema(),
+        };
+        for segment in &sources.segments {
+            let open = self.lock().segments.get(&segment.id).cloned();
+            let part = match open {
+                Some(part) => Ok(part),
+                None => contained(|| Part::open(segment), || (Some(segment.id), "text")).map(Arc::new),
+            };
+            match part {
+                Ok(part) => {
+                    self.lock().segments.insert(segment.id, Arc::clone(&part));
+                    view.segments.push(part);
+                }
+                Err(missing) => view.missing.push(missing),
+            }
+        }
+        let mut open = self.lock();
+        for text in &sources.memtables {
+            // Another search may have got further, or forgotten a memtable that was sealed since.
+            let current = open.memtables.get(&text.memtable).filter(|b| b.known >= text.first);
+            let mut batches =
+                current.or_else(|| known.memtables.get(&text.memtable)).cloned().unwrap_or_default();
+            let extended = contained(
+                || batches.extend(text).map_err(|e| unreadable(None, "memtable", &e)),
+                || (None, "memtable"),
+            );
+            match extended {
+                Ok(()) => {
+                    open.memtables.insert(text.memtable, batches.clone());
+                }
+                Err(missing) => view.missing.push(missing),
+            }
+            view.batches.extend(batches.batches);
+        }
+        let segments: HashSet<u64> = sources.segments.iter().map(|s| s.id).collect();
+        let memtables: HashSet<u64> = sources.memtables.iter().map(|m| m.memtable).collect();
+        open.segments.retain(|id, _| segments.contains(id));
+        open.memtables.retain(|id, _| memtables.contains(id));
+        view
+    }
+}
+
+fn unreadable(segment: Option<u64>, section: &str, reason: &dyn std::fmt::Display) -> Missing {
+    Missing { segment, section: section.to_owned(), reason: reason.to_string() }
+}
+
+/// Runs what touches one source; a panic of the search library on strange bytes ends in that source alone.
+fn contained<T>(
+    work: impl FnOnce() -> Result<T, Missing>,
+    what: impl FnOnce() -> (Option<u64>, &'static str),
+) -> Result<T, Missing> {
+    // Unwind safety: what `work` changes is dropped or replaced whole when it fails.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let (segment, section) = what();
+        Err(unreadable(segment, section, &"the search ended inside it"))
+    })
+}
+
+impl TextView {
+    /// All emails that match. `scored`: with scores, which costs more.
+    #[must_use]
+    pub fn search(&self, query: &TextQuery, scored: bool) -> TextMatches {
+        let parts: Vec<&Part> =
+            self.segments.iter().map(AsRef::as_ref).chain(self.batches.iter().map(|b| &b.part)).collect();
+        let mut out = TextMatches { matches: Vec::new(), missing: self.missing.clone() };
+        let statistics = Global::new(parts.iter().flat_map(|p| &p.readers).collect());
+        let scoring = if scored {
+            EnableScoring::enabled_from_statistics_provider(&statistics, &self.empty)
+        } else {
+            EnableScoring::disabled_from_schema(&self.schema)
+        };
+        let weight = match query.compile().weight(scoring) {
+            Ok(weight) => weight,
+            Err(error) => {
+                out.missing.push(unreadable(None, "text", &error));
+                return out;
+            }
+        };
+        for part in parts {
+            let before = out.matches.len();
+            let matches = &mut out.matches;
+            let found =
+                contained(|| collect(part, weight.as_ref(), scored, matches), || (part.segment, "text"));
+            if let Err(missing) = found {
+                out.matches.truncate(before);
+                out.missing.push(missing);
+            }
+        }
+        // Each part is in order already unless it is a memtable's, and a stable sort is quick on such runs.
+        out.matches.sort_by_key(|m| m.position);
+        out.matches.dedup_by_key(|m| m.position);
+        out.missing.sort();
+        out.missing.dedup();
+        out
+    }
+}
+
+fn collect(part: &Part, weight: &dyn Weight, scored: bool, out: &mut Vec<Match>) -> Result<(), Missing> {
+    for reader in &part.readers {
+        let mut push = |doc: u32, score: f32| {
+            if let Some(position) = part.positions.get(doc as usize) {
+                out.push(Match { position: *position, score });
+            }
+        };
+        let done = if scored {
+            weight.for_each(reader, &mut push)
+        } else {
+            weight.for_each_no_score(reader, &mut |docs| docs.iter().for_each(|doc| push(*doc, 0.0)))
+        };
+        done.map_err(|e| part.missing(&e))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! Search over segments and memtables against a naive reading of the same mails.
+
+mod common;
+
+use common::{Mail, Section, build, memtable, ordinals, section, segment, sources};
+use postlode_text::words::words;
+use postlode_text::{Known, Phrase, Scope, TextEngine, TextQuery};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+fn mail(n: u32, subject: &str, body: &str) -> Mail {
+    Mail {
+        n,
+        subject: subject.into(),
+        body: body.into(),
+        from: format!("user{}@example.com", n % 3),
+        language: "eng".into(),
+        ..Mail::default()
+    }
+}
+
+fn phrase(scope: Scope, text: &str, exact: bool) -> TextQuery {
+    TextQuery::Phrase(Phrase { scope, text: text.into(), exact })
+}
+
+fn found(engine: &TextEngine, sources: &postlode_store::TextSources, query: &TextQuery) -> Vec<u32> {
+    let view = engine.view(sources, &engine.known());
+    let answer = view.search(query, true);
+    assert_eq!(answer.missing, vec![]);
+    let unscored = view.search(query, false);
+    assert_eq!(
+        answer.matches.iter().map(|m| m.position).collect::<Vec<_>>(),
+        unscored.matches.iter().map(|m| m.position).collect::<Vec<_>>()
+    );
+    answer.matches.iter().map(|m| u32::from_be_bytes(m.position.id[..4].try_into().unwrap())).collect()
+}
+
+#[test]
+fn the_document_number_is_the_ordinal_and_bytes_are_reproducible() {
+    let mails: Vec<Mail> = (0..500).map(|n| mail(n, "same", &format!("word{n} common"))).collect();
+    assert_eq!(build(&mails), build(&mails));
+    let engine = TextEngine::new().unwrap();
+    let sources = sources(vec![segment(1, &mails)], vec![]);
+    for n in [0, 1, 255, 499] {
+        assert_eq!(found(&engine, &sources, &phrase(Scope::Body, &format!("word{n}"), false)), [n]);
+    }
+    assert_eq!(found(&engine, &sources, &phrase(Scope::Anywhere, "common", false)).len(), 500);
+}
+
+#[test]
+fn stems_outside_quotes_and_only_in_english() {
+    let mut mails =
+        vec![mail(0, "Running tests", "he installed it"), mail(1, "x", "run"), mail(2, "x", "running")];
+    mails[2].language = "deu".into();
+    let engine = TextEngine::new().unwrap();
+    let sources = sources(vec![segment(1, &mails[..2])], vec![memtable(1, 0, &mails[2..])]);
+    assert_eq!(found(&engine, &sources, &phrase(Scope::Anywhere, "run", false)), [0, 1]);
+    assert_eq!(found(&engine, &sources, &phrase(Scope::Subject, "test", false)), [0]);
+    assert_eq!(found(&engine, &sources, &phrase(Scope::Anywhere, "running", false)), [0, 1, 2]);
+    assert_eq!(found(&engine, &sources, &phrase(Scope::Anywhere, "running", true)), [0, 2]);
+    assert_eq!(found(&engine, &sources, &phrase(Scope::Subject, "tests running", true)), Vec::<u32>::new());
+    assert_eq!(found(&engine, &sources, &phrase(Scope::Subject, "running-tests", false)), [0]);
+    assert_eq!(found(&engine, &sources, &phrase(Scope::From, "user1@example.com", false)), [1]);
+    assert_eq!(found(&engine, &sources, &phrase(Scope::From, "example.com", false)), [0, 1, 2]);
+}
+
+#[test]
+fn a_score_does_not_depend_on_the_spread() {
+    let text = ["alpha beta", "alpha", "beta gamma delta alpha", "gamma", "alpha alpha alpha"];
+    let mails: Vec<Mail> = (0..60).map(|n| mail(n, "s", text[n as usize % text.len()])).collect();
+    let query = TextQuery::Any(vec![
+        phrase(Scope::Anywhere, "alpha", false),
+        phrase(Scope::Anywhere, "gamma", false),
+    ]);
+    let scores = |sources: &postlode_store::TextSources| {
+        let engine = TextEngine::new().unwrap();
+        let answer = engine.view(sources, &Known::default()).search(&query, true);
+        answer.matches.iter().map(|m| (m.position, m.score.to_bits())).collect::<BTreeMap<_, _>>()
+    };
+    let one = scores(&sources(vec![segment(1, &mails)], vec![]));
+    let many = scores(&sources(
+        vec![segment(1, &mails[..13]), segment(2, &mails[13..40])],
+        vec![memtable(5, 0, &mails[40..45]), memtable(6, 0, &mails[45..])],
+    ));
+    assert_eq!(one.len(), 60);
+    assert_eq!(one, many);
+}
+
+#[test]
+fn a_memtable_that_grows_is_indexed_bit_by_bit_and_forgotten_when_sealed() {
+    let mails: Vec<Mail> = (0..300).map(|n| mail(n, "s", "word")).collect();
+    let engine = TextEngine::new().unwrap();
+    let query = phrase(Scope::Body, "word", false);
+    let mut seen = 0;
+    for upto in [1, 2, 3, 10, 11, 12, 100, 101, 300] {
+        let known = engine.known();
+        assert_eq!(known.counts().get(&9).copied().unwrap_or(0), seen);
+        let more = sources(vec![], vec![memtable(9, seen, &mails[seen..upto])]);
+        assert_eq!(engine.view(&more, &known).search(&query, false).matches.len(), upto);
+        seen = upto;
+    }
+    // A search that began earlier still sees all that it was given.
+    let early = engine.known();
+    let sealed = sources(vec![segment(1, &mails)], vec![]);
+    assert_eq!(engine.view(&sealed, &engine.known()).search(&query, false).matches.len(), 300);
+    assert!(engine.known().counts().is_empty());
+    let late = sources(vec![], vec![memtable(9, 300, &[])]);
+    assert_eq!(engine.view(&late, &early).search(&query, false).matches.len(), 300);
+}
+
+#[test]
+fn damage_is_named_and_the_rest_is_searched() {
+    let mails: Vec<Mail> = (0..200).map(|n| mail(n, "s", &format!("word common{n}"))).collect();
+    let good = segment(1, &mails[..100]);
+    let query = TextQuery::All(vec![phrase(Scope::Body, "word", false), phrase(Scope::Subject, "s", true)]);
+    let bytes = build(&mails[100..]);
+    let mut partial = 0;
+    for block in 0..bytes.len().div_ceil(512) as u64 {
+        let text = Arc::new(Section { bytes: bytes.clone().into(), damaged: block * 512..block * 512 + 512 });
+        let bad = postlode_store::SegmentText {
+            id: 7,
+            emails: 100,
+            text,
+            ordinals: section(ordinals(&mails[100..])),
+        };
+        let engine = TextEngine::new().unwrap();
+        let answer =
+            engine.view(&sources(vec![good.clone(), bad], vec![]), &Known::default()).search(&query, true);
+        if answer.missing.is_empty() {
+            assert_eq!(answer.matches.len(), 200);
+        } else {
+            partial += 1;
+            assert_eq!(answer.matches.len(), 100);
+            assert_eq!(
+                (answer.missing[0].segment, answer.missing[0].reason.as_str()),
+                (Some(7), "checksum mismatch")
+            );
+        }
+    }
+    assert!(partial > 3);
+}
+
+#[test]
+fn an_empty_segment_is_searched() {
+    let engine = TextEngine::new().unwrap();
+    assert_eq!(
+        found(&engine, &sources(vec![segment(1, &[])], vec![]), &phrase(Scope::Body, "x", false)),
+        Vec::<u32>::new()
+    );
+    assert_eq!(found(&engine, &sources(vec![], vec![]), &phrase(Scope::Body, "x", false)), Vec::<u32>::new());
+}
+
+fn naive(mail: &Mail, query: &TextQuery) -> bool {
+    match query {
+        TextQuery::All(parts) => parts.iter().all(|p| naive(mail, p)),
+        TextQuery::Any(parts) => parts.iter().any(|p| naive(mail, p)),
+        TextQuery::Not(inner) => !naive(mail, inner),
+        TextQuery::Phrase(p) => {
+            let wanted: Vec<String> = words(&p.text).into_iter().map(|w| w.text).collect();
+            let texts: &[&str] = match p.scope {
+                Scope::Anywhere => &[&mail.subject, &mail.body, &mail.from, &mail.to],
+                Scope::Subject => &[&mail.subject],
+                Scope::Body => &[&mail.body],
+                Scope::From => &[&mail.from],
+                Scope::To => &[&mail.to],
+                Scope::Files => &[],
+            };
+            texts.iter().any(|text| {
+                let have: Vec<String> = words(text).into_iter().map(|w| w.text).collect();
+                have.windows(wanted.len()).any(|w| w == wanted)
+            })
+        }
+    }
+}
+
+fn vocabulary() -> impl Strategy<Value = String> {
+    prop::sample::select(vec!["ab", "cd", "ef", "zürich", "漢字", "x1"]).prop_map(str::to_owned)
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop::collection::vec(vocabulary(), 0..6).prop_map(|w| w.join(" "))
+}
+
+fn mails() -> impl Strategy<Value = Vec<Mail>> {
+    let one = (text(), text(), vocabulary(), vocabulary());
+    prop::collection::vec(one, 0..30).prop_map(|all| {
+        let to_mail = |(n, (subject, body, from, to)): (usize, (String, String, String, String))| Mail {
+            n: u32::try_from(n).unwrap(),
+            subject,
+            body,
+            from,
+            to,
+            language: "deu".into(),
+        };
+        all.into_iter().enumerate().map(to_mail).collect()
+    })
+}
+
+fn queries() -> impl Strategy<Value = TextQuery> {
+    let scopes =
+        prop::sample::select(vec![Scope::Anywhere, Scope::Subject, Scope::Body, Scope::From, Scope::To]);
+    let leaf = (scopes, prop::collection::vec(vocabulary(), 1..3), any::<bool>())
+        .prop_map(|(scope, words, exact)| phrase(scope, &words.join(" "), exact));
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(TextQuery::All),
+            prop::collection::vec(inner.clone(), 0..3).prop_map(TextQuery::Any),
+            inner.prop_map(|q| TextQuery::Not(Box::new(q))),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn the_index_finds_what_reading_finds(mails in mails(), queries in prop::collection::vec(queries(), 6), cuts: [prop::sample::Index; 2]) {
+        let mut cuts = cuts.map(|c| c.index(mails.len() + 1));
+        cuts.sort_unstable();
+        let engine = TextEngine::new().unwrap();
+        let sources = sources(
+            vec![segment(1, &mails[..cuts[0]])],
+            vec![memtable(1, 0, &mails[cuts[0]..cuts[1]]), memtable(2, 0, &mails[cuts[1]..])],
+        );
+        for query in queries {
+            let expected: Vec<u32> = mails.iter().filter(|m| naive(m, &query)).map(|m| m.n).collect();
+            prop_assert_eq!(found(&engine, &sources, &query), expected, "{:?}", query);
+        }
+    }
+}

@@ -61,10 +61,11 @@ fn plan(manifest: &Manifest, shards: usize) -> Vec<Merge> {
     for shard in 0..shards {
         let range = shard_range(shard, shards);
         for kind in [SegmentKind::Mail, SegmentKind::Blobs] {
-            let inside = |s: &&SegmentEntry| s.kind == kind && range.0 <= s.low && s.high <= range.1;
+            let overlaps = |s: &&SegmentEntry| s.kind == kind && s.low <= range.1 && s.high >= range.0;
+            let wanted = |s: &&SegmentEntry| s.bytes < LARGE || spans_shards(s, shards);
             let mut group: Vec<SegmentEntry> = Vec::new();
             let mut bytes = 0u64;
-            for entry in manifest.segments.iter().filter(inside).filter(|s| s.bytes < LARGE) {
+            for entry in manifest.segments.iter().filter(overlaps).filter(wanted) {
                 if bytes.saturating_add(entry.bytes) > TARGET && !group.is_empty() {
                     out.push(Merge { sources: std::mem::take(&mut group), range });
                     bytes = 0;
@@ -74,17 +75,8 @@ fn plan(manifest: &Manifest, shards: usize) -> Vec<Merge> {
             }
             out.push(Merge { sources: group, range });
         }
-        for entry in &manifest.segments {
-            let spans = !(range.0 <= entry.low && entry.high <= range.1);
-            if spans && entry.low <= range.1 && entry.high >= range.0 {
-                let cut = (range.0.max(entry.low), range.1.min(entry.high));
-                out.push(Merge { sources: vec![entry.clone()], range: cut });
-            }
-        }
     }
-    out.retain(|m| {
-        m.sources.len() > 1 || m.sources.iter().any(|s| (s.low, s.high) != m.range && spans_shards(s, shards))
-    });
+    out.retain(|m| m.sources.len() > 1 || m.sources.iter().any(|s| spans_shards(s, shards)));
     out
 }
 

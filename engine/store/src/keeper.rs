@@ -4,9 +4,10 @@
 //! a number is taken already, another writer has come, and this one stops.
 
 use crate::error::StoreError;
+use crate::inbox::Inbox;
 use crate::names;
 use crate::shard::Reply;
-use async_channel::{Receiver, Sender};
+use async_channel::Sender;
 use postlode_format::manifest::{Manifest, SegmentEntry, number_of};
 use postlode_runtime::{DiskErrorKind, Runtime};
 use std::path::Path;
@@ -45,9 +46,9 @@ pub struct KeeperHandle {
 
 impl KeeperHandle {
     /// A handle, and the queue that the keeper serves.
-    pub fn new() -> (Self, Receiver<KeeperOp>) {
+    pub fn new() -> (Self, Inbox<KeeperOp>) {
         let (ops, queue) = async_channel::unbounded();
-        (Self { ops }, queue)
+        (Self { ops }, Inbox::new(queue))
     }
 
     /// Changes the manifest; durable when it returns.
@@ -80,7 +81,7 @@ pub async fn run<R: Runtime>(
     manifest: Manifest,
     old_streams: Vec<u64>,
     shards: usize,
-    queue: Receiver<KeeperOp>,
+    queue: Inbox<KeeperOp>,
 ) {
     let mut current = Arc::new(manifest);
     let mut recovered = 0usize;

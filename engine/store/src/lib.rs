@@ -13,6 +13,7 @@ pub mod api;
 mod cache;
 mod compact;
 pub mod error;
+mod inbox;
 mod keeper;
 mod log;
 mod maintenance;

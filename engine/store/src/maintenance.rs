@@ -3,10 +3,10 @@
 use crate::api::{Missing, SegmentStats, VerifyReport};
 use crate::compact;
 use crate::error::StoreError;
+use crate::inbox::Inbox;
 use crate::keeper::KeeperHandle;
 use crate::shard::{Reply, Shared};
 use crate::verify;
-use async_channel::Receiver;
 use postlode_format::manifest::Manifest;
 use postlode_runtime::{Lock, Runtime};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub async fn run<R: Runtime>(
     shared: Arc<Shared>,
     keeper: KeeperHandle,
     lock: Option<Box<dyn Lock>>,
-    queue: Receiver<Chore>,
+    queue: Inbox<Chore>,
 ) {
     while let Ok(chore) = queue.recv().await {
         // One after the other: two merges at once would fight over memory and disk.

@@ -5,13 +5,14 @@
 
 use crate::api::{Access, Missing, StoreOptions};
 use crate::error::StoreError;
+use crate::inbox::Inbox;
 use crate::keeper::{self, KeeperHandle};
 use crate::maintenance::{self, Chore};
 use crate::names;
 use crate::recover::recover;
 use crate::shard::{Queues, ReadOp, Reply, Shard, Shared, Start, WriteOp};
 use crate::store::{Inner, ShardHandle};
-use async_channel::{Receiver, Sender};
+use async_channel::Sender;
 use postlode_format::manifest::{LogStream, Manifest};
 use postlode_format::row::{Row, shard_of, shard_range};
 use postlode_runtime::{Executor, LocalFuture, Lock, Runtime, Spawner};
@@ -71,11 +72,11 @@ pub async fn open<S: Spawner>(spawner: S, options: StoreOptions) -> Result<Inner
     let mut booted = Some(booted);
     for index in 0..count {
         let (reads_in, reads) = async_channel::bounded::<ReadOp>(options.queue.max(1));
-        let writes = async_channel::bounded::<WriteOp>(options.queue.max(1));
-        handles.push(ShardHandle { reads: reads_in, writes: writes.0.clone() });
+        let (writes_in, writes) = async_channel::bounded::<WriteOp>(options.queue.max(1));
+        handles.push(ShardHandle { reads: reads_in, writes: writes_in.clone() });
         let (start, started) = oneshot::async_channel::<StartMessage>();
         starts.push(start);
-        let queues = Queues { reads, writes };
+        let queues = Queues { reads: Inbox::new(reads), writes: (writes_in, Inbox::new(writes)) };
         let boot = booted.take().map(|reply| (reply, options.clone()));
         let main = move |runtime: S::Runtime| -> LocalFuture<()> {
             Box::pin(async move {
@@ -189,7 +190,8 @@ async fn boot_store<R: Runtime>(runtime: &R, options: StoreOptions) -> Result<Bo
     });
     let (keeper, queue) = KeeperHandle::new();
     runtime.spawn(Box::pin(keeper::run(runtime.clone(), manifest, old_streams, count, queue)));
-    let (chores, chore_queue): (Sender<Chore>, Receiver<Chore>) = async_channel::bounded(16);
+    let (chores, chore_queue) = async_channel::bounded(16);
+    let chore_queue = Inbox::new(chore_queue);
     runtime.spawn(Box::pin(maintenance::run(
         runtime.clone(),
         shared.clone(),

@@ -435,6 +435,7 @@ impl Store {
                 }
             }
         }
+        self.inner.core.stop().await;
         for shard in &self.inner.shards {
             let (reply, answer) = oneshot::async_channel();
             if shard.reads.send(ReadOp::Close(reply)).await.is_ok() {
@@ -444,7 +445,6 @@ impl Store {
             shard.reads.close();
             shard.writes.close();
         }
-        self.inner.core.stop().await;
         let executors = std::mem::take(&mut *self.inner.executors.lock().unwrap_or_else(|e| e.into_inner()));
         for executor in executors {
             if let Err(error) = executor.join() {

@@ -14,11 +14,12 @@ use crate::api::{
 };
 use crate::cache::BlockCache;
 use crate::error::StoreError;
+use crate::inbox::Inbox;
 use crate::keeper::KeeperHandle;
 use crate::log::LogWriter;
 use crate::memtable::Memtable;
 use crate::segment::reader::Segment;
-use async_channel::{Receiver, Sender};
+use async_channel::Sender;
 use bytes::Bytes;
 use postlode_format::id::Id;
 use postlode_format::index::IndexId;
@@ -78,9 +79,9 @@ pub enum WriteOp {
 /// Both ends of a shard's queues.
 pub struct Queues {
     /// For the reader loop.
-    pub reads: Receiver<ReadOp>,
+    pub reads: Inbox<ReadOp>,
     /// For the writer; it also sends to itself.
-    pub writes: (Sender<WriteOp>, Receiver<WriteOp>),
+    pub writes: (Sender<WriteOp>, Inbox<WriteOp>),
 }
 
 /// What all shards of a store share.
@@ -181,7 +182,7 @@ impl<R: Runtime> Shard<R> {
             );
             let (seals, jobs) = async_channel::unbounded();
             let own = queues.writes.0.clone();
-            runtime.spawn(Box::pin(seal::run(shard.clone(), jobs, own)));
+            runtime.spawn(Box::pin(seal::run(shard.clone(), Inbox::new(jobs), own)));
             let writer = write::Writer::new(shard.clone(), log, start.next_seq, seals);
             runtime.spawn(Box::pin(writer.run(queues.writes.1, recovered)));
         }
@@ -190,7 +191,7 @@ impl<R: Runtime> Shard<R> {
         shard.read_loop(queues.reads).await;
     }
 
-    async fn read_loop(self: Rc<Self>, reads: Receiver<ReadOp>) {
+    async fn read_loop(self: Rc<Self>, reads: Inbox<ReadOp>) {
         while let Ok(op) = reads.recv().await {
             if let ReadOp::Close(reply) = op {
                 while self.in_flight.get() > 0 {

@@ -5,11 +5,12 @@
 
 use super::{Frozen, Reply, Shard, WriteOp};
 use crate::error::StoreError;
+use crate::inbox::Inbox;
 use crate::keeper::Edit;
 use crate::names;
 use crate::segment::build::{BuiltSegment, build};
 use crate::segment::reader::Segment;
-use async_channel::{Receiver, Sender};
+use async_channel::Sender;
 use postlode_format::manifest::SegmentKind;
 use postlode_runtime::{AlignedBuf, DiskError, DiskFile, OpenMode, Runtime, offload};
 use std::collections::VecDeque;
@@ -42,7 +43,7 @@ const TRIES: u32 = 3;
 const CHUNK: usize = 1 << 20;
 
 /// Works until the writer is gone.
-pub async fn run<R: Runtime>(shard: Rc<Shard<R>>, jobs: Receiver<SealJob>, writer: Sender<WriteOp>) {
+pub async fn run<R: Runtime>(shard: Rc<Shard<R>>, jobs: Inbox<SealJob>, writer: Sender<WriteOp>) {
     let mut queue: VecDeque<SealJob> = VecDeque::new();
     let mut tries = 0u32;
     loop {

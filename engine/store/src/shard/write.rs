@@ -8,9 +8,10 @@ use super::seal::SealJob;
 use super::{Frozen, Reply, Shard, WriteOp};
 use crate::api::{LoadBatch, NewEmail, Outcome};
 use crate::error::StoreError;
+use crate::inbox::Inbox;
 use crate::log::LogWriter;
 use crate::memtable::Memtable;
-use async_channel::{Receiver, Sender};
+use async_channel::Sender;
 use bytes::{Bytes, BytesMut};
 use postlode_format::id::Id;
 use postlode_format::index;
@@ -75,7 +76,7 @@ impl<R: Runtime> Writer<R> {
 
     /// Works until it is told to close or nobody is left to write. `recovered`: a memtable from the last
     /// writer's log waits to be sealed.
-    pub async fn run(mut self, ops: Receiver<WriteOp>, recovered: bool) {
+    pub async fn run(mut self, ops: Inbox<WriteOp>, recovered: bool) {
         let memtable = recovered.then(|| self.shard.frozen.borrow().first().cloned()).flatten();
         self.queue_seal(memtable, None, true).await;
         let mut held: Option<WriteOp> = None;
@@ -106,7 +107,7 @@ impl<R: Runtime> Writer<R> {
     }
 
     /// Takes what waits, commits it as one frame, and gives back the first request that is no part of it.
-    async fn commit(&mut self, first: WriteOp, ops: &Receiver<WriteOp>) -> Option<WriteOp> {
+    async fn commit(&mut self, first: WriteOp, ops: &Inbox<WriteOp>) -> Option<WriteOp> {
         let mut group = Group::default();
         let mut next = Some(first);
         let mut held = None;

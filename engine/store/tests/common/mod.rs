@@ -49,7 +49,10 @@ pub fn email(n: u64) -> Email {
         id: email_id(n),
         id_scheme: 1,
         parent: None,
-        thread: postlode_format::id::thread_key(postlode_format::id::ThreadRoot::Topic("t", &(n % 10).to_string())),
+        thread: postlode_format::id::thread_key(postlode_format::id::ThreadRoot::Topic(
+            "t",
+            &(n % 10).to_string(),
+        )),
         kind: ItemKind::Mail,
         class: "IPM.Note".into(),
         message_id: format!("<{n}@test>"),
@@ -84,7 +87,11 @@ pub fn date(n: u64) -> i64 {
 pub fn new_email(n: u64, folder: &str) -> NewEmail {
     let id = email_id(n);
     let body = Body {
-        plain: Some(Raw { encoding: RawEncoding::Utf16AsUtf8, value_type: 0x1f, bytes: text(n).into_bytes() }),
+        plain: Some(Raw {
+            encoding: RawEncoding::Utf16AsUtf8,
+            value_type: 0x1f,
+            bytes: text(n).into_bytes(),
+        }),
         html: None,
         rtf: None,
         headers: None,
@@ -115,7 +122,10 @@ pub fn new_email(n: u64, folder: &str) -> NewEmail {
 }
 
 pub fn batch(numbers: impl IntoIterator<Item = u64>) -> LoadBatch {
-    LoadBatch { emails: numbers.into_iter().map(|n| new_email(n, "/Inbox")).collect(), ..LoadBatch::default() }
+    LoadBatch {
+        emails: numbers.into_iter().map(|n| new_email(n, "/Inbox")).collect(),
+        ..LoadBatch::default()
+    }
 }
 
 pub fn mark(n: u64, mark: &Mark) -> Row {
@@ -136,7 +146,8 @@ pub async fn check(store: &Store, numbers: &[u64]) {
         let body = body.unwrap().unwrap_or_else(|| panic!("body {n} is not there"));
         assert_eq!(access::<ArchivedBody>(&body).unwrap().text(), text(*n));
     }
-    let mut expected: Vec<Position> = numbers.iter().map(|n| Position { date: date(*n), id: email_id(*n) }).collect();
+    let mut expected: Vec<Position> =
+        numbers.iter().map(|n| Position { date: date(*n), id: email_id(*n) }).collect();
     expected.sort_unstable();
     for descending in [false, true] {
         let mut seen = Vec::new();

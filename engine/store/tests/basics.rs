@@ -1,0 +1,225 @@
+//! Store, read back, seal, reopen, compact, on every runtime that runs real threads.
+
+mod common;
+
+use common::*;
+use futures_lite::future::block_on;
+use postlode_format::index::IndexId;
+use postlode_format::row::*;
+use postlode_runtime::CpuPool;
+use postlode_runtime::glommio::GlommioSpawner;
+use postlode_runtime::portable::PortableSpawner;
+use postlode_store::*;
+use std::path::Path;
+
+fn portable(root: &Path) -> PortableSpawner {
+    PortableSpawner::new(root.to_owned(), CpuPool::new(1).unwrap())
+}
+
+fn glommio(root: &Path) -> GlommioSpawner {
+    GlommioSpawner::new(root.to_owned(), CpuPool::new(1).unwrap())
+}
+
+fn each_runtime(scenario: impl Fn(&dyn Fn(StoreOptions) -> Store, &Path)) {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("portable");
+    scenario(&|options| block_on(Store::open(portable(&root), options)).unwrap(), &root);
+    let root = dir.path().join("glommio");
+    scenario(&|options| block_on(Store::open(glommio(&root), options)).unwrap(), &root);
+}
+
+#[test]
+fn what_is_stored_is_there_before_and_after_reopening() {
+    each_runtime(|open, _| {
+        let all: Vec<u64> = (0..600).collect();
+        let store = open(options(2, Access::Write));
+        for chunk in all.chunks(50) {
+            let outcomes = block_on(store.load(batch(chunk.iter().copied()))).unwrap();
+            assert_eq!(outcomes, vec![Outcome::Stored; chunk.len()]);
+        }
+        block_on(check(&store, &all));
+        block_on(store.close()).unwrap();
+        for access in [Access::Snapshot, Access::Write] {
+            let store = open(options(2, access));
+            block_on(check(&store, &all));
+            assert_eq!(block_on(store.stats()).unwrap().emails, 600);
+            block_on(store.close()).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_handle_dropped_without_closing_loses_nothing() {
+    each_runtime(|open, root| {
+        let all: Vec<u64> = (0..300).collect();
+        let store = open(options(2, Access::Write));
+        for chunk in all.chunks(20) {
+            block_on(store.load(batch(chunk.iter().copied()))).unwrap();
+        }
+        drop(store);
+        let store = open(options(2, Access::Snapshot));
+        block_on(check(&store, &all));
+        block_on(store.close()).unwrap();
+        let store = open(options(2, Access::Write));
+        block_on(check(&store, &all));
+        block_on(store.close()).unwrap();
+        assert_eq!(std::fs::read_dir(root.join("log")).unwrap().count(), 0, "a closed store has no log");
+    });
+}
+
+#[test]
+fn a_message_found_twice_is_one_email_with_two_places() {
+    each_runtime(|open, _| {
+        let store = open(options(2, Access::Write));
+        block_on(store.load(batch([1, 2, 1]))).map(|o| assert_eq!(o[2], Outcome::Duplicate)).unwrap();
+        assert_eq!(block_on(store.load(batch([1]))).unwrap(), [Outcome::Duplicate]);
+        block_on(store.seal()).unwrap();
+        assert_eq!(block_on(store.load(batch([1]))).unwrap(), [Outcome::Duplicate]);
+        let mut again = new_email(1, "/Other");
+        let place = Place { archive: [9; 16], ..place_of(&again) };
+        again.place.key = place_key(&email_id(1), &place.archive, 1).into();
+        again.place.value = to_bytes(&place).unwrap();
+        let other = LoadBatch { emails: vec![again], ..LoadBatch::default() };
+        assert_eq!(block_on(store.load(other)).unwrap(), [Outcome::NewPlace]);
+        let found = block_on(store.emails(&[email_id(1)])).unwrap().remove(0).unwrap().unwrap();
+        assert_eq!(found.places.len(), 2);
+        let parts = block_on(store.parts(IndexId::Folder, b"", 10)).unwrap();
+        assert_eq!(parts, [("/inbox".to_owned(), 2), ("/other".to_owned(), 1)]);
+        block_on(store.close()).unwrap();
+    });
+}
+
+fn place_of(new: &NewEmail) -> Place {
+    let archived = access::<ArchivedPlace>(&new.place.value).unwrap();
+    rkyv::deserialize::<Place, rkyv::rancor::Error>(archived).unwrap()
+}
+
+#[test]
+fn the_newest_mark_counts_wherever_it_lies() {
+    each_runtime(|open, _| {
+        let store = open(options(2, Access::Write));
+        block_on(store.load(batch(0..10))).unwrap();
+        for revision in 1..6u64 {
+            let tags = vec![format!("tag{revision}")];
+            block_on(store.put(vec![mark(3, &Mark { tags, revision, date: date(3), ..Mark::default() })]))
+                .unwrap();
+            if revision % 2 == 0 {
+                block_on(store.seal()).unwrap();
+            }
+            let now = block_on(store.get(RowKind::Mark, &email_id(3))).unwrap().unwrap();
+            assert_eq!(access::<ArchivedMark>(&now).unwrap().revision.to_native(), revision);
+        }
+        block_on(store.compact()).unwrap();
+        let now = block_on(store.get(RowKind::Mark, &email_id(3))).unwrap().unwrap();
+        assert_eq!(access::<ArchivedMark>(&now).unwrap().revision.to_native(), 5);
+        block_on(store.close()).unwrap();
+    });
+}
+
+#[test]
+fn a_deleted_email_does_not_come_back_with_its_archive() {
+    each_runtime(|open, _| {
+        let store = open(options(1, Access::Write));
+        block_on(store.load(batch(0..10))).unwrap();
+        block_on(store.put(vec![mark(4, &Mark { deleted: true, ..Mark::default() })])).unwrap();
+        assert_eq!(block_on(store.load(batch([4]))).unwrap(), [Outcome::Deleted]);
+        block_on(store.compact()).unwrap();
+        block_on(store.load(batch(10..20))).unwrap();
+        block_on(store.compact()).unwrap();
+        assert_eq!(block_on(store.load(batch([4]))).unwrap(), [Outcome::Deleted]);
+        assert!(block_on(store.emails(&[email_id(4)])).unwrap().remove(0).unwrap().is_none());
+        let rest: Vec<u64> = (0..20).filter(|n| *n != 4).collect();
+        block_on(check(&store, &rest));
+        block_on(store.close()).unwrap();
+    });
+}
+
+#[test]
+fn any_number_of_shards_opens_it_and_compaction_cuts_it() {
+    each_runtime(|open, _| {
+        let all: Vec<u64> = (0..400).collect();
+        let mut at = 0;
+        for shards in [2usize, 5, 1, 3] {
+            let store = open(options(shards, Access::Write));
+            let new = &all[at..at + 100];
+            at += 100;
+            for chunk in new.chunks(20) {
+                block_on(store.load(batch(chunk.iter().copied()))).unwrap();
+            }
+            block_on(check(&store, &all[..at]));
+            if shards != 5 {
+                block_on(store.compact()).unwrap();
+                block_on(check(&store, &all[..at]));
+                let stats = block_on(store.stats()).unwrap();
+                assert_eq!(stats.emails, at as u64);
+                assert_eq!(stats.segments.len(), shards, "one segment a shard after compaction");
+            }
+            assert_eq!(block_on(store.verify()).unwrap().damage, []);
+            // Every other time the store is left as a crash would leave it.
+            if shards % 2 == 1 {
+                block_on(store.close()).unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn counts_need_no_reading_and_are_exact() {
+    each_runtime(|open, _| {
+        let store = open(options(3, Access::Write));
+        for chunk in (0..500u64).collect::<Vec<_>>().chunks(50) {
+            block_on(store.load(batch(chunk.iter().copied()))).unwrap();
+        }
+        let parts = block_on(store.parts(IndexId::Sender, b"", 100)).unwrap();
+        let expected: Vec<_> = (0..5).map(|n| (format!("sender{n}@example.org"), 100)).collect();
+        assert_eq!(parts, expected);
+        assert_eq!(block_on(store.count(IndexId::Date, KeyRange::prefix(b""))).unwrap(), 500);
+        block_on(store.close()).unwrap();
+    });
+}
+
+#[test]
+fn attachments_come_back_chunk_by_chunk() {
+    each_runtime(|open, _| {
+        let store = open(options(2, Access::Write));
+        let chunk = |n: u32| bytes::Bytes::from(vec![n as u8; 70_000]);
+        for n in 0..5 {
+            let row = Row { kind: RowKind::BlobChunk, key: blob_key(&[7; 32], n).into(), value: chunk(n) };
+            block_on(store.put(vec![row])).unwrap();
+        }
+        block_on(store.close()).unwrap();
+        let store = open(options(2, Access::Snapshot));
+        for n in 0..5 {
+            let found = block_on(store.get(RowKind::BlobChunk, &blob_key(&[7; 32], n))).unwrap();
+            assert_eq!(found, Some(chunk(n)));
+        }
+        assert_eq!(block_on(store.get(RowKind::BlobChunk, &blob_key(&[7; 32], 5))).unwrap(), None);
+        assert_eq!(block_on(store.verify()).unwrap().damage, []);
+        block_on(store.close()).unwrap();
+    });
+}
+
+#[test]
+fn a_second_writer_is_refused_and_a_snapshot_writes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = |access| block_on(Store::open(portable(dir.path()), options(1, access)));
+    let store = open(Access::Write).unwrap();
+    block_on(store.load(batch([1]))).unwrap();
+    assert!(matches!(open(Access::Write), Err(StoreError::Locked(_))));
+    let snapshot = open(Access::Snapshot).unwrap();
+    assert!(matches!(block_on(snapshot.load(batch([2]))), Err(StoreError::ReadOnly)));
+    block_on(check(&snapshot, &[1]));
+    block_on(snapshot.close()).unwrap();
+    block_on(store.close()).unwrap();
+}
+
+#[test]
+fn a_missing_folder_is_an_empty_store_and_stays_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("none");
+    let store = block_on(Store::open(portable(&root), options(2, Access::Snapshot))).unwrap();
+    block_on(check(&store, &[]));
+    assert_eq!(block_on(store.verify()).unwrap(), VerifyReport::default());
+    block_on(store.close()).unwrap();
+    assert!(!root.exists());
+}

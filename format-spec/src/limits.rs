@@ -21,5 +21,5 @@ pub const MAX_SEGMENTS: usize = 1 << 20;
 /// Most sections of one segment.
 pub const MAX_SECTIONS: usize = 64;
 
-const _: () = assert!(MIN_BLOCK % PAGE == 0 || PAGE % MIN_BLOCK == 0);
+const _: () = assert!(MIN_BLOCK.is_multiple_of(PAGE));
 const _: () = assert!(MAX_FRAME > MAX_VALUE + MAX_KEY + 64);

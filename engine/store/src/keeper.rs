@@ -121,7 +121,8 @@ fn apply(current: &Manifest, edit: &Edit, old_streams: &[u64]) -> Manifest {
         log.first_file = file;
         next.next_seq = next.next_seq.max(floor);
     }
-    next.logs.retain(|l| !(edit.drop_stream && l.stream == edit.stream) && !old_streams.contains(&l.stream));
+    let dropped = |stream: u64| (edit.drop_stream && stream == edit.stream) || old_streams.contains(&stream);
+    next.logs.retain(|l| !dropped(l.stream));
     next
 }
 

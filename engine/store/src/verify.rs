@@ -331,7 +331,8 @@ async fn logs<R: Runtime>(
             report.damage.push(recover::describe(*stream, damage));
         }
     }
-    for (stream, first, last) in &now.lost {
+    let live = |stream: u64| now.logs.iter().any(|l| l.stream == stream);
+    for (stream, first, last) in now.lost.iter().filter(|(stream, ..)| !live(*stream)) {
         report.damage.push(Missing {
             segment: None,
             section: format!("stream {stream:016x}"),

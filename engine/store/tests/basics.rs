@@ -1,4 +1,11 @@
 //! Store, read back, seal, reopen, compact, on every runtime that runs real threads.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and looks at files from outside"
+)]
 
 mod common;
 

@@ -194,11 +194,6 @@ impl<R: Runtime> Segment<R> {
         self.state.as_ref().map_err(Clone::clone)
     }
 
-    /// Why it cannot be read at all.
-    pub fn broken(&self) -> Option<Missing> {
-        self.state.as_ref().err().cloned()
-    }
-
     /// May it hold rows about this email?
     pub fn may_contain(&self, id: &Id) -> bool {
         let filter = self.state.as_ref().ok().and_then(|o| o.bloom.as_ref());

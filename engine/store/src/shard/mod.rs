@@ -54,8 +54,8 @@ pub enum ReadOp {
     Count(IndexId, KeyRange, Reply<Result<u64, Missing>>),
     /// What text search reads.
     Text(HashMap<u64, usize>, Reply<(Vec<SegmentText>, Vec<MemtableText>, Vec<Missing>)>),
-    /// Counts and sizes, and segments that cannot be opened.
-    Stats(Reply<(ShardStats, Vec<Missing>)>),
+    /// Counts and sizes.
+    Stats(Reply<ShardStats>),
     /// The manifest has changed.
     Refresh(Arc<Manifest>, Reply<()>),
     /// Wait for what runs, then end.

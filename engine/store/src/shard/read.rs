@@ -278,7 +278,7 @@ impl<R: Runtime> Shard<R> {
         (segments, memtables, missing)
     }
 
-    fn stats(&self) -> (ShardStats, Vec<Missing>) {
+    fn stats(&self) -> ShardStats {
         let (mut emails, mut bytes) = (0u64, 0u64);
         self.in_memory(|m| {
             emails += m.email_count() as u64;
@@ -289,7 +289,6 @@ impl<R: Runtime> Shard<R> {
         stats.memtable_emails = emails;
         stats.memtable_bytes = bytes;
         stats.cache = self.cache.stats();
-        let missing = self.segments.borrow().iter().filter_map(|s| s.broken()).collect();
-        (stats, missing)
+        stats
     }
 }

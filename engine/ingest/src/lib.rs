@@ -18,6 +18,8 @@ mod output;
 mod parse;
 mod plan;
 mod resume;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod worker;
 

@@ -112,7 +112,7 @@ impl Load {
 }
 
 /// Loads everything that a request names.
-fn load(store: &Store, request: &LoadRequest, watch: &Watch) -> Result<LoadReport, LoadError> {
+pub(crate) fn load(store: &Store, request: &LoadRequest, watch: &Watch) -> Result<LoadReport, LoadError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = request.jobs.unwrap_or(cores).clamp(1, MAX_JOBS);
     let candidates = discover(&request.paths);
@@ -128,7 +128,7 @@ fn load(store: &Store, request: &LoadRequest, watch: &Watch) -> Result<LoadRepor
         match candidate {
             Candidate::Refused(refusal) => {
                 let path = refusal.path.display().to_string();
-                tracing::warn!(path, code = refusal.code, reason = refusal.reason, "not loaded");
+                tracing::info!(path, code = refusal.code, reason = refusal.reason, "not loaded");
                 let refused = Some(refusal.reason);
                 report.add(ArchiveReport { path, refused, ..ArchiveReport::default() });
             }

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields)]
 pub struct LoadRequest {
     /// Archives, or folders that are searched for archives. Absolute, because the process that loads may run in
-    /// another folder than the one that asks.
+    /// another folder than the one that asks. In JSON a path is text, or an array of bytes where it is no UTF-8.
+    #[serde(with = "paths")]
     pub paths: Vec<PathBuf>,
     /// Whose mail it is; empty where nobody says. The same archive of another custodian is another load.
     #[serde(default)]
@@ -160,9 +161,48 @@ impl LoadReport {
     }
 }
 
+mod paths {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::PathBuf;
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Name {
+        Text(String),
+        Bytes(Vec<u8>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(paths.iter().map(|path| match path.to_str() {
+            Some(text) => Name::Text(text.to_owned()),
+            None => Name::Bytes(path.as_os_str().as_bytes().to_vec()),
+        }))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<PathBuf>, D::Error> {
+        let path = |name| match name {
+            Name::Text(text) => PathBuf::from(text),
+            Name::Bytes(bytes) => PathBuf::from(OsString::from_vec(bytes)),
+        };
+        Ok(Vec::<Name>::deserialize(from)?.into_iter().map(path).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
+    #[test]
+    fn any_path_survives_json() {
+        let odd = PathBuf::from(OsString::from_vec(vec![b'/', 0xff, b'a']));
+        let request = LoadRequest { paths: vec!["/a/é.pst".into(), odd], ..LoadRequest::default() };
+        let json = serde_json::to_string(&request).unwrap();
+        assert_eq!(serde_json::from_str::<LoadRequest>(&json).unwrap(), request);
+    }
 
     #[test]
     fn the_json_is_that_of_the_interface() {

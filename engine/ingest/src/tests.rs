@@ -1,0 +1,133 @@
+//! Interruption at every point of what one worker says, as a kill between two commits would.
+
+use crate::commit::Commit;
+use crate::load::load;
+use crate::model::{LoadReport, LoadRequest};
+use crate::output::Output;
+use crate::plan::Plan;
+use crate::resume;
+use crate::watch::Watch;
+use crate::worker::{Job, work};
+use futures_lite::future::block_on;
+use postlode_mail::pst::{Archive, Reader};
+use postlode_runtime::CpuPool;
+use postlode_runtime::portable::PortableSpawner;
+use postlode_store::{Access, Store, StoreOptions};
+use postlode_text::TextIndex;
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+fn store(root: &Path, shards: usize) -> Store {
+    let cpu = CpuPool::new(1).unwrap();
+    let mut options = StoreOptions::new(shards, Access::Write, Arc::new(TextIndex::default()));
+    options.log_file_bytes = 4 << 20;
+    block_on(Store::open(PortableSpawner::new(root.to_owned(), cpu), options)).unwrap()
+}
+
+fn run(store: &Store, path: &Path) -> LoadReport {
+    let (events, _told) = async_channel::unbounded();
+    let watch = Watch::new(events, Arc::default());
+    let request = LoadRequest { paths: vec![path.to_owned()], jobs: Some(2), ..LoadRequest::default() };
+    load(store, &request, &watch).unwrap()
+}
+
+/// All that a single worker says of an archive, told step by step to `each`.
+fn said(path: &Path, store: &Store, mut each: impl FnMut(&Commit<'_>, Output)) {
+    let file = File::open(path).unwrap();
+    let (sha256, _) = crate::hash::sha256(&file, |_| true).unwrap().unwrap();
+    let reader = Reader::new(Archive::from_file(&file).unwrap(), &sha256);
+    let listing = reader.list().unwrap();
+    let plan = Plan::of(&listing);
+    let version = *sha256.first_chunk().unwrap();
+    let load = plan.load_id(reader.id(), &version, "");
+    let tally = resume::tally("", &plan, &load, &HashMap::new(), &HashMap::new(), &listing);
+    let job = Job {
+        sha256,
+        archive: *reader.id(),
+        version,
+        custodian: String::new(),
+        folders: listing.folders.iter().map(|folder| folder.path.clone()).collect(),
+        done: vec![0; plan.ranges()],
+        plan,
+        next: AtomicUsize::new(0),
+        stop: Arc::new(AtomicBool::new(false)),
+    };
+    let (events, _told) = async_channel::unbounded();
+    let watch = Watch::new(events, Arc::default());
+    let commit = Commit {
+        store,
+        path: String::new(),
+        load,
+        archive: job.archive,
+        version,
+        known: HashMap::new(),
+        tally: tally.into(),
+        watch: &watch,
+    };
+    let (to, from) = async_channel::unbounded();
+    std::thread::scope(|scope| {
+        let (file, job) = (&file, &job);
+        scope.spawn(move || work(file, job, &to));
+        while let Ok(output) = from.recv_blocking() {
+            each(&commit, output);
+        }
+    });
+}
+
+#[test]
+fn a_load_cut_off_after_any_commit_is_completed_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.pst");
+    // More than one batch; attachments, embedded messages among them.
+    let made =
+        pstgen::generate(&pstgen::Options { attachments: 0.1, ..pstgen::Options::new(&path, 600) }).unwrap();
+    let whole = store(&dir.path().join("whole"), 2);
+    let expected = run(&whole, &path);
+    let emails = block_on(whole.stats()).unwrap().emails;
+    assert_eq!((expected.found, expected.failed), (made.items, 0));
+    block_on(whole.close()).unwrap();
+    drop(whole);
+
+    let mut steps = 0;
+    let scratch = store(&dir.path().join("count"), 1);
+    said(&path, &scratch, |commit, output| {
+        steps += 1;
+        one(commit, output);
+    });
+    drop(scratch);
+    assert!(steps >= 3, "{steps} commits");
+    for cut in 0..=steps {
+        let root = dir.path().join(format!("cut-{cut}"));
+        let cut_off = store(&root, 2);
+        let mut done = 0;
+        said(&path, &cut_off, |commit, output| {
+            if done < cut {
+                one(commit, output);
+            }
+            done += 1;
+        });
+        // Opened again with another number of shards, as on another machine.
+        block_on(cut_off.close()).unwrap();
+        drop(cut_off);
+        let again = store(&root, 1 + cut % 3);
+        let report = run(&again, &path);
+        assert_eq!(report.found, report.stored + report.duplicate + report.failed);
+        assert_eq!((report.found, report.failed), (made.items, 0), "cut after {cut}");
+        assert_eq!(report.archives[0].attachments, expected.archives[0].attachments, "cut after {cut}");
+        assert_eq!(block_on(again.stats()).unwrap().emails, emails, "cut after {cut}");
+        let third = run(&again, &path);
+        assert_eq!((third.stored, third.duplicate), (0, made.items), "cut after {cut}");
+        block_on(again.close()).unwrap();
+    }
+}
+
+/// Commits one thing that was said; questions are answered on the way.
+fn one(commit: &Commit<'_>, output: Output) {
+    let (to, from) = async_channel::unbounded();
+    to.send_blocking(output).unwrap();
+    drop(to);
+    block_on(commit.run(from)).unwrap();
+}

@@ -188,6 +188,7 @@ impl Loading<'_> {
     fn row(&self, source: &Source, outcome: &Outcome) -> ArchiveVersion {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         ArchiveVersion {
+            extra: Vec::new(),
             path: outcome.report.path.clone(),
             kind: source.info.kind.to_owned(),
             sha256: source.sha256,

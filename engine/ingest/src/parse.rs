@@ -77,6 +77,7 @@ impl Parser<'_> {
         let Member { node, email, body } = member;
         let Job { archive, version, custodian, .. } = self.job;
         let place = Place {
+            extra: Vec::new(),
             archive: *archive,
             version: *version,
             custodian: custodian.clone(),

@@ -1,6 +1,7 @@
 //! Archives that were loaded, what could not be read in them, and how far a load has come.
 
 use crate::id::Id;
+use crate::row::Extra;
 use rkyv::{Archive, Deserialize, Serialize};
 
 /// Counts of one load of one archive; `found = stored + duplicate + failed` when it is complete.
@@ -45,6 +46,8 @@ pub struct ArchiveVersion {
     pub counts: Counts,
     /// It asks for a password (Outlook's password flag; libpff reads it all the same).
     pub password: bool,
+    /// Facts of later versions.
+    pub extra: Vec<Extra>,
 }
 
 /// Key of an archive's version.

@@ -1,5 +1,6 @@
 //! Bodies: what the source held, byte for byte, and the text made from it.
 
+use crate::row::Extra;
 use rkyv::{Archive, Deserialize, Serialize};
 
 /// How the bytes of a [`Raw`] relate to the bytes of the source.
@@ -130,6 +131,8 @@ pub struct Body {
     pub text_source: TextSource,
     /// All other properties.
     pub props: Vec<Prop>,
+    /// Facts of later versions.
+    pub extra: Vec<Extra>,
 }
 
 impl Body {

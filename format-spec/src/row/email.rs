@@ -12,6 +12,17 @@ pub struct Address {
     pub address: String,
 }
 
+/// A fact that this version of the layout has no field for. Its number says what it is (SPEC.md, "Extras"); a
+/// reader passes over numbers that it does not know.
+#[derive(Archive, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[rkyv(derive(Debug))]
+pub struct Extra {
+    /// What it is.
+    pub number: u16,
+    /// Its value.
+    pub bytes: Vec<u8>,
+}
+
 /// A moment with the offset it was written with.
 #[derive(Archive, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[rkyv(derive(Debug))]
@@ -172,4 +183,6 @@ pub struct Email {
     pub attachments: Vec<Attachment>,
     /// What could not be read. Empty: all of it was.
     pub partial: Vec<PartialNote>,
+    /// Facts of later versions.
+    pub extra: Vec<Extra>,
 }

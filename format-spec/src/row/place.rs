@@ -1,6 +1,7 @@
 //! Where an email was found. The same email may have many places.
 
 use crate::id::Id;
+use crate::row::Extra;
 use rkyv::{Archive, Deserialize, Serialize};
 
 /// One place of one email.
@@ -22,6 +23,8 @@ pub struct Place {
     pub recovered: bool,
     /// The email's date, repeated here so that an index by folder needs no other row.
     pub date: i64,
+    /// Facts of later versions.
+    pub extra: Vec<Extra>,
 }
 
 /// Key of a place.

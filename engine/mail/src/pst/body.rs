@@ -26,6 +26,7 @@ pub(super) fn build(contents: Contents, attachments: &[Props], codepage: u32, no
     let Contents { props, recipients, .. } = contents;
     let html_page = page(&props, tag::INTERNET_CODEPAGE);
     let mut body = Body {
+        extra: Vec::new(),
         plain: None,
         html: None,
         rtf: None,

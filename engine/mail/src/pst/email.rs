@@ -37,6 +37,7 @@ pub(super) fn build(source: &Source<'_>, attachments: Vec<Attachment>) -> Email 
     };
     let size = props.int(tag::MESSAGE_SIZE).and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
     Email {
+        extra: Vec::new(),
         id: [0; 16],
         id_scheme: ID_SCHEME,
         parent: None,

@@ -46,6 +46,7 @@ pub fn text(n: u64) -> String {
 pub fn email(n: u64) -> Email {
     let address = |a: &str| Address { name: a.to_owned(), address: format!("{a}@example.org") };
     Email {
+        extra: Vec::new(),
         id: email_id(n),
         id_scheme: 1,
         parent: None,
@@ -87,6 +88,7 @@ pub fn date(n: u64) -> i64 {
 pub fn new_email(n: u64, folder: &str) -> NewEmail {
     let id = email_id(n);
     let body = Body {
+        extra: Vec::new(),
         plain: Some(Raw {
             encoding: RawEncoding::Utf16AsUtf8,
             value_type: 0x1f,
@@ -101,6 +103,7 @@ pub fn new_email(n: u64, folder: &str) -> NewEmail {
         props: vec![],
     };
     let place = Place {
+        extra: Vec::new(),
         archive: [1; 16],
         version: [2; 16],
         custodian: String::new(),

@@ -33,6 +33,7 @@ impl Mail {
         let address = |a: &str| Address { name: String::new(), address: a.to_owned() };
         let position = self.position();
         let email = Email {
+            extra: Vec::new(),
             id: position.id,
             id_scheme: 1,
             parent: None,
@@ -67,6 +68,7 @@ impl Mail {
             bytes: self.body.clone().into_bytes(),
         };
         let body = Body {
+            extra: Vec::new(),
             plain: Some(plain),
             html: None,
             rtf: None,

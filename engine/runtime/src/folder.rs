@@ -18,9 +18,9 @@ use std::time::Duration;
 /// One read or write at most: larger ones are cut.
 pub(crate) const PIECE: usize = 1 << 20;
 /// How long a locked store is waited for: a writer that is just ending frees it within that time.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// Between two tries.
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The folder that a runtime was made for. Cheap to clone, sendable to a thread that may block.
 #[derive(Debug, Clone)]

@@ -15,6 +15,7 @@ pub mod glommio;
 mod panics;
 pub mod portable;
 mod rng;
+pub mod sim;
 mod thread;
 
 pub use cpu::CpuPool;

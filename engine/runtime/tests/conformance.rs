@@ -60,3 +60,9 @@ fn glommio(case: impl FnOnce(postlode_runtime::glommio::GlommioRuntime) -> Local
     on(&postlode_runtime::glommio::GlommioSpawner::new(dir.path().join("store"), cpu()), case);
 }
 every_case!(on_glommio, glommio);
+
+fn sim(case: impl FnOnce(postlode_runtime::sim::SimRuntime) -> LocalFuture<()> + Send + 'static) {
+    let sim = postlode_runtime::sim::Sim::new(7, postlode_runtime::sim::SimOptions::default());
+    on(&sim.spawner(), case);
+}
+every_case!(on_sim, sim);

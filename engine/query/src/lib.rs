@@ -9,8 +9,11 @@
 //! * query text and cursors come from strangers: both are bounded, and neither can make the engine panic;
 //! * text search runs on the CPU pool, never on an executor.
 
+pub mod dates;
 pub mod engine;
 pub mod error;
+pub mod filter;
+pub mod lang;
 pub mod model;
 
 pub use engine::{Attachment, BodyView, EmlStream, Engine, Export, RawKind};

@@ -1,0 +1,428 @@
+//! What a query asks of an email: the tree with every value read, and conditions on text gathered.
+//!
+//! What always holds: negation stands only above what it negates; inside one [`Filter::All`] or [`Filter::Any`]
+//! there is at most one text condition, which holds all that the index can answer at once.
+
+use crate::dates::beginning_of;
+use crate::error::SyntaxError;
+use crate::lang::{Field, Node, Term};
+use jiff::tz::TimeZone;
+use postlode_format::id::{Id, bare_message_id, from_hex};
+use postlode_format::index::fold;
+use postlode_text::{Phrase, Scope, TextQuery};
+
+/// A tree of conditions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filter {
+    /// All of them; none: everything.
+    All(Vec<Filter>),
+    /// At least one of them; none: nothing.
+    Any(Vec<Filter>),
+    /// Everything else.
+    Not(Box<Filter>),
+    /// One condition.
+    Is(Condition),
+}
+
+/// A condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// Words, as the text index finds them.
+    Text(TextQuery),
+    /// The author's or sender's address, folded.
+    FromAddress(String),
+    /// An address among recipients, folded.
+    Recipient(Role, String),
+    /// Words side by side in the name or address of a recipient.
+    RecipientWords(Role, String),
+    /// A folder.
+    Folder(FolderPattern),
+    /// A custodian, folded.
+    Custodian(String),
+    /// A tag, folded.
+    Tag(String),
+    /// Dates from the first (included) to the second (excluded), in microseconds since 1970 UTC.
+    Dates(i64, i64),
+    /// An attachment that is not shown inside the body.
+    HasAttachment,
+    /// The email.
+    Id(Id),
+    /// Its thread.
+    Thread(Id),
+    /// The email it is embedded in.
+    Parent(Id),
+    /// Its Message-ID, bare and folded.
+    MessageId(String),
+    /// Its class, or the beginning of it up to a dot, folded.
+    Class(String),
+    /// More bytes than this.
+    Larger(u64),
+    /// Fewer bytes than this.
+    Smaller(u64),
+}
+
+/// Which recipients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Primary.
+    To,
+    /// Carbon copies.
+    Cc,
+    /// Blind copies.
+    Bcc,
+}
+
+/// A folder as a query names it: a whole path, a path's beginning, or any one name in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderPattern {
+    /// Folded, with a slash before and none behind.
+    path: String,
+    /// The name, where it is a single one.
+    name: Option<String>,
+}
+
+impl FolderPattern {
+    /// Reads one; `None` where it names nothing.
+    #[must_use]
+    pub fn new(value: &str) -> Option<Self> {
+        let folded = fold(value);
+        let bare = folded.trim_matches('/');
+        if bare.is_empty() {
+            return None;
+        }
+        let name = (!bare.contains('/')).then(|| bare.to_owned());
+        Some(Self { path: format!("/{bare}"), name })
+    }
+
+    /// Does it name this folder? `folder` is folded.
+    #[must_use]
+    pub fn matches(&self, folder: &str) -> bool {
+        let begins = match folder.strip_prefix(self.path.as_str()) {
+            Some(rest) => rest.is_empty() || rest.starts_with('/'),
+            None => false,
+        };
+        begins || self.name.as_ref().is_some_and(|name| folder.split('/').any(|part| part == name))
+    }
+}
+
+/// Earliest date of an email whose date is known.
+pub const FIRST_DATE: i64 = i64::MIN + 1;
+
+/// Reads the values of a tree.
+///
+/// # Errors
+/// A value that its field cannot have, or a query of signs alone.
+pub fn resolve(node: &Node, zone: &TimeZone) -> Result<Filter, SyntaxError> {
+    let filter = match tree(node, zone)? {
+        Some(filter) => gather(filter),
+        None => match first_term(node) {
+            None => Filter::All(Vec::new()),
+            Some(term) => {
+                let message = format!("there are no letters or digits to search for in {}", quoted(&term.value));
+                return Err(SyntaxError { message, position: term.at.max(1), suggestion: None });
+            }
+        },
+    };
+    Ok(filter)
+}
+
+fn first_term(node: &Node) -> Option<&Term> {
+    match node {
+        Node::And(parts) | Node::Or(parts) => parts.iter().find_map(first_term),
+        Node::Not(inner) => first_term(inner),
+        Node::Term(term) => Some(term),
+    }
+}
+
+/// `None` for what holds no words at all: stray signs between words are left out.
+fn tree(node: &Node, zone: &TimeZone) -> Result<Option<Filter>, SyntaxError> {
+    let parts = |nodes: &[Node]| -> Result<Vec<Filter>, SyntaxError> {
+        let mut out = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            out.extend(tree(node, zone)?);
+        }
+        Ok(out)
+    };
+    Ok(match node {
+        Node::And(nodes) => Some(parts(nodes)?).filter(|p| !p.is_empty()).map(Filter::All),
+        Node::Or(nodes) => Some(parts(nodes)?).filter(|p| !p.is_empty()).map(Filter::Any),
+        Node::Not(inner) => tree(inner, zone)?.map(|f| Filter::Not(Box::new(f))),
+        Node::Term(term) => condition(term, zone)?.map(Filter::Is),
+    })
+}
+
+fn quoted(value: &str) -> String {
+    format!("{:?}", value.chars().take(40).collect::<String>())
+}
+
+fn refuse(term: &Term, why: &str, suggestion: Option<&str>) -> SyntaxError {
+    SyntaxError {
+        message: format!("{}: {} {why}", term.field.name(), quoted(&term.value)),
+        position: term.at.max(1),
+        suggestion: suggestion.map(|s| format!("{}:{s}", term.field.name())),
+    }
+}
+
+fn condition(term: &Term, zone: &TimeZone) -> Result<Option<Condition>, SyntaxError> {
+    let value = term.value.as_str();
+    let words = |scope: Scope| {
+        let phrase = Phrase { scope, text: value.to_owned(), exact: term.quoted };
+        phrase.has_words().then_some(Condition::Text(TextQuery::Phrase(phrase)))
+    };
+    let id = || from_hex(value.trim()).ok_or_else(|| refuse(term, "is no id: 32 hex digits are", None));
+    let date = || {
+        let why = "is no date: write year-month-day";
+        beginning_of(value, zone).ok_or_else(|| refuse(term, why, Some("2020-01-31")))
+    };
+    let name = || Some(fold(value)).filter(|v| !v.is_empty());
+    Ok(match term.field {
+        Field::Any => words(Scope::Anywhere),
+        Field::Subject => words(Scope::Subject),
+        Field::Body => words(Scope::Body),
+        Field::Filename => words(Scope::Files),
+        Field::From => match full_address(value) {
+            Some(address) => Some(Condition::FromAddress(address)),
+            None => words(Scope::From),
+        },
+        Field::To => recipient(Role::To, value),
+        Field::Cc => recipient(Role::Cc, value),
+        Field::Bcc => recipient(Role::Bcc, value),
+        Field::Folder => FolderPattern::new(value).map(Condition::Folder),
+        Field::Custodian => name().map(Condition::Custodian),
+        Field::Tag => name().map(Condition::Tag),
+        Field::After => Some(Condition::Dates(date()?, i64::MAX)),
+        Field::Before => Some(Condition::Dates(FIRST_DATE, date()?)),
+        Field::Has => match fold(value).as_str() {
+            "attachment" | "attachments" => Some(Condition::HasAttachment),
+            _ => return Err(refuse(term, "is nothing an email can have here", Some("attachment"))),
+        },
+        Field::Id => Some(Condition::Id(id()?)),
+        Field::Thread => Some(Condition::Thread(id()?)),
+        Field::Parent => Some(Condition::Parent(id()?)),
+        Field::MessageId => {
+            Some(fold(bare_message_id(value))).filter(|v| !v.is_empty()).map(Condition::MessageId)
+        }
+        Field::Class => name().map(Condition::Class),
+        Field::Larger | Field::Smaller => {
+            let why = "is no size: write bytes, or a number with K, M or G";
+            let bytes = size(value).ok_or_else(|| refuse(term, why, Some("10M")))?;
+            Some(if term.field == Field::Larger { Condition::Larger(bytes) } else { Condition::Smaller(bytes) })
+        }
+    })
+}
+
+/// A whole address, folded: something, an at sign, something with no further one, and no blanks.
+fn full_address(value: &str) -> Option<String> {
+    let folded = fold(value);
+    let (local, domain) = folded.rsplit_once('@')?;
+    let whole = !local.is_empty() && !domain.is_empty() && !folded.contains(char::is_whitespace);
+    whole.then_some(folded)
+}
+
+fn recipient(role: Role, value: &str) -> Option<Condition> {
+    if let Some(address) = full_address(value) {
+        return Some(Condition::Recipient(role, address));
+    }
+    let phrase = Phrase { scope: Scope::To, text: value.to_owned(), exact: true };
+    phrase.has_words().then(|| Condition::RecipientWords(role, value.to_owned()))
+}
+
+/// `1000`, `10K`, `2.5M`, `1GB`: K is 1,024.
+fn size(value: &str) -> Option<u64> {
+    let lower = fold(value);
+    let digits = lower.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(lower.len());
+    let (number, unit) = lower.split_at_checked(digits)?;
+    let shift = match unit {
+        "" | "b" => 0,
+        "k" | "kb" => 10,
+        "m" | "mb" => 20,
+        "g" | "gb" => 30,
+        _ => return None,
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let whole: u64 = whole.parse().ok()?;
+    let factor = 1u64.checked_shl(shift)?;
+    let mut bytes = whole.checked_mul(factor)?;
+    if !fraction.is_empty() {
+        let digits = fraction.get(..6).unwrap_or(fraction);
+        let parts: u64 = digits.parse().ok()?;
+        let of = 10u64.checked_pow(u32::try_from(digits.len()).ok()?)?;
+        bytes = bytes.checked_add(factor.checked_mul(parts)?.checked_div(of)?)?;
+    }
+    Some(bytes)
+}
+
+/// Flattens, and makes one condition of all text that stands side by side.
+fn gather(filter: Filter) -> Filter {
+    match filter {
+        Filter::Is(_) => filter,
+        Filter::Not(inner) => match gather(*inner) {
+            Filter::Not(twice) => *twice,
+            Filter::Is(Condition::Text(text)) => Filter::Is(Condition::Text(TextQuery::Not(Box::new(text)))),
+            other => Filter::Not(Box::new(other)),
+        },
+        Filter::All(parts) => {
+            let flat = parts.into_iter().map(gather).flat_map(|part| match part {
+                Filter::All(inner) => inner,
+                other => vec![other],
+            });
+            joined(flat, TextQuery::All, Filter::All)
+        }
+        Filter::Any(parts) => {
+            let flat = parts.into_iter().map(gather).flat_map(|part| match part {
+                Filter::Any(inner) => inner,
+                other => vec![other],
+            });
+            joined(flat, TextQuery::Any, Filter::Any)
+        }
+    }
+}
+
+fn joined(
+    parts: impl Iterator<Item = Filter>,
+    join_text: impl FnOnce(Vec<TextQuery>) -> TextQuery,
+    join: impl FnOnce(Vec<Filter>) -> Filter,
+) -> Filter {
+    let (mut texts, mut rest) = (Vec::new(), Vec::new());
+    for part in parts {
+        match part {
+            Filter::Is(Condition::Text(text)) => texts.push(text),
+            other => rest.push(other),
+        }
+    }
+    let text = match texts.len() {
+        0 => None,
+        1 => texts.pop(),
+        _ => Some(join_text(texts)),
+    };
+    rest.extend(text.map(|t| Filter::Is(Condition::Text(t))));
+    match rest.len() {
+        1 => rest.pop().unwrap_or(Filter::All(Vec::new())),
+        _ => join(rest),
+    }
+}
+
+impl Filter {
+    /// The dates outside which nothing can match.
+    #[must_use]
+    pub fn dates(&self) -> (i64, i64) {
+        match self {
+            Self::Is(Condition::Dates(from, to)) => (*from, *to),
+            Self::All(parts) => parts.iter().map(Self::dates).fold((i64::MIN, i64::MAX), |(from, to), (f, t)| {
+                (from.max(f), to.min(t))
+            }),
+            Self::Any(parts) => parts.iter().map(Self::dates).fold((i64::MAX, i64::MIN), |(from, to), (f, t)| {
+                (from.min(f), to.max(t))
+            }),
+            _ => (i64::MIN, i64::MAX),
+        }
+    }
+
+    /// Every text condition, in the order of [`Filter::number_texts`].
+    pub fn texts<'f>(&'f self, out: &mut Vec<&'f TextQuery>) {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|p| p.texts(out)),
+            Self::Not(inner) => inner.texts(out),
+            Self::Is(Condition::Text(text)) => out.push(text),
+            Self::Is(_) => {}
+        }
+    }
+
+    /// The text that hits should hold: what ranks them and what snippets mark. `None` without words.
+    #[must_use]
+    pub fn wanted_text(&self) -> Option<TextQuery> {
+        let mut out = Vec::new();
+        self.collect_wanted(true, &mut out);
+        match out.len() {
+            0 => None,
+            1 => out.pop(),
+            _ => Some(TextQuery::Any(out)),
+        }
+    }
+
+    fn collect_wanted(&self, wanted: bool, out: &mut Vec<TextQuery>) {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|p| p.collect_wanted(wanted, out)),
+            Self::Not(inner) => inner.collect_wanted(!wanted, out),
+            Self::Is(Condition::Text(text)) if wanted && !text.wanted().is_empty() => out.push(text.clone()),
+            Self::Is(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::parse;
+
+    fn filter(query: &str) -> Filter {
+        resolve(&parse(query).unwrap(), &TimeZone::UTC).unwrap()
+    }
+
+    #[test]
+    fn text_side_by_side_becomes_one_condition() {
+        let Filter::All(parts) = filter("hello from:a@b.c -world (x OR y)") else { panic!() };
+        assert_eq!(parts.len(), 2);
+        let mut texts = Vec::new();
+        let two = filter("(a OR from:x@y.z) -(b from:x@y.z)");
+        two.texts(&mut texts);
+        assert_eq!(texts.len(), 2);
+        assert_eq!(filter("(a OR from:x@y.z) -b").wanted_text(), filter("a").wanted_text());
+        assert_eq!(filter("-b").wanted_text(), None);
+    }
+
+    #[test]
+    fn signs_between_words_are_left_out_and_signs_alone_refused() {
+        assert_eq!(filter("a & b"), filter("a b"));
+        assert_eq!(filter("a - b"), filter("a b"));
+        assert_eq!(filter(""), Filter::All(vec![]));
+        let error = resolve(&parse("  &&").unwrap(), &TimeZone::UTC).unwrap_err();
+        assert_eq!(error.position, 3);
+    }
+
+    #[test]
+    fn a_full_address_is_equality_and_anything_else_words() {
+        assert_eq!(filter("from:Bob@X.org"), Filter::Is(Condition::FromAddress("bob@x.org".into())));
+        for value in ["from:@x.org", "from:bob@", "from:bob", "from:\"Bob X <b@x.org>\""] {
+            assert!(matches!(filter(value), Filter::Is(Condition::Text(_))), "{value}");
+        }
+    }
+
+    #[test]
+    fn folders_match_by_path_beginning_and_name() {
+        let matches = |pattern: &str, folder: &str| FolderPattern::new(pattern).unwrap().matches(&fold(folder));
+        assert!(matches("/Inbox/R", "/Inbox/R"));
+        assert!(matches("/inbox", "/Inbox/R"));
+        assert!(matches("inbox/r/", "/Inbox/R/x"));
+        assert!(matches("R", "/Inbox/R"));
+        assert!(matches("inbox", "/Top/Inbox/R"));
+        assert!(!matches("/Inb", "/Inbox"));
+        assert!(!matches("box", "/Inbox"));
+        assert!(!matches("x/inbox", "/Top/x/Inbox/R"));
+        assert_eq!(FolderPattern::new(" / "), None);
+    }
+
+    #[test]
+    fn values_are_read_or_refused_where_they_stand() {
+        assert_eq!(filter("larger:1.5k"), Filter::Is(Condition::Larger(1536)));
+        assert_eq!(filter("smaller:2MB"), Filter::Is(Condition::Smaller(2 << 20)));
+        let second = |q: &str| resolve(&parse(q).unwrap(), &TimeZone::UTC).unwrap_err();
+        for query in ["a before:tomorrow", "a larger:big", "a has:legs", "a id:12", "a larger:99999999999G"] {
+            let error = second(query);
+            assert_eq!(error.position, query.find(':').unwrap() + 2, "{query}: {error}");
+        }
+        assert_eq!(second("has:legs").suggestion.as_deref(), Some("has:attachment"));
+    }
+
+    #[test]
+    fn dates_outside_which_nothing_matches() {
+        let days = |q: &str| {
+            let (from, to) = filter(q).dates();
+            (from.div_euclid(86_400_000_000), to.div_euclid(86_400_000_000))
+        };
+        assert_eq!(days("after:1970-01-11 before:1970-01-21 x"), (10, 20));
+        assert_eq!(days("(after:1970-01-11 before:1970-01-21) OR (after:1970-02-01 before:1970-02-02)"), (10, 32));
+        assert_eq!(filter("x OR after:2000").dates().1, i64::MAX);
+        assert_eq!(filter("x OR before:2000").dates().0, i64::MIN);
+    }
+}

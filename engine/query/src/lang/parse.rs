@@ -1,0 +1,244 @@
+//! Text to tree, by recursive descent of bounded depth.
+
+use super::{Field, MAX_BYTES, MAX_DEPTH, MAX_TERMS, Node, Term, suggest};
+use crate::error::SyntaxError;
+
+/// Reads a query. One without any condition is [`Node::And`] of nothing: everything.
+///
+/// # Errors
+/// What is wrong, at which character, and what was perhaps meant.
+pub fn parse(query: &str) -> Result<Node, SyntaxError> {
+    if query.len() > MAX_BYTES {
+        let message = format!("the query is too long ({} bytes, at most {MAX_BYTES})", query.len());
+        return Err(SyntaxError { message, position: query.chars().count(), suggestion: None });
+    }
+    let mut parser = Parser { chars: query.chars().collect(), at: 0, terms: 0 };
+    parser.blanks();
+    if parser.peek().is_none() {
+        return Ok(Node::And(Vec::new()));
+    }
+    let node = parser.all(Field::Any, 0)?;
+    match parser.peek() {
+        None => Ok(node),
+        // The only thing that ends a sequence before the end of the text.
+        Some(_) => Err(parser.error("there is no group to close here", None)),
+    }
+}
+
+struct Parser {
+    chars: Vec<char>,
+    at: usize,
+    terms: usize,
+}
+
+impl Parser {
+    fn peek(&self) -> Option<char> {
+        self.chars.get(self.at).copied()
+    }
+
+    fn step(&mut self) {
+        self.at = self.at.saturating_add(1);
+    }
+
+    fn blanks(&mut self) {
+        while self.peek().is_some_and(char::is_whitespace) {
+            self.step();
+        }
+    }
+
+    fn error(&self, message: &str, suggestion: Option<String>) -> SyntaxError {
+        self.error_at(self.at, message, suggestion)
+    }
+
+    fn error_at(&self, at: usize, message: &str, suggestion: Option<String>) -> SyntaxError {
+        let position = at.min(self.chars.len()).saturating_add(1);
+        SyntaxError { message: message.to_owned(), position, suggestion }
+    }
+
+    /// Is this operator next? It is a whole word in capitals.
+    fn operator(&self, name: &str) -> bool {
+        let end = self.at.saturating_add(name.len());
+        let here = self.chars.get(self.at..end).is_some_and(|c| c.iter().copied().eq(name.chars()));
+        here && self.chars.get(end).is_none_or(|c| c.is_whitespace() || matches!(c, '(' | ')' | '"'))
+    }
+
+    fn take_operator(&mut self, name: &str) -> bool {
+        let taken = self.operator(name);
+        if taken {
+            self.at = self.at.saturating_add(name.len());
+            self.blanks();
+        }
+        taken
+    }
+
+    fn all(&mut self, field: Field, depth: usize) -> Result<Node, SyntaxError> {
+        let mut parts = Vec::new();
+        loop {
+            parts.push(self.any(field, depth)?);
+            self.blanks();
+            let explicit = self.take_operator("AND");
+            match self.peek() {
+                None | Some(')') if explicit => return Err(self.error("AND needs something on both sides", None)),
+                None | Some(')') => break,
+                Some(_) => {}
+            }
+        }
+        Ok(single_or(parts, Node::And))
+    }
+
+    fn any(&mut self, field: Field, depth: usize) -> Result<Node, SyntaxError> {
+        let mut parts = vec![self.unary(field, depth)?];
+        self.blanks();
+        while self.take_operator("OR") {
+            if matches!(self.peek(), None | Some(')')) {
+                return Err(self.error("OR needs something on both sides", None));
+            }
+            parts.push(self.unary(field, depth)?);
+            self.blanks();
+        }
+        Ok(single_or(parts, Node::Or))
+    }
+
+    fn unary(&mut self, field: Field, depth: usize) -> Result<Node, SyntaxError> {
+        if depth > MAX_DEPTH {
+            return Err(self.error(&format!("the query is nested too deeply (at most {MAX_DEPTH} levels)"), None));
+        }
+        let deeper = depth.saturating_add(1);
+        for name in ["OR", "AND"] {
+            if self.operator(name) {
+                let message = format!("{name} needs something on both sides");
+                return Err(self.error(&message, Some(format!("\"{name}\" for the word"))));
+            }
+        }
+        match self.peek() {
+            None => Err(self.error("something is missing here", None)),
+            Some('(') => self.group(field, deeper),
+            Some(')') => Err(self.error("there is nothing before this bracket", None)),
+            Some('-') if self.negates() => {
+                self.step();
+                Ok(Node::Not(Box::new(self.unary(field, deeper)?)))
+            }
+            Some(_) if self.operator("NOT") => {
+                self.take_operator("NOT");
+                Ok(Node::Not(Box::new(self.unary(field, deeper)?)))
+            }
+            Some(_) => self.term(field, deeper),
+        }
+    }
+
+    /// A minus negates what it touches; one that stands alone is only a dash.
+    fn negates(&self) -> bool {
+        let next = self.chars.get(self.at.saturating_add(1));
+        next.is_some_and(|c| !c.is_whitespace() && *c != ')')
+    }
+
+    fn group(&mut self, field: Field, depth: usize) -> Result<Node, SyntaxError> {
+        let open = self.at;
+        self.step();
+        self.blanks();
+        if self.peek() == Some(')') {
+            return Err(self.error("there is nothing in these brackets", None));
+        }
+        if self.peek().is_none() {
+            return Err(self.error_at(open, "this bracket is never closed", Some(")".to_owned())));
+        }
+        let node = self.all(field, depth)?;
+        if self.peek() != Some(')') {
+            return Err(self.error_at(open, "this bracket is never closed", Some(")".to_owned())));
+        }
+        self.step();
+        Ok(node)
+    }
+
+    fn term(&mut self, outer: Field, depth: usize) -> Result<Node, SyntaxError> {
+        let (field, named) = match self.field_name()? {
+            Some(field) => (field, true),
+            None => (outer, false),
+        };
+        if named && self.peek() == Some('(') {
+            return self.group(field, depth);
+        }
+        self.terms = self.terms.saturating_add(1);
+        if self.terms > MAX_TERMS {
+            return Err(self.error(&format!("the query has too many terms (at most {MAX_TERMS})"), None));
+        }
+        let at = self.at.saturating_add(1);
+        let (value, quoted) = if self.peek() == Some('"') { (self.quoted()?, true) } else { (self.word(), false) };
+        if named && value.is_empty() && !quoted {
+            let message = format!("{}: needs a value", field.name());
+            return Err(self.error(&message, example(field)));
+        }
+        Ok(Node::Term(Term { field, value, quoted, at }))
+    }
+
+    /// A field's name and its colon, if they are next.
+    fn field_name(&mut self) -> Result<Option<Field>, SyntaxError> {
+        let rest = self.chars.get(self.at..).unwrap_or(&[]);
+        let letters = rest.iter().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).count();
+        let starts_with_letter = rest.first().is_some_and(char::is_ascii_alphabetic);
+        if !starts_with_letter || rest.get(letters) != Some(&':') {
+            return Ok(None);
+        }
+        let name: String = rest.iter().take(letters).collect();
+        let after: Vec<char> = rest.iter().skip(letters.saturating_add(1)).take(2).copied().collect();
+        if let Some(field) = Field::of_name(&name) {
+            self.at = self.at.saturating_add(letters).saturating_add(1);
+            return Ok(Some(field));
+        }
+        // A link, or a colon at the end of a word, is text.
+        let is_text = after.starts_with(&['/', '/']) || after.first().is_none_or(|c| c.is_whitespace());
+        if is_text {
+            return Ok(None);
+        }
+        let suggestion = suggest::field(&name).map_or_else(|| format!("\"{name}:…\" in quotes"), |n| format!("{n}:"));
+        Err(self.error(&format!("there is no field {name}:"), Some(suggestion)))
+    }
+
+    fn word(&mut self) -> String {
+        let rest = self.chars.get(self.at..).unwrap_or(&[]);
+        let ends = |c: &char| c.is_whitespace() || matches!(c, '"' | '(' | ')');
+        let word: String = rest.iter().take_while(|c| !ends(c)).collect();
+        self.at = self.at.saturating_add(word.chars().count());
+        word
+    }
+
+    fn quoted(&mut self) -> Result<String, SyntaxError> {
+        let open = self.at;
+        self.step();
+        let mut out = String::new();
+        loop {
+            let Some(c) = self.peek() else {
+                return Err(self.error_at(open, "this quote is never closed", Some("\"".to_owned())));
+            };
+            self.step();
+            match c {
+                '"' => return Ok(out),
+                '\\' if matches!(self.peek(), Some('"' | '\\')) => {
+                    out.extend(self.peek());
+                    self.step();
+                }
+                _ => out.push(c),
+            }
+        }
+    }
+}
+
+fn single_or(mut parts: Vec<Node>, several: impl FnOnce(Vec<Node>) -> Node) -> Node {
+    match parts.len() {
+        1 => parts.pop().unwrap_or(Node::And(Vec::new())),
+        _ => several(parts),
+    }
+}
+
+fn example(field: Field) -> Option<String> {
+    let value = match field {
+        Field::From | Field::To | Field::Cc | Field::Bcc => "alice@example.com",
+        Field::Folder => "Inbox",
+        Field::Before | Field::After => "2020-01-31",
+        Field::Has => "attachment",
+        Field::Larger | Field::Smaller => "10M",
+        Field::Subject | Field::Body => "\"some words\"",
+        _ => return None,
+    };
+    Some(format!("{}:{value}", field.name()))
+}

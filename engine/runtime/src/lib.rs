@@ -7,6 +7,7 @@
 //! What always holds: the store reaches disk, clock, randomness and threads through [`Runtime`] and [`Spawner`]
 //! alone, so that a test that owns them owns all that can happen.
 
+mod choice;
 mod clock;
 mod cpu;
 mod disk;
@@ -14,10 +15,12 @@ mod folder;
 pub mod glommio;
 mod panics;
 pub mod portable;
+pub mod probe;
 mod rng;
 pub mod sim;
 mod thread;
 
+pub use choice::{Choice, VARIABLE, choose};
 pub use cpu::CpuPool;
 pub use disk::{ALIGN, AlignedBuf, DirEntry, DiskError, DiskErrorKind, DiskFile, Lock, OpenMode, SharedFile};
 

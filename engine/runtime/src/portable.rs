@@ -241,3 +241,27 @@ impl DiskFile for PortableFile {
 }
 
 const _: () = assert!(PIECE.is_multiple_of(ALIGN));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_lite::future::block_on;
+
+    /// Few file systems refuse O_DIRECT today, so the way through the page cache is tried by itself.
+    #[test]
+    fn through_the_page_cache() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, path) = Folder::new(dir.path()).open(Path::new("f"), OpenMode::Create).unwrap();
+        let file = PortableFile { file, path, direct: false };
+        let bytes: Vec<u8> = (0..3 * PIECE).map(|at| (at / 7) as u8).collect();
+        block_on(file.write_at(0, AlignedBuf::copy_of(&bytes))).unwrap();
+        block_on(file.sync()).unwrap();
+        for (offset, len) in [(0, 1), (4097, 9000), (5, 2 * PIECE + 9), (3 * PIECE - 1, 1)] {
+            assert!(block_on(file.read_at(offset as u64, len)).unwrap() == bytes[offset..offset + len]);
+        }
+        for (offset, len) in [(3 * PIECE, 1), (0, 3 * PIECE + 1), (3 * PIECE - 5, 6)] {
+            let error = block_on(file.read_at(offset as u64, len)).unwrap_err();
+            assert_eq!(error.kind, crate::DiskErrorKind::Eof);
+        }
+    }
+}

@@ -56,6 +56,9 @@ fn portable(
 every_case!(on_portable, portable);
 
 fn glommio(case: impl FnOnce(postlode_runtime::glommio::GlommioRuntime) -> LocalFuture<()> + Send + 'static) {
+    if !threads::ring() {
+        return;
+    }
     let dir = folder();
     on(&postlode_runtime::glommio::GlommioSpawner::new(dir.path().join("store"), cpu()), case);
 }

@@ -33,6 +33,9 @@ async fn content(rt: &SimRuntime, name: &str) -> Option<Vec<u8>> {
     rt.read_all(path(name), u64::MAX).await.ok()
 }
 
+/// What a crash left: the first byte of page 1, whether it was torn, pages, and whether the new name is there.
+type Left = (u8, bool, usize, bool);
+
 /// A program with much going on, and what happened in it.
 fn history(seed: u64) -> (Vec<(u64, u64, u64)>, Vec<u8>) {
     let sim = Sim::new(seed, SimOptions { read_error: 0.05, write_error: 0.05, ..SimOptions::default() });
@@ -107,7 +110,7 @@ fn what_is_durable_survives_every_crash() {
         let torn = bytes[ALIGN..2 * ALIGN].windows(2).any(|pair| pair[0] != pair[1]);
         seen.insert((bytes[ALIGN], torn, bytes.len() / ALIGN, new));
     }
-    let any = |which: &dyn Fn(&(u8, bool, usize, bool)) -> bool| seen.iter().any(which);
+    let any = |which: &dyn Fn(&Left) -> bool| seen.iter().any(which);
     for fill in [1, 2, 3] {
         assert!(any(&|case| case.0 == fill && !case.1), "page 1 stayed at version {fill}");
     }

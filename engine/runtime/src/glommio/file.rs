@@ -146,3 +146,43 @@ impl DiskFile for GlommioFile {
         closed.map_err(|error| failed("close", &self.path, error))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::glommio::LocalExecutorBuilder;
+
+    /// Few file systems refuse O_DIRECT today, so the way through the page cache is tried by itself.
+    #[test]
+    fn through_the_page_cache() {
+        if let Err(reason) = crate::probe::io_uring() {
+            println!("NOT TESTED: {reason}");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        LocalExecutorBuilder::default().io_memory(1 << 16).make().unwrap().run(async move {
+            let mut options = OpenOptions::new();
+            let opened =
+                options.read(true).write(true).create_new(true).mode(0o600).buffered_open(&path).await;
+            let file = GlommioFile { way: Way::Cached(opened.unwrap()), path: path.clone() };
+            let bytes: Vec<u8> = (0..3 * PIECE).map(|at| (at / 7) as u8).collect();
+            file.write_at(0, AlignedBuf::copy_of(&bytes)).await.unwrap();
+            file.sync().await.unwrap();
+            for (offset, len) in [(0, 1), (4097, 9000), (5, 2 * PIECE + 9), (3 * PIECE - 1, 1)] {
+                assert!(file.read_at(offset as u64, len).await.unwrap() == bytes[offset..offset + len]);
+            }
+            for (offset, len) in [(3 * PIECE, 1), (0, 3 * PIECE + 1), (3 * PIECE - 5, 6)] {
+                let error = file.read_at(offset as u64, len).await.unwrap_err();
+                assert_eq!(error.kind, crate::DiskErrorKind::Eof);
+            }
+            assert_eq!(file.size().await.unwrap(), bytes.len() as u64);
+            file.close().await.unwrap();
+
+            // One that is gone is an error, in whatever way glommio finds that out.
+            std::fs::remove_file(&path).unwrap();
+            let gone = GlommioFile::open(path, OpenMode::Read).await.unwrap_err();
+            assert_eq!(gone.kind, crate::DiskErrorKind::NotFound);
+        });
+    }
+}

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 fn store(root: &Path, shards: usize) -> Store {
     let cpu = CpuPool::new(1).unwrap();
-    let mut options = StoreOptions::new(shards, Access::Write, Arc::new(TextIndex::default()));
+    let mut options = StoreOptions::new(shards, Access::Write, Arc::new(TextIndex));
     options.log_file_bytes = 4 << 20;
     block_on(Store::open(PortableSpawner::new(root.to_owned(), cpu), options)).unwrap()
 }

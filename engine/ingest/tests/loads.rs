@@ -1,4 +1,5 @@
 //! Loads of generated archives: counts, repetition, custodians, refusals, interruption.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

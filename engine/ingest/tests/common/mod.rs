@@ -1,4 +1,5 @@
 //! A store and a loader over it, for tests.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use futures_lite::future::block_on;
 use postlode_ingest::{LoadReport, LoadRequest, Loader};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 pub fn store(root: &Path) -> Store {
     let cpu = CpuPool::new(1).unwrap();
-    let mut options = StoreOptions::new(2, Access::Write, Arc::new(TextIndex::default()));
+    let mut options = StoreOptions::new(2, Access::Write, Arc::new(TextIndex));
     options.log_file_bytes = 4 << 20;
     block_on(Store::open(PortableSpawner::new(root.to_owned(), cpu), options)).unwrap()
 }

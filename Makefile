@@ -1,0 +1,27 @@
+# What there is to do with Postlode. Each target installs the system packages it needs, or says which are missing.
+
+.PHONY: all build demo test deny help
+
+all: build
+
+help:
+	@echo "make demo   make an archive, load it, serve it, ask three questions (ARCHIVE=path takes yours)"
+	@echo "make test   formatting, lints, all tests"
+	@echo "make build  the programs, in target/release"
+	@echo "make deny   licences and advisories of dependencies, where cargo-deny is installed"
+
+build:
+	@scripts/setup.sh build
+	cargo build --locked --release -p postlode -p pstgen
+
+demo:
+	@scripts/setup.sh demo
+	@scripts/demo.sh
+
+test:
+	@scripts/setup.sh test
+	@scripts/test.sh
+
+deny:
+	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
+	cargo deny --offline check licenses bans sources

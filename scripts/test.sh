@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# The whole check: formatting, lints with warnings as errors, all tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$*" >&2; }
+
+step "formatting"
+cargo fmt --all --check
+
+step "lints"
+cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
+
+# The end-to-end tests run the programs, so these are built first.
+step "programs"
+cargo build --locked --quiet -p postlode -p pstgen
+
+step "tests"
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --locked --workspace --no-fail-fast
+else
+    cargo test --locked --workspace --no-fail-fast --lib --bins --tests
+fi
+
+step "examples in the documentation"
+cargo test --locked --quiet --workspace --doc

@@ -1,0 +1,244 @@
+//! The command line.
+
+use crate::sizes;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Loads Outlook PST and OST archives and searches them
+#[derive(Debug, Parser)]
+#[command(name = "postlode", version, max_term_width = 100)]
+pub struct Arguments {
+    /// What every command takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Common {
+    /// Folder of the store [default: ~/.local/share/postlode]
+    #[arg(long, global = true, env = "POSTLODE_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Settings, as TOML; flags and the environment come before them
+    #[arg(long, global = true, env = "POSTLODE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Machine output on stdout, and nothing else there
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say what is being done; twice: in detail
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Load .pst and .ost files, or folders of them; safe to repeat and to interrupt
+    Load(Load),
+    /// Search: words, "phrases", from: to: subject: folder: before: after: has:attachment, - to exclude
+    Search(Search),
+    /// Show one email
+    Show(Show),
+    /// Write the emails that a query finds to a file
+    Export(Export),
+    /// Counts, sizes and memory
+    Stats(Stats),
+    /// Serve HTTP
+    Serve(Serve),
+    /// Look into the store and look after it
+    #[command(subcommand)]
+    Segment(SegmentCommand),
+}
+
+/// `load`
+#[derive(Debug, Args)]
+pub struct Load {
+    /// Archives, or folders that are searched for archives
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Whose mail it is
+    #[arg(long, value_name = "NAME")]
+    pub custodian: Option<String>,
+    /// Worker threads [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+}
+
+/// How hits are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// By words
+    Keyword,
+    /// By meaning
+    Semantic,
+    /// By both
+    Hybrid,
+}
+
+/// The order of hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Sort {
+    /// Best first
+    Relevance,
+    /// Newest first
+    Date,
+}
+
+/// `search`
+#[derive(Debug, Args)]
+pub struct Search {
+    /// The query; an empty one finds everything
+    #[arg(allow_hyphen_values = true)]
+    pub query: String,
+    /// How hits are found
+    #[arg(long, value_enum, default_value_t = Mode::Hybrid)]
+    pub mode: Mode,
+    /// At most so many hits
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: u64,
+    /// The order of hits [default: relevance where the query has words, else date]
+    #[arg(long, value_enum)]
+    pub sort: Option<Sort>,
+    /// Time zone of day boundaries: an IANA name or an offset [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
+    /// Tell how the answer was found
+    #[arg(long)]
+    pub explain: bool,
+}
+
+/// `show`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Id of the email: 32 hex digits
+    pub id: String,
+    /// Its text alone
+    #[arg(long, conflicts_with_all = ["eml", "attachment"])]
+    pub body: bool,
+    /// The whole message as RFC 5322
+    #[arg(long, conflicts_with = "attachment")]
+    pub eml: bool,
+    /// The bytes of one attachment, by its number
+    #[arg(long, value_name = "N")]
+    pub attachment: Option<u32>,
+}
+
+/// `export`
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The query; an empty one is everything
+    #[arg(default_value = "", hide_default_value = true, allow_hyphen_values = true)]
+    pub query: String,
+    /// Format of the file: jsonl
+    #[arg(long, value_parser = format)]
+    pub format: Format,
+    /// The file to write, which must not exist yet; - is stdout
+    #[arg(long, value_name = "PATH")]
+    pub out: PathBuf,
+    /// Time zone of day boundaries in the query [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
+}
+
+/// Formats that can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A JSON object a line.
+    Jsonl,
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "jsonl" => Ok(Format::Jsonl),
+        "eml" | "mbox" | "csv" | "pst" => Err(format!("{text} cannot be written; jsonl can")),
+        _ => Err("the format that can be written is jsonl".to_owned()),
+    }
+}
+
+/// `stats`
+#[derive(Debug, Args)]
+pub struct Stats {
+    /// List what could not be read, with code and reason
+    #[arg(long)]
+    pub failures: bool,
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Address to listen on, of this machine's loopback [default: 127.0.0.1:8700]
+    #[arg(long, env = "POSTLODE_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Memory to use for caches and what is not sealed yet, as 2GiB [default: 1GiB]
+    #[arg(long, env = "POSTLODE_MEMORY", value_name = "SIZE", value_parser = sizes::parse)]
+    pub memory: Option<u64>,
+    /// Shards of the store while it is open [default: one a core]
+    #[arg(long, env = "POSTLODE_SHARDS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub shards: Option<u16>,
+}
+
+/// `segment`
+#[derive(Debug, Subcommand)]
+pub enum SegmentCommand {
+    /// List the segments and what is in them
+    List,
+    /// Read every byte; exits with 3 where something is damaged, and names it
+    Verify,
+    /// Merge segments, and leave no log behind
+    Compact,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    fn parse(line: &str) -> Result<Arguments, clap::error::ErrorKind> {
+        Arguments::try_parse_from(line.split(' ')).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn flags_may_stand_before_and_behind_the_command() {
+        for line in ["postlode --data /d --json load a.pst", "postlode load --json a.pst --data /d"] {
+            let arguments = parse(line).unwrap();
+            assert!(arguments.common.json);
+            assert_eq!(arguments.common.data, Some(PathBuf::from("/d")));
+        }
+    }
+
+    #[test]
+    fn a_query_may_begin_with_a_minus() {
+        let Command::Search(search) = parse("postlode search -from:ann --limit 3").unwrap().command else {
+            panic!("another command")
+        };
+        assert_eq!((search.query.as_str(), search.limit), ("-from:ann", 3));
+    }
+
+    #[test]
+    fn wrong_usage_is_refused() {
+        for line in [
+            "postlode",
+            "postlode load",
+            "postlode load a --jobs 0",
+            "postlode search a --limit 0",
+            "postlode search a --mode guess",
+            "postlode show x --body --eml",
+            "postlode export q --out a",
+            "postlode export q --format mbox --out a",
+            "postlode segment",
+            "postlode serve --listen nowhere",
+            "postlode serve --memory much",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

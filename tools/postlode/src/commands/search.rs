@@ -1,0 +1,135 @@
+//! `search`: hits, one a line or for people.
+
+use super::tell_partial;
+use crate::arguments::{Mode, Search, Sort};
+use crate::error::{Failure, LOST};
+use crate::output::{Console, Style, clean};
+use crate::session::Session;
+use crate::settings::Settings;
+use crate::sizes;
+use postlode_query::{Address, Explain, Hit, MAX_LIMIT, Relation, SearchAnswer, SearchRequest};
+
+/// Searches.
+pub async fn run(search: Search, settings: &Settings, console: &Console) -> Result<u8, Failure> {
+    let session = Session::read(settings).await?;
+    let found = pages(&search, &session, console).await;
+    let closed = session.close().await;
+    let lost = found?;
+    closed?;
+    Ok(if lost { LOST } else { 0 })
+}
+
+/// Asks page by page until there are as many hits as wanted; true where something was lost.
+async fn pages(search: &Search, session: &Session, console: &Console) -> Result<bool, Failure> {
+    let mut request = SearchRequest {
+        q: search.query.clone(),
+        mode: match search.mode {
+            Mode::Keyword => postlode_query::Mode::Keyword,
+            Mode::Semantic => postlode_query::Mode::Semantic,
+            Mode::Hybrid => postlode_query::Mode::Hybrid,
+        },
+        sort: search.sort.map(|sort| match sort {
+            Sort::Relevance => postlode_query::Sort::Relevance,
+            Sort::Date => postlode_query::Sort::Date,
+        }),
+        tz: search.tz.clone(),
+        explain: search.explain,
+        ..SearchRequest::default()
+    };
+    let mut left = search.limit;
+    let mut shown = 0u64;
+    let mut lost = false;
+    loop {
+        request.limit = usize::try_from(left).unwrap_or(usize::MAX).min(MAX_LIMIT);
+        let answer: SearchAnswer = session.client.post("/v1/search", &request).await?.json().await?;
+        for hit in &answer.hits {
+            if console.json { console.json(hit)? } else { show(hit, console)? }
+        }
+        shown = shown.saturating_add(answer.hits.len() as u64);
+        left = left.saturating_sub(answer.hits.len() as u64);
+        let first = request.cursor.is_none();
+        if first {
+            if let Some(explain) = &answer.explain {
+                tell_explain(explain, console);
+            }
+            lost = tell_partial(answer.partial.as_ref(), console);
+        }
+        request.cursor = answer.next_cursor;
+        request.explain = false;
+        if request.cursor.is_none() || left == 0 || answer.hits.is_empty() {
+            if !console.json {
+                let more = if answer.total.relation == Relation::Gte { "at least " } else { "" };
+                let total =
+                    format!("{} of {more}{}", sizes::number(shown), sizes::number(answer.total.value));
+                console.line(&console.styled(Style::Dim, &total))?;
+            }
+            console.flush()?;
+            return Ok(lost);
+        }
+    }
+}
+
+fn tell_explain(explain: &Explain, console: &Console) {
+    console.note(&format!("query:      {}", explain.query));
+    console.note(&format!("driver:     {}", explain.driver));
+    console.note(&format!("checked:    {}", explain.checked));
+    console.note(&format!("sort:       {}", explain.sort));
+    console.note(&format!(
+        "read:       {} keys, {} text matches, {} candidates, {} matched",
+        explain.keys, explain.text_matches, explain.candidates, explain.matched
+    ));
+    for (stage, micros) in &explain.micros {
+        console.note(&format!("{stage:<12}{micros} us"));
+    }
+}
+
+fn show(hit: &Hit, console: &Console) -> Result<(), Failure> {
+    let date =
+        hit.date.as_deref().map_or("(no date)", |date| date.get(..16).unwrap_or(date)).replace('T', " ");
+    let from = hit.from.as_ref().map(name_of).unwrap_or_default();
+    let subject = if hit.subject.trim().is_empty() { "(no subject)".to_owned() } else { clean(&hit.subject) };
+    console.line(&format!("{date}  {from}  {}", console.styled(Style::Bold, &subject)))?;
+    let about = format!("  {}  {}", clean(&hit.folder), clean(&hit.id));
+    console.line(&console.styled(Style::Dim, &about))?;
+    if !hit.snippet.trim().is_empty() {
+        console.line(&format!("  {}", marked(&hit.snippet, console)))?;
+    }
+    Ok(())
+}
+
+/// A name, else an address.
+pub fn name_of(address: &Address) -> String {
+    let name = clean(if address.name.trim().is_empty() { &address.address } else { &address.name });
+    name.trim().to_owned()
+}
+
+/// A snippet, whose HTML is made plain and whose marks are shown where they can be.
+fn marked(snippet: &str, console: &Console) -> String {
+    let mut out = String::new();
+    for (number, part) in snippet.split("<mark>").enumerate() {
+        let (word, rest) =
+            if number == 0 { ("", part) } else { part.split_once("</mark>").unwrap_or((part, "")) };
+        if !word.is_empty() {
+            out.push_str(&console.styled(Style::Mark, &unescape(word)));
+        }
+        out.push_str(&unescape(rest));
+    }
+    out.trim().to_owned()
+}
+
+fn unescape(html: &str) -> String {
+    let text = html.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
+    clean(&text.replace("&#x27;", "'").replace("&amp;", "&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snippets_are_made_plain() {
+        let console = Console::new(false);
+        let snippet = "a &amp;lt; <mark>b&amp;c</mark> d &lt;i&gt;\n<mark>e</mark>";
+        assert_eq!(marked(snippet, &console), "a &lt; b&c d <i> e");
+    }
+}

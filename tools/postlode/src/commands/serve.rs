@@ -1,0 +1,64 @@
+//! `serve`: HTTP until somebody says stop.
+
+use crate::arguments::Serve;
+use crate::error::Failure;
+use crate::hold::Plan;
+use crate::output::Console;
+use crate::session::Session;
+use crate::settings::Settings;
+use postlode_server::{Shutdown, serve_tcp};
+use serde_json::json;
+use std::net::{Ipv4Addr, SocketAddr};
+use tokio::net::TcpListener;
+
+/// The port where none was said.
+const PORT: u16 = 8700;
+
+/// Serves.
+pub async fn run(serve: Serve, settings: &Settings, console: &Console) -> Result<u8, Failure> {
+    let listen =
+        serve.listen.or(settings.file.listen).unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+    if !listen.ip().is_loopback() {
+        return Err(Failure::Usage(format!(
+            "{listen} can be reached from other machines, and there are no users yet to keep them apart: listen on 127.0.0.1 or [::1]"
+        )));
+    }
+    let signals = Shutdown::on_signals().map_err(|error| Failure::Done(format!("no signals: {error}")))?;
+    // Before the store is opened: recovery may take a while, and a port that is taken is known at once.
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        Failure::Done(format!("cannot listen on {listen}: {error}; choose another with --listen"))
+    })?;
+    let address = listener.local_addr().map_err(|error| Failure::Done(format!("cannot listen: {error}")))?;
+    let plan =
+        Plan { shards: serve.shards.or(settings.file.shards), memory: serve.memory.or(settings.file.memory) };
+    let session = Session::write(settings, plan, console).await?;
+    let Some(hold) = session.hold else {
+        return Err(Failure::Unusable(format!(
+            "another process holds the store in {} and answers on its socket: stop it, or search through it",
+            settings.data.display()
+        )));
+    };
+    if console.json {
+        console.json(&json!({ "address": format!("http://{address}") }))?;
+    } else {
+        console.line(&format!("serving {} on http://{address}", settings.data.display()))?;
+    }
+    console.flush()?;
+    let loader = hold.loader();
+    let stop = signals.clone();
+    // Loads end first, so that their answers can end too.
+    let loads = tokio::spawn(async move {
+        stop.triggered().await;
+        if let Some(loader) = loader {
+            loader.stop();
+        }
+    });
+    let served = serve_tcp(hold.app(), listener, signals).await;
+    loads.abort();
+    if !console.json {
+        console.note("stopping: sealing the store");
+    }
+    hold.close().await?;
+    served.map_err(|error| Failure::Done(error.to_string()))?;
+    Ok(0)
+}

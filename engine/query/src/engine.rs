@@ -1,110 +1,65 @@
 //! The handle through which everything is asked.
 
+use crate::attachment::Attachment;
+use crate::eml::EmlStream;
 use crate::error::QueryError;
-use crate::model::{AttachmentInfo, EmailDetail, ExportItem, Partial, SearchAnswer, SearchRequest};
-use bytes::Bytes;
+use crate::export::Export;
+use crate::model::{EmailDetail, SearchAnswer, SearchRequest};
+use crate::ranked::RankedCache;
+use crate::{body, detail, search};
+use body::BodyView;
 use postlode_format::id::Id;
+use postlode_format::row::{ArchivedArchiveVersion, ArchivedMark, RowKind, access, archive_key, key_id};
 use postlode_runtime::CpuPool;
-use postlode_store::Store;
+use postlode_store::{Found, Store, StoreError};
+use postlode_text::TextEngine;
+use quick_cache::sync::Cache;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// A query engine over one store. Cheap to clone.
+/// Paths of archives kept in memory.
+const ARCHIVES: usize = 4096;
+/// Marks read at once, and most of them that are looked through for deletions.
+const MARKS_AT_ONCE: usize = 1000;
+const MAX_MARKS: usize = 50_000;
+
+/// A query engine over one store. Cheap to clone; any thread and any async runtime may ask it.
 #[derive(Clone)]
 pub struct Engine {
-    store: Store,
-    cpu: CpuPool,
+    pub(crate) inner: Arc<Inner>,
 }
 
-/// The bodies of an email, decoded.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct BodyView {
-    /// Text made from the best body.
-    pub text: String,
-    /// HTML body as the source has it: hostile, never to be shown without cleaning.
-    pub html: Option<String>,
-    /// RTF body, decompressed.
-    pub rtf: Option<String>,
-    /// Transport headers.
-    pub headers: Option<String>,
-}
+/// The ids of all deleted emails, and the generation of the store that they are of.
+type Deleted = (u64, Option<Arc<HashSet<Id>>>);
 
-/// What the bytes of an EML are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RawKind {
-    /// The message as it came.
-    Original,
-    /// Written anew from the properties of the source.
-    Reconstructed,
-}
-
-/// An email as an RFC 5322 message, in pieces of bounded size.
-pub struct EmlStream {}
-
-impl EmlStream {
-    /// What its bytes are.
-    #[must_use]
-    pub fn kind(&self) -> RawKind {
-        unimplemented!()
-    }
-
-    /// The next piece; `None` after the last.
-    ///
-    /// # Errors
-    /// Where an attachment's bytes cannot be read.
-    pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, QueryError> {
-        unimplemented!()
-    }
-}
-
-/// The bytes of one attachment, in pieces of at most a megabyte.
-pub struct Attachment {}
-
-impl Attachment {
-    /// What it is.
-    #[must_use]
-    pub fn info(&self) -> &AttachmentInfo {
-        unimplemented!()
-    }
-
-    /// The next piece; `None` after the last.
-    ///
-    /// # Errors
-    /// Where its bytes cannot be read.
-    pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, QueryError> {
-        unimplemented!()
-    }
-}
-
-/// All hits of a query with their text, in (date, id) order, oldest first.
-pub struct Export {}
-
-impl Export {
-    /// The next email; `None` after the last.
-    ///
-    /// # Errors
-    /// Where the store fails as a whole; emails that cannot be read are left out and named in [`Export::partial`].
-    pub async fn next(&mut self) -> Result<Option<ExportItem>, QueryError> {
-        unimplemented!()
-    }
-
-    /// What was left out so far; whole after the last email.
-    #[must_use]
-    pub fn partial(&self) -> Partial {
-        unimplemented!()
-    }
+pub(crate) struct Inner {
+    pub store: Store,
+    pub cpu: CpuPool,
+    pub text: TextEngine,
+    pub ranked: RankedCache,
+    archives: Cache<Vec<u8>, Arc<str>>,
+    deleted: Mutex<Option<Deleted>>,
 }
 
 impl Engine {
     /// An engine over `store` that searches text on `cpu`.
     #[must_use]
     pub fn new(store: Store, cpu: CpuPool) -> Self {
-        Self { store, cpu }
+        let inner = Inner {
+            store,
+            cpu,
+            text: TextEngine::new(),
+            ranked: RankedCache::new(),
+            archives: Cache::new(ARCHIVES),
+            deleted: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The store it asks.
     #[must_use]
     pub fn store(&self) -> &Store {
-        &self.store
+        &self.inner.store
     }
 
     /// Searches.
@@ -112,8 +67,7 @@ impl Engine {
     /// # Errors
     /// Any [`QueryError`].
     pub async fn search(&self, request: SearchRequest) -> Result<SearchAnswer, QueryError> {
-        let _ = (request, &self.cpu);
-        unimplemented!()
+        search::search(&self.inner, &request).await
     }
 
     /// All metadata of one email; `None` where there is none, or it was deleted.
@@ -121,8 +75,7 @@ impl Engine {
     /// # Errors
     /// Where the store fails or its rows are damaged.
     pub async fn email(&self, id: Id) -> Result<Option<EmailDetail>, QueryError> {
-        let _ = id;
-        unimplemented!()
+        detail::email(&self.inner, id).await
     }
 
     /// The bodies of one email.
@@ -130,8 +83,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::email`].
     pub async fn body(&self, id: Id) -> Result<Option<BodyView>, QueryError> {
-        let _ = id;
-        unimplemented!()
+        body::view(&self.inner, id).await
     }
 
     /// One email as an RFC 5322 message.
@@ -139,8 +91,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::email`].
     pub async fn raw(&self, id: Id) -> Result<Option<EmlStream>, QueryError> {
-        let _ = id;
-        unimplemented!()
+        EmlStream::open(&self.inner, id).await
     }
 
     /// One attachment's bytes; `None` where the email has none of that number, or it has no bytes.
@@ -148,16 +99,99 @@ impl Engine {
     /// # Errors
     /// As [`Engine::email`].
     pub async fn attachment(&self, id: Id, n: u32) -> Result<Option<Attachment>, QueryError> {
-        let _ = (id, n);
-        unimplemented!()
+        Attachment::open(&self.inner, id, n).await
     }
 
-    /// All hits of a query, with text. `tz` as in [`SearchRequest::tz`].
+    /// All hits of a query with their text, oldest first. `tz` as in [`SearchRequest::tz`].
     ///
     /// # Errors
     /// As [`Engine::search`].
     pub async fn export(&self, q: &str, tz: Option<&str>) -> Result<Export, QueryError> {
-        let _ = (q, tz);
-        unimplemented!()
+        Export::open(&self.inner, q, tz).await
+    }
+}
+
+impl Inner {
+    /// One email that is there and was not deleted.
+    pub async fn found(&self, id: Id) -> Result<Option<Found>, QueryError> {
+        let answer = self.store.emails(&[id]).await?.pop();
+        let found = match answer {
+            Some(Ok(found)) => found,
+            Some(Err(missing)) => return Err(StoreError::Missing(missing).into()),
+            None => None,
+        };
+        let deleted = |found: &Found| match &found.mark {
+            Some(mark) => access::<ArchivedMark>(mark).map(|m| m.deleted),
+            None => Ok(false),
+        };
+        match found {
+            Some(found) => Ok((!deleted(&found)?).then_some(found)),
+            None => Ok(None),
+        }
+    }
+
+    /// The path that an archive's version was loaded from; its id where that is not known.
+    pub async fn archive_path(&self, archive: &Id, version: &Id) -> Arc<str> {
+        let key = archive_key(archive, version);
+        if let Some(path) = self.archives.get(&key) {
+            return path;
+        }
+        // An archive whose row cannot be read is no reason to hide its mail.
+        let row = self.store.get(RowKind::Archive, &key).await.ok().flatten();
+        let path = row.and_then(|r| access::<ArchivedArchiveVersion>(&r).map(|a| Arc::from(a.path.as_str())).ok());
+        match path {
+            Some(path) => {
+                self.archives.insert(key, Arc::clone(&path));
+                path
+            }
+            None => Arc::from(postlode_format::id::to_hex(archive)),
+        }
+    }
+
+    /// The paths of several archives' versions, by (archive, version).
+    pub async fn archive_paths(&self, wanted: impl Iterator<Item = (Id, Id)>) -> HashMap<(Id, Id), Arc<str>> {
+        let mut out = HashMap::new();
+        for (archive, version) in wanted {
+            if !out.contains_key(&(archive, version)) {
+                let path = self.archive_path(&archive, &version).await;
+                out.insert((archive, version), path);
+            }
+        }
+        out
+    }
+
+    /// Ids of all deleted emails; `None` where there are so many marks that it is cheaper to look at candidates.
+    pub async fn deleted(&self) -> Result<Option<Arc<HashSet<Id>>>, QueryError> {
+        let generation = self.store.generation();
+        let cached = self.deleted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((of, ids)) = cached
+            && of == generation
+        {
+            return Ok(ids);
+        }
+        let ids = self.read_deleted().await?;
+        *self.deleted.lock().unwrap_or_else(PoisonError::into_inner) = Some((generation, ids.clone()));
+        Ok(ids)
+    }
+
+    async fn read_deleted(&self) -> Result<Option<Arc<HashSet<Id>>>, QueryError> {
+        let mut ids = HashSet::new();
+        let mut after: Option<bytes::Bytes> = None;
+        for _ in 0..MAX_MARKS / MARKS_AT_ONCE {
+            let (rows, missing) = self.store.rows(RowKind::Mark, &[], after.as_deref(), MARKS_AT_ONCE).await?;
+            if !missing.is_empty() {
+                return Ok(None);
+            }
+            for row in &rows {
+                if access::<ArchivedMark>(&row.value)?.deleted {
+                    ids.extend(key_id(&row.key));
+                }
+            }
+            after = rows.last().map(|r| r.key.clone());
+            if rows.len() < MARKS_AT_ONCE {
+                return Ok(Some(Arc::new(ids)));
+            }
+        }
+        Ok(None)
     }
 }

@@ -40,6 +40,9 @@ pub enum QueryError {
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
+    /// A row passed its checksum, but is no record of its kind.
+    #[error("a row cannot be read: {0}")]
+    Row(#[from] postlode_format::FormatError),
     /// A job ended without a result: a fault of ours, contained.
     #[error("an internal fault ended the query ({0})")]
     Internal(&'static str),

@@ -29,6 +29,8 @@ pub enum Filter {
 pub enum Condition {
     /// Words, as the text index finds them.
     Text(TextQuery),
+    /// The same, by its number in [`Resolved::texts`].
+    Found(usize),
     /// The author's or sender's address, folded.
     FromAddress(String),
     /// An address among recipients, folded.
@@ -112,7 +114,26 @@ pub const FIRST_DATE: i64 = i64::MIN + 1;
 ///
 /// # Errors
 /// A value that its field cannot have, or a query of signs alone.
-pub fn resolve(node: &Node, zone: &TimeZone) -> Result<Filter, SyntaxError> {
+pub fn resolve(node: &Node, zone: &TimeZone) -> Result<Resolved, SyntaxError> {
+    let mut filter = read(node, zone)?;
+    let wanted = filter.wanted_text();
+    let mut texts = Vec::new();
+    filter.take_texts(&mut texts);
+    Ok(Resolved { filter, texts, wanted })
+}
+
+/// A query, ready to be planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// Its conditions; those on text are numbers.
+    pub filter: Filter,
+    /// Its text conditions.
+    pub texts: Vec<TextQuery>,
+    /// The text that hits should hold: what ranks them and what snippets mark. `None` without words.
+    pub wanted: Option<TextQuery>,
+}
+
+fn read(node: &Node, zone: &TimeZone) -> Result<Filter, SyntaxError> {
     let filter = match tree(node, zone)? {
         Some(filter) => gather(filter),
         None => match first_term(node) {
@@ -318,19 +339,23 @@ impl Filter {
         }
     }
 
-    /// Every text condition, in the order of [`Filter::number_texts`].
-    pub fn texts<'f>(&'f self, out: &mut Vec<&'f TextQuery>) {
+    /// Moves every text condition into `out` and leaves its number behind.
+    fn take_texts(&mut self, out: &mut Vec<TextQuery>) {
         match self {
-            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|p| p.texts(out)),
-            Self::Not(inner) => inner.texts(out),
-            Self::Is(Condition::Text(text)) => out.push(text),
+            Self::All(parts) | Self::Any(parts) => parts.iter_mut().for_each(|p| p.take_texts(out)),
+            Self::Not(inner) => inner.take_texts(out),
+            Self::Is(Condition::Text(_)) => {
+                let number = Self::Is(Condition::Found(out.len()));
+                if let Self::Is(Condition::Text(text)) = std::mem::replace(self, number) {
+                    out.push(text);
+                }
+            }
             Self::Is(_) => {}
         }
     }
 
-    /// The text that hits should hold: what ranks them and what snippets mark. `None` without words.
-    #[must_use]
-    pub fn wanted_text(&self) -> Option<TextQuery> {
+    /// The text that hits should hold: `None` without words.
+    fn wanted_text(&self) -> Option<TextQuery> {
         let mut out = Vec::new();
         self.collect_wanted(true, &mut out);
         match out.len() {
@@ -356,17 +381,15 @@ mod tests {
     use crate::lang::parse;
 
     fn filter(query: &str) -> Filter {
-        resolve(&parse(query).unwrap(), &TimeZone::UTC).unwrap()
+        read(&parse(query).unwrap(), &TimeZone::UTC).unwrap()
     }
 
     #[test]
     fn text_side_by_side_becomes_one_condition() {
         let Filter::All(parts) = filter("hello from:a@b.c -world (x OR y)") else { panic!() };
         assert_eq!(parts.len(), 2);
-        let mut texts = Vec::new();
-        let two = filter("(a OR from:x@y.z) -(b from:x@y.z)");
-        two.texts(&mut texts);
-        assert_eq!(texts.len(), 2);
+        let two = resolve(&parse("(a OR from:x@y.z) -(b from:x@y.z)").unwrap(), &TimeZone::UTC).unwrap();
+        assert_eq!(two.texts.len(), 2);
         assert_eq!(filter("(a OR from:x@y.z) -b").wanted_text(), filter("a").wanted_text());
         assert_eq!(filter("-b").wanted_text(), None);
     }

@@ -9,13 +9,31 @@
 //! * query text and cursors come from strangers: both are bounded, and neither can make the engine panic;
 //! * text search runs on the CPU pool, never on an executor.
 
+pub mod attachment;
+pub mod body;
+mod charset;
+pub mod cursor;
 pub mod dates;
+mod detail;
+pub mod eml;
 pub mod engine;
 pub mod error;
+mod eval;
+pub mod export;
 pub mod filter;
+mod hits;
 pub mod lang;
 pub mod model;
+mod plan;
+mod props;
+mod ranked;
+mod search;
+mod stream;
 
-pub use engine::{Attachment, BodyView, EmlStream, Engine, Export, RawKind};
+pub use attachment::Attachment;
+pub use body::BodyView;
+pub use eml::{EmlStream, RawKind};
+pub use engine::Engine;
 pub use error::{QueryError, SyntaxError};
+pub use export::Export;
 pub use model::*;

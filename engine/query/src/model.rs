@@ -153,7 +153,7 @@ pub struct Hit {
     pub thread: String,
     /// The message it is embedded in.
     pub parent: Option<String>,
-    /// Internet Message-ID, in angle brackets, or empty.
+    /// Internet Message-ID as the source has it, or empty.
     pub message_id: String,
     /// Message class.
     pub class: String,

@@ -46,7 +46,7 @@ struct Open {
 pub struct TextEngine {
     open: Arc<Mutex<Open>>,
     /// An index of nothing: the library wants a searcher even where it is told all statistics.
-    empty: Searcher,
+    empty: Result<Searcher, String>,
 }
 
 /// What an engine knew of the memtables when it was asked: to be handed back with the sources.
@@ -68,19 +68,23 @@ pub struct TextView {
     segments: Vec<Arc<Part>>,
     batches: Vec<Arc<Batch>>,
     missing: Vec<Missing>,
-    empty: Searcher,
+    empty: Result<Searcher, String>,
     schema: Schema,
+}
+
+impl Default for TextEngine {
+    fn default() -> Self {
+        let index = Index::builder().schema(schema()).tokenizers(tokenizers()).create_in_ram();
+        let reader = index.and_then(|i| i.reader_builder().reload_policy(ReloadPolicy::Manual).try_into());
+        Self { open: Arc::default(), empty: reader.map(|r| r.searcher()).map_err(|e| e.to_string()) }
+    }
 }
 
 impl TextEngine {
     /// An engine that has nothing open.
-    ///
-    /// # Errors
-    /// What the search library says.
-    pub fn new() -> Result<Self, crate::TextError> {
-        let index = Index::builder().schema(schema()).tokenizers(tokenizers()).create_in_ram()?;
-        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        Ok(Self { open: Arc::default(), empty: reader.searcher() })
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -167,8 +171,15 @@ impl TextView {
             self.segments.iter().map(AsRef::as_ref).chain(self.batches.iter().map(|b| &b.part)).collect();
         let mut out = TextMatches { matches: Vec::new(), missing: self.missing.clone() };
         let statistics = Global::new(parts.iter().flat_map(|p| &p.readers).collect());
+        let empty = match &self.empty {
+            Ok(empty) => empty,
+            Err(error) => {
+                out.missing.push(unreadable(None, "text", error));
+                return out;
+            }
+        };
         let scoring = if scored {
-            EnableScoring::enabled_from_statistics_provider(&statistics, &self.empty)
+            EnableScoring::enabled_from_statistics_provider(&statistics, empty)
         } else {
             EnableScoring::disabled_from_schema(&self.schema)
         };

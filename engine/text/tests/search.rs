@@ -40,7 +40,7 @@ fn found(engine: &TextEngine, sources: &postlode_store::TextSources, query: &Tex
 fn the_document_number_is_the_ordinal_and_bytes_are_reproducible() {
     let mails: Vec<Mail> = (0..500).map(|n| mail(n, "same", &format!("word{n} common"))).collect();
     assert_eq!(build(&mails), build(&mails));
-    let engine = TextEngine::new().unwrap();
+    let engine = TextEngine::new();
     let sources = sources(vec![segment(1, &mails)], vec![]);
     for n in [0, 1, 255, 499] {
         assert_eq!(found(&engine, &sources, &phrase(Scope::Body, &format!("word{n}"), false)), [n]);
@@ -53,7 +53,7 @@ fn stems_outside_quotes_and_only_in_english() {
     let mut mails =
         vec![mail(0, "Running tests", "he installed it"), mail(1, "x", "run"), mail(2, "x", "running")];
     mails[2].language = "deu".into();
-    let engine = TextEngine::new().unwrap();
+    let engine = TextEngine::new();
     let sources = sources(vec![segment(1, &mails[..2])], vec![memtable(1, 0, &mails[2..])]);
     assert_eq!(found(&engine, &sources, &phrase(Scope::Anywhere, "run", false)), [0, 1]);
     assert_eq!(found(&engine, &sources, &phrase(Scope::Subject, "test", false)), [0]);
@@ -74,7 +74,7 @@ fn a_score_does_not_depend_on_the_spread() {
         phrase(Scope::Anywhere, "gamma", false),
     ]);
     let scores = |sources: &postlode_store::TextSources| {
-        let engine = TextEngine::new().unwrap();
+        let engine = TextEngine::new();
         let answer = engine.view(sources, &Known::default()).search(&query, true);
         answer.matches.iter().map(|m| (m.position, m.score.to_bits())).collect::<BTreeMap<_, _>>()
     };
@@ -90,7 +90,7 @@ fn a_score_does_not_depend_on_the_spread() {
 #[test]
 fn a_memtable_that_grows_is_indexed_bit_by_bit_and_forgotten_when_sealed() {
     let mails: Vec<Mail> = (0..300).map(|n| mail(n, "s", "word")).collect();
-    let engine = TextEngine::new().unwrap();
+    let engine = TextEngine::new();
     let query = phrase(Scope::Body, "word", false);
     let mut seen = 0;
     for upto in [1, 2, 3, 10, 11, 12, 100, 101, 300] {
@@ -124,7 +124,7 @@ fn damage_is_named_and_the_rest_is_searched() {
             text,
             ordinals: section(ordinals(&mails[100..])),
         };
-        let engine = TextEngine::new().unwrap();
+        let engine = TextEngine::new();
         let answer =
             engine.view(&sources(vec![good.clone(), bad], vec![]), &Known::default()).search(&query, true);
         if answer.missing.is_empty() {
@@ -143,7 +143,7 @@ fn damage_is_named_and_the_rest_is_searched() {
 
 #[test]
 fn an_empty_segment_is_searched() {
-    let engine = TextEngine::new().unwrap();
+    let engine = TextEngine::new();
     assert_eq!(
         found(&engine, &sources(vec![segment(1, &[])], vec![]), &phrase(Scope::Body, "x", false)),
         Vec::<u32>::new()
@@ -217,7 +217,7 @@ proptest! {
     fn the_index_finds_what_reading_finds(mails in mails(), queries in prop::collection::vec(queries(), 6), cuts: [prop::sample::Index; 2]) {
         let mut cuts = cuts.map(|c| c.index(mails.len() + 1));
         cuts.sort_unstable();
-        let engine = TextEngine::new().unwrap();
+        let engine = TextEngine::new();
         let sources = sources(
             vec![segment(1, &mails[..cuts[0]])],
             vec![memtable(1, 0, &mails[cuts[0]..cuts[1]]), memtable(2, 0, &mails[cuts[1]..])],

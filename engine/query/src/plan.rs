@@ -1,0 +1,213 @@
+//! Chooses where candidates come from.
+//!
+//! A driver is a set of parts of indexes and of text matches that together name every email that can match. What
+//! always holds: a driver may name too many, never too few; where it names exactly those that match, it is
+//! `covered`, and rows need not be checked for more than deletion. A damaged index is the last choice, as another
+//! driver together with a check of the rows gives the whole answer.
+
+use crate::error::QueryError;
+use crate::filter::{Condition, Filter};
+use crate::stream::{Bounds, Part};
+use postlode_format::id::Id;
+use postlode_format::index::{IndexId, id_prefix, part_prefix};
+use postlode_store::{KeyRange, Store, StoreError};
+use postlode_text::Match;
+
+/// Most folders that are looked through for those that a pattern names.
+const MAX_FOLDERS: usize = 4096;
+/// Most parts of one driver.
+const MAX_PARTS: usize = 256;
+/// The cost of a damaged index.
+pub const DAMAGED: u64 = u64::MAX / 4;
+
+/// A part of a driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A part of an index.
+    Index(IndexId, Vec<u8>),
+    /// A text condition, by its number.
+    Text(usize),
+    /// One email.
+    Id(Id),
+}
+
+/// A driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Driver {
+    /// Its parts.
+    pub sources: Vec<Source>,
+    /// It names exactly those that match, deleted ones apart.
+    pub covered: bool,
+    /// Emails it names, about.
+    pub cost: u64,
+    /// For people.
+    pub name: String,
+}
+
+/// Chooses the driver of a filter.
+///
+/// # Errors
+/// Where the store as a whole cannot answer.
+pub async fn choose(
+    store: &Store,
+    filter: &Filter,
+    texts: &[Vec<Match>],
+    bounds: Bounds,
+) -> Result<Driver, QueryError> {
+    let folders = if names_folder(filter) { folders(store).await? } else { None };
+    let mut best = everything(filter);
+    best.cost = cost(store, &best.sources, texts, bounds).await?;
+    for mut driver in drivers(filter, folders.as_deref()) {
+        driver.cost = cost(store, &driver.sources, texts, bounds).await?;
+        if (driver.cost, !driver.covered) < (best.cost, !best.covered) {
+            best = driver;
+        }
+    }
+    Ok(best)
+}
+
+fn everything(filter: &Filter) -> Driver {
+    let covered = match filter {
+        Filter::All(parts) => parts.iter().all(is_dates),
+        other => is_dates(other),
+    };
+    Driver { sources: vec![Source::Index(IndexId::Date, Vec::new())], covered, cost: 0, name: "date".to_owned() }
+}
+
+fn is_dates(filter: &Filter) -> bool {
+    matches!(filter, Filter::Is(Condition::Dates(..)))
+}
+
+fn names_folder(filter: &Filter) -> bool {
+    match filter {
+        Filter::All(parts) | Filter::Any(parts) => parts.iter().any(names_folder),
+        Filter::Not(_) => false,
+        Filter::Is(condition) => matches!(condition, Condition::Folder(_)),
+    }
+}
+
+/// All folders; `None` where there are too many, or a name is cut in the index.
+async fn folders(store: &Store) -> Result<Option<Vec<String>>, QueryError> {
+    let parts = match store.parts(IndexId::Folder, &[], MAX_FOLDERS).await {
+        Ok(parts) => parts,
+        Err(StoreError::Missing(_)) => return Ok(None),
+        Err(other) => return Err(other.into()),
+    };
+    let whole = parts.len() < MAX_FOLDERS && !parts.iter().any(|(p, _)| p.contains(['\u{1}', '\u{fffd}']));
+    Ok(whole.then(|| parts.into_iter().map(|(part, _)| part).collect()))
+}
+
+/// The drivers of a filter besides everything.
+fn drivers(filter: &Filter, folders: Option<&[String]>) -> Vec<Driver> {
+    match filter {
+        Filter::Not(_) => Vec::new(),
+        Filter::Is(condition) => of_condition(condition, folders).into_iter().collect(),
+        Filter::All(parts) => {
+            let mut out = Vec::new();
+            for (n, part) in parts.iter().enumerate() {
+                let alone = parts.iter().enumerate().all(|(m, other)| m == n || is_dates(other));
+                for mut driver in drivers(part, folders) {
+                    driver.covered &= alone;
+                    out.push(driver);
+                }
+            }
+            out
+        }
+        Filter::Any(parts) => {
+            let mut all = Driver { sources: Vec::new(), covered: true, cost: 0, name: String::new() };
+            for part in parts {
+                // The first is good enough inside an alternative.
+                let Some(driver) = drivers(part, folders).into_iter().next() else { return Vec::new() };
+                // Dates inside an alternative bound that alternative alone.
+                all.covered &= driver.covered && matches!(part, Filter::Is(_));
+                all.sources.extend(driver.sources);
+                if !all.name.is_empty() {
+                    all.name.push_str(" or ");
+                }
+                all.name.push_str(&driver.name);
+            }
+            if all.sources.len() > MAX_PARTS { Vec::new() } else { vec![all] }
+        }
+    }
+}
+
+fn of_condition(condition: &Condition, folders: Option<&[String]>) -> Option<Driver> {
+    let one = |index: IndexId, prefix: Vec<u8>, covered: bool| {
+        let name = index.name().to_owned();
+        Some(Driver { sources: vec![Source::Index(index, prefix)], covered, cost: 0, name })
+    };
+    match condition {
+        Condition::Found(number) => Some(Driver {
+            sources: vec![Source::Text(*number)],
+            covered: true,
+            cost: 0,
+            name: "text".to_owned(),
+        }),
+        Condition::Id(id) => {
+            Some(Driver { sources: vec![Source::Id(*id)], covered: true, cost: 0, name: "id".to_owned() })
+        }
+        Condition::FromAddress(address) => one(IndexId::Sender, part_prefix(address), true),
+        // The index has all recipients of any kind.
+        Condition::Recipient(_, address) => one(IndexId::Recipient, part_prefix(address), false),
+        Condition::MessageId(id) => one(IndexId::MessageId, part_prefix(id), true),
+        Condition::Thread(id) => one(IndexId::Thread, id_prefix(id), true),
+        Condition::Parent(id) => one(IndexId::Parent, id_prefix(id), true),
+        Condition::Custodian(name) => one(IndexId::Custodian, part_prefix(name), true),
+        // A tag that was taken away leaves its key until compaction.
+        Condition::Tag(tag) => one(IndexId::Tag, part_prefix(tag), false),
+        Condition::Folder(pattern) => {
+            let named: Vec<&String> = folders?.iter().filter(|f| pattern.matches(f)).collect();
+            if named.len() > MAX_PARTS {
+                return None;
+            }
+            let key = |folder: &&String| Source::Index(IndexId::Folder, [folder.as_bytes(), &[0]].concat());
+            let name = format!("folder ({} of them)", named.len());
+            Some(Driver { sources: named.iter().map(key).collect(), covered: true, cost: 0, name })
+        }
+        _ => None,
+    }
+}
+
+/// About how many emails sources name.
+async fn cost(store: &Store, sources: &[Source], texts: &[Vec<Match>], bounds: Bounds) -> Result<u64, QueryError> {
+    let mut sum = 0u64;
+    for source in sources {
+        let cost = match source {
+            Source::Id(_) => 1,
+            Source::Text(number) => texts.get(*number).map_or(0, |m| m.len() as u64),
+            Source::Index(..) if bounds.is_empty() => 0,
+            Source::Index(index, prefix) => {
+                match store.count(*index, KeyRange::positions(prefix, bounds.low, bounds.high)).await {
+                    Ok(count) => count,
+                    Err(StoreError::Missing(_)) => DAMAGED,
+                    Err(other) => return Err(other.into()),
+                }
+            }
+        };
+        sum = sum.saturating_add(cost);
+    }
+    Ok(sum)
+}
+
+impl Driver {
+    /// Its parts, to be merged. `dates` tells the position of a single email.
+    #[must_use]
+    pub fn parts(&self, texts: &[Vec<Match>], single: impl Fn(&Id) -> Option<postlode_format::index::Position>) -> Vec<Part> {
+        let part = |source: &Source| match source {
+            Source::Index(index, prefix) => Part::Index(*index, prefix.clone()),
+            Source::Text(number) => {
+                Part::List(texts.get(*number).map_or(Vec::new(), |m| m.iter().map(|m| m.position).collect()))
+            }
+            Source::Id(id) => Part::List(single(id).into_iter().collect()),
+        };
+        self.sources.iter().map(part).collect()
+    }
+
+    /// Emails by their ids, whose positions have to be looked up.
+    pub fn ids(&self) -> impl Iterator<Item = Id> {
+        self.sources.iter().filter_map(|s| match s {
+            Source::Id(id) => Some(*id),
+            _ => None,
+        })
+    }
+}

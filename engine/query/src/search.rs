@@ -1,0 +1,438 @@
+//! A search from request to answer.
+//!
+//! What always holds: every candidate of the driver is looked at in order and at most once; deleted emails are
+//! passed over always; a total is exact or says that it is a lower bound.
+
+use crate::cursor::{Cursor, query_hash};
+use crate::dates::zone;
+use crate::engine::Inner;
+use crate::error::QueryError;
+use crate::eval::Rows;
+use crate::filter::{Resolved, resolve};
+use crate::lang::{parse, print};
+use crate::model::{Explain, MAX_LIMIT, Mode, Partial, Relation, SearchAnswer, SearchRequest, Sort, Total};
+use crate::plan::{Driver, Source, choose};
+use crate::ranked::{List, Ranked};
+use crate::stream::{Bounds, Part, Stream};
+use crate::{hits, plan};
+use postlode_format::id::Id;
+use postlode_format::index::{IndexId, Position};
+use postlode_store::{Found, Missing, StoreError};
+use postlode_text::Match;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Candidates checked at once.
+const BATCH: usize = 256;
+/// Candidates that are checked beyond a page to tell an exact total, where rows have to be read for it …
+const COUNT_ROWS: usize = 10_000;
+/// … and where keys are enough.
+const COUNT_KEYS: usize = 500_000;
+/// Most candidates that are ranked.
+const MAX_RANKED: usize = 1 << 20;
+
+/// An email that matches.
+pub struct Matched {
+    pub found: Found,
+    pub position: Position,
+    pub score: Option<f32>,
+}
+
+/// A search under way: what all orders share.
+pub struct Run {
+    pub engine: Arc<Inner>,
+    pub resolved: Resolved,
+    pub missing: BTreeSet<Missing>,
+    pub reasons: Vec<String>,
+    pub explain: Explain,
+    /// Matches of each text condition.
+    texts: Vec<Vec<Match>>,
+    /// Scores, for those that have one.
+    ranking: Option<Vec<Match>>,
+    deleted: Option<Arc<HashSet<Id>>>,
+    clock: Instant,
+}
+
+/// Answers a search.
+pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<SearchAnswer, QueryError> {
+    if !(1..=MAX_LIMIT).contains(&request.limit) {
+        let why = format!("{} is not from 1 to {MAX_LIMIT}", request.limit);
+        return Err(QueryError::Parameter { parameter: "limit", why });
+    }
+    let mut run = Run::new(engine, &request.q, request.tz.as_deref())?;
+    let words = run.resolved.wanted.is_some();
+    let sort = request.sort.unwrap_or(if words { Sort::Relevance } else { Sort::Date });
+    if words && request.mode != Mode::Keyword {
+        run.reasons.push("no vectors: ranked by keywords".to_owned());
+    }
+    let tz = request.tz.as_deref().unwrap_or("");
+    let order = if sort == Sort::Relevance { "relevance" } else { "date" };
+    let query = query_hash(&[&run.explain.query, tz, order]);
+    let cursor = request.cursor.as_deref().map(|c| Cursor::decode(c, query)).transpose()?;
+    order.clone_into(&mut run.explain.sort);
+    run.lap("parse");
+
+    let answer = match sort {
+        Sort::Date => run.by_date(request.limit, cursor, query).await?,
+        Sort::Relevance => run.by_relevance(request.limit, cursor, query).await?,
+    };
+    let Page { matched, total, next } = answer;
+    let found = hits::hits(&mut run, matched).await?;
+    run.lap("hits");
+    run.explain.matched = total.value;
+    let partial = run.partial();
+    Ok(SearchAnswer {
+        hits: found,
+        total,
+        next_cursor: next.map(|c| c.encode()),
+        facets: None,
+        partial: (!partial.is_empty()).then_some(partial),
+        explain: request.explain.then_some(run.explain),
+    })
+}
+
+struct Page {
+    matched: Vec<Matched>,
+    total: Total,
+    next: Option<Cursor>,
+}
+
+impl Run {
+    /// Reads a query.
+    pub fn new(engine: &Arc<Inner>, q: &str, tz: Option<&str>) -> Result<Self, QueryError> {
+        let tree = parse(q)?;
+        let resolved = resolve(&tree, &zone(tz)?)?;
+        let explain = Explain { query: print(&tree), ..Explain::default() };
+        Ok(Self {
+            engine: Arc::clone(engine),
+            resolved,
+            missing: BTreeSet::new(),
+            reasons: Vec::new(),
+            explain,
+            texts: Vec::new(),
+            ranking: None,
+            deleted: None,
+            clock: Instant::now(),
+        })
+    }
+
+    /// Notes how long a stage took.
+    pub fn lap(&mut self, stage: &str) {
+        let micros = u64::try_from(self.clock.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.explain.micros.push((stage.to_owned(), micros));
+        self.clock = Instant::now();
+    }
+
+    /// What the answer lacks.
+    pub fn partial(&self) -> Partial {
+        Partial {
+            reasons: self.reasons.clone(),
+            missing: self.missing.iter().cloned().map(Into::into).collect(),
+        }
+    }
+
+    /// Finds the matches of the text conditions, and scores if wanted.
+    async fn look_up_texts(&mut self, scored: bool) -> Result<(), QueryError> {
+        let queries = self.resolved.texts.clone();
+        let ranking = self.resolved.wanted.clone().filter(|_| scored);
+        if queries.is_empty() && ranking.is_none() {
+            return Ok(());
+        }
+        let engine = self.engine.text.clone();
+        let known = engine.known();
+        let sources = self.engine.store.text_sources(known.counts()).await?;
+        self.lap("text sources");
+        let job = move || {
+            let view = engine.view(&sources, &known);
+            let scores = ranking.as_ref().map(|q| view.search(q, true));
+            let mut answers = Vec::with_capacity(queries.len());
+            for query in &queries {
+                let same = scores.as_ref().filter(|_| ranking.as_ref() == Some(query)).cloned();
+                answers.push(same.unwrap_or_else(|| view.search(query, false)));
+            }
+            (answers, scores)
+        };
+        let (answers, scores) = self.engine.cpu.run(job).await.ok_or(QueryError::Internal("text search"))?;
+        for answer in answers {
+            self.explain.text_matches = self.explain.text_matches.saturating_add(answer.matches.len() as u64);
+            self.missing.extend(answer.missing);
+            self.texts.push(answer.matches);
+        }
+        if let Some(scores) = scores {
+            self.missing.extend(scores.missing);
+            self.ranking = Some(scores.matches);
+        }
+        self.lap("text search");
+        Ok(())
+    }
+
+    /// Chooses the driver and tells of it.
+    async fn plan(&mut self, bounds: Bounds) -> Result<Driver, QueryError> {
+        self.deleted = self.engine.deleted().await?;
+        let driver = choose(&self.engine.store, &self.resolved.filter, &self.texts, bounds).await?;
+        self.explain.driver = format!("{}, about {} emails", driver.name, driver.cost);
+        let checked = if driver.covered { "deletion" } else { "deletion, and all conditions on the rows" };
+        checked.clone_into(&mut self.explain.checked);
+        self.lap("plan");
+        Ok(driver)
+    }
+
+    fn bounds(&self) -> Bounds {
+        let (from, to) = self.resolved.filter.dates();
+        Bounds::dates(from, to)
+    }
+
+    async fn parts(&mut self, driver: &Driver) -> Result<Vec<Part>, QueryError> {
+        let ids: Vec<Id> = driver.ids().collect();
+        let mut positions = HashMap::new();
+        if !ids.is_empty() {
+            for found in self.engine.store.emails(&ids).await? {
+                match found {
+                    Ok(Some(found)) => {
+                        positions.insert(found.id, Rows::of(&found)?.position());
+                    }
+                    Ok(None) => {}
+                    Err(missing) => {
+                        self.missing.insert(missing);
+                    }
+                }
+            }
+        }
+        Ok(driver.parts(&self.texts, |id| positions.get(id).copied()))
+    }
+
+    /// The stream of all candidates, for an order by date.
+    pub async fn open(&mut self, bounds: Bounds, descending: bool) -> Result<(Driver, Stream), QueryError> {
+        let driver = self.plan(bounds).await?;
+        let parts = self.parts(&driver).await?;
+        Ok((driver, Stream::new(self.engine.store.clone(), parts, bounds, descending)))
+    }
+
+    /// The stream of everything that the query finds, oldest first, for an export.
+    pub async fn oldest_first(&mut self) -> Result<(Driver, Stream), QueryError> {
+        self.look_up_texts(false).await?;
+        let bounds = self.bounds();
+        self.open(bounds, false).await
+    }
+
+    /// Those of the candidates that match, in their order.
+    pub async fn check(&mut self, candidates: &[Position], covered: bool) -> Result<Vec<Matched>, QueryError> {
+        let is_deleted = |p: &&Position| self.deleted.as_ref().is_some_and(|d| d.contains(&p.id));
+        let ids: Vec<Id> = candidates.iter().filter(|p| !is_deleted(p)).map(|p| p.id).collect();
+        self.explain.candidates = self.explain.candidates.saturating_add(candidates.len() as u64);
+        let mut out = Vec::new();
+        if ids.is_empty() {
+            return Ok(out);
+        }
+        for found in self.engine.store.emails(&ids).await? {
+            match found {
+                Ok(Some(found)) => {
+                    let rows = Rows::of(&found)?;
+                    let position = rows.position();
+                    let wanted = covered || rows.match_filter(&self.resolved.filter, &self.texts);
+                    if wanted && !rows.deleted() {
+                        out.push(Matched { found, position, score: None });
+                    }
+                }
+                Ok(None) => {}
+                Err(missing) => {
+                    self.missing.insert(missing);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    async fn by_date(&mut self, limit: usize, cursor: Option<Cursor>, query: u64) -> Result<Page, QueryError> {
+        let generation = self.engine.store.generation();
+        self.look_up_texts(false).await?;
+        let all = self.bounds();
+        let bounds = cursor.map_or(all, |c| all.behind(c.position, true));
+        let (driver, mut stream) = self.open(bounds, true).await?;
+        let mut matched: Vec<Matched> = Vec::new();
+        let mut beyond = 0u64;
+        let mut ended = false;
+        while matched.len() <= limit && !ended {
+            let want = if driver.covered { limit.saturating_sub(matched.len()).saturating_add(1) } else { BATCH };
+            let candidates = stream.next(want.min(BATCH)).await?;
+            ended = candidates.is_empty();
+            matched.extend(self.check(&candidates, driver.covered).await?);
+        }
+        self.lap("page");
+        if matched.len() > limit {
+            beyond = matched.len().saturating_sub(limit) as u64;
+            matched.truncate(limit);
+        }
+        let so_far = (matched.len() as u64).saturating_add(beyond);
+        let total = match cursor {
+            Some(cursor) => cursor.total,
+            None if ended => Total { value: so_far, relation: Relation::Eq },
+            None => self.count(&driver, &mut stream, so_far).await?,
+        };
+        self.explain.keys = self.explain.keys.saturating_add(stream.keys);
+        self.missing.extend(std::mem::take(&mut stream.missing));
+        self.lap("total");
+        let last = matched.last().filter(|_| beyond > 0);
+        let next = last.map(|m| Cursor {
+            sort: Sort::Date,
+            query,
+            generation: cursor.map_or(generation, |c| c.generation),
+            score: 0.0,
+            position: m.position,
+            total,
+        });
+        Ok(Page { matched, total, next })
+    }
+
+    /// Counts what is left of a stream, as far as that is cheap.
+    async fn count(&mut self, driver: &Driver, stream: &mut Stream, so_far: u64) -> Result<Total, QueryError> {
+        let nothing_deleted = self.deleted.as_ref().is_some_and(|d| d.is_empty());
+        if let ([Source::Index(index, _)], true, true) = (driver.sources.as_slice(), driver.covered, nothing_deleted) {
+            // One key an email: nothing to read.
+            let single = [IndexId::Date, IndexId::Sender, IndexId::Thread, IndexId::Parent, IndexId::MessageId];
+            if single.contains(index) && driver.cost < plan::DAMAGED {
+                return Ok(Total { value: driver.cost.max(so_far), relation: Relation::Eq });
+            }
+        }
+        let mut value = so_far;
+        let keys_do = driver.covered && self.deleted.is_some();
+        let (most, batch) = if keys_do { (COUNT_KEYS, 4096) } else { (COUNT_ROWS, BATCH) };
+        let mut seen = 0usize;
+        while seen < most {
+            let candidates = stream.next(batch).await?;
+            if candidates.is_empty() {
+                return Ok(Total { value, relation: Relation::Eq });
+            }
+            seen = seen.saturating_add(candidates.len());
+            let more = match &self.deleted {
+                Some(deleted) if keys_do => candidates.iter().filter(|p| !deleted.contains(&p.id)).count(),
+                _ => self.check(&candidates, driver.covered).await?.len(),
+            };
+            value = value.saturating_add(more as u64);
+        }
+        Ok(Total { value, relation: Relation::Gte })
+    }
+
+    async fn by_relevance(&mut self, limit: usize, cursor: Option<Cursor>, query: u64) -> Result<Page, QueryError> {
+        let now = self.engine.store.generation();
+        let generation = cursor.map_or(now, |c| c.generation);
+        let kept = cursor.and_then(|c| self.engine.ranked.get(query, c.generation));
+        if cursor.is_some() && kept.is_none() && generation != now {
+            return Err(QueryError::StaleCursor);
+        }
+        self.look_up_texts(kept.is_none()).await?;
+        let bounds = self.bounds();
+        let driver = self.plan(bounds).await?;
+        // A kept list may name emails that this driver does not: then each is checked.
+        let covered = driver.covered && kept.is_none();
+        let list = match kept {
+            Some(list) => list,
+            None => self.rank(&driver, bounds).await?,
+        };
+        let start = cursor.map_or(0, |c| {
+            let last = Ranked { score: c.score, position: c.position };
+            list.partition_point(|r| r.order(&last) != std::cmp::Ordering::Greater)
+        });
+        let mut rest = list.get(start..).unwrap_or(&[]);
+        let mut matched: Vec<Matched> = Vec::new();
+        while matched.len() <= limit && !rest.is_empty() {
+            let want = if covered { limit.saturating_sub(matched.len()).saturating_add(1) } else { BATCH };
+            let (batch, tail) = rest.split_at(want.min(BATCH).min(rest.len()));
+            rest = tail;
+            matched.extend(self.check_ranked(batch, covered).await?);
+        }
+        self.lap("page");
+        let beyond = matched.len().saturating_sub(limit) as u64;
+        matched.truncate(limit);
+        let so_far = (matched.len() as u64).saturating_add(beyond);
+        let total = match cursor {
+            Some(cursor) => cursor.total,
+            None => self.count_ranked(rest, covered, so_far).await?,
+        };
+        self.lap("total");
+        let last = matched.last().filter(|_| beyond > 0);
+        let next = last.map(|m| Cursor {
+            sort: Sort::Relevance,
+            query,
+            generation,
+            score: m.score.unwrap_or(0.0),
+            position: m.position,
+            total,
+        });
+        if next.is_some() {
+            self.engine.ranked.keep(query, generation, list);
+        }
+        Ok(Page { matched, total, next })
+    }
+
+    async fn check_ranked(&mut self, batch: &[Ranked], covered: bool) -> Result<Vec<Matched>, QueryError> {
+        let positions: Vec<Position> = batch.iter().map(|r| r.position).collect();
+        let scores: HashMap<Id, f32> = batch.iter().map(|r| (r.position.id, r.score)).collect();
+        let mut matched = self.check(&positions, covered).await?;
+        for one in &mut matched {
+            one.score = scores.get(&one.position.id).copied();
+        }
+        Ok(matched)
+    }
+
+    async fn count_ranked(&mut self, rest: &[Ranked], covered: bool, so_far: u64) -> Result<Total, QueryError> {
+        if let Some(deleted) = self.deleted.as_ref().filter(|_| covered) {
+            let left = rest.iter().filter(|r| !deleted.contains(&r.position.id)).count() as u64;
+            return Ok(Total { value: so_far.saturating_add(left), relation: Relation::Eq });
+        }
+        let mut value = so_far;
+        let counted = rest.get(..COUNT_ROWS.min(rest.len())).unwrap_or(rest);
+        for batch in counted.chunks(BATCH) {
+            value = value.saturating_add(self.check_ranked(batch, covered).await?.len() as u64);
+        }
+        let relation = if counted.len() == rest.len() { Relation::Eq } else { Relation::Gte };
+        Ok(Total { value, relation })
+    }
+
+    /// All candidates of a driver, best first.
+    async fn rank(&mut self, driver: &Driver, bounds: Bounds) -> Result<List, QueryError> {
+        let parts = self.parts(driver).await?;
+        let mut stream = Stream::new(self.engine.store.clone(), parts, bounds, true);
+        let scores = self.ranking.take().unwrap_or_default();
+        let mut list: Vec<Ranked> = Vec::new();
+        while list.len() < MAX_RANKED {
+            let candidates = stream.next(4096).await?;
+            if candidates.is_empty() {
+                break;
+            }
+            list.extend(candidates.into_iter().map(|position| {
+                let at = scores.binary_search_by(|m| m.position.cmp(&position)).ok();
+                let score = at.and_then(|n| scores.get(n)).map_or(0.0, |m| m.score);
+                Ranked { score, position }
+            }));
+        }
+        if list.len() >= MAX_RANKED {
+            self.reasons.push(format!("more than {MAX_RANKED} emails match: the newest of them were ranked"));
+        }
+        self.explain.keys = self.explain.keys.saturating_add(stream.keys);
+        self.missing.extend(std::mem::take(&mut stream.missing));
+        list.sort_unstable_by(Ranked::order);
+        self.lap("rank");
+        Ok(Arc::new(list))
+    }
+}
+
+/// One body each, in the order of the emails; damage is noted and leaves a gap.
+pub async fn bodies(run: &mut Run, ids: &[Id]) -> Result<Vec<Option<bytes::Bytes>>, QueryError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let answers = run.engine.store.bodies(ids).await.map_err(|e: StoreError| QueryError::from(e))?;
+    let mut out = Vec::with_capacity(answers.len());
+    for answer in answers {
+        out.push(match answer {
+            Ok(body) => body,
+            Err(missing) => {
+                run.missing.insert(missing);
+                None
+            }
+        });
+    }
+    Ok(out)
+}

@@ -13,7 +13,7 @@
 #![no_std]
 #![allow(non_camel_case_types, reason = "the names are those of the C library")]
 
-use core::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int, c_void};
 use core::marker::{PhantomData, PhantomPinned};
 
 macro_rules! opaque {
@@ -85,6 +85,14 @@ unsafe extern "C" {
     pub fn libpff_file_open(
         file: *mut libpff_file_t,
         filename: *const c_char,
+        access_flags: c_int,
+        error: *mut *mut libpff_error_t,
+    ) -> c_int;
+    /// Opens an archive through a handle of libbfio (`libbfio_handle_t`), which stays the caller's and must live on
+    /// until the archive is freed.
+    pub fn libpff_file_open_file_io_handle(
+        file: *mut libpff_file_t,
+        file_io_handle: *mut c_void,
         access_flags: c_int,
         error: *mut *mut libpff_error_t,
     ) -> c_int;

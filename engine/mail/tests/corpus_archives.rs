@@ -5,7 +5,7 @@
 mod common;
 
 use common::{corpus, expected};
-use postlode_mail::pst::{Archive, PstError};
+use postlode_mail::pst::{Archive, Item, PstError};
 
 #[test]
 fn counts_are_as_expected() {
@@ -25,9 +25,8 @@ fn counts_are_as_expected() {
         assert_eq!(listing.folders.len() as u64, folders, "{}: folders", row.file);
         let mut seen = 0;
         for item in &listing.items {
-            let item = archive.item(item.nid).expect(&row.file);
-            item.read(u64::MAX).expect(&row.file);
-            seen += item.attachments().expect(&row.file) as u64;
+            let read = |item: &Item<'_>| item.read(u64::MAX).and_then(|_| item.attachments());
+            seen += archive.with_item(item.nid, read).expect(&row.file).expect(&row.file) as u64;
         }
         assert_eq!(seen, attachments, "{}: attachments", row.file);
         assert_eq!(archive.info().record_key.len(), 16, "{}", row.file);

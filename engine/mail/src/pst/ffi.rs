@@ -3,7 +3,9 @@
 //! What always holds: each handle is freed exactly once and before the one it points into (the lifetimes see to
 //! that); each libpff error is turned into a [`PffError`] and freed; no handle leaves the thread it was made on.
 
+use super::bfio::Handle;
 use super::error::{PffError, PstError};
+use super::view::View;
 use libpff_sys as sys;
 use std::ffi::{CStr, CString, c_int};
 use std::marker::PhantomData;
@@ -61,16 +63,35 @@ fn take_error(mut error: RawError) -> PffError {
 /// An open archive. Neither `Send` nor `Sync`: two threads on one handle lose messages without an error.
 pub(super) struct File {
     raw: NonNull<sys::libpff_file_t>,
+    /// What it reads through; freed after `raw`, see `drop`.
+    source: Option<Handle>,
     _not_send: PhantomData<*const ()>,
 }
 
 impl File {
-    pub(super) fn open(path: &CString) -> Result<Self, PstError> {
+    fn new(source: Option<Handle>) -> Result<Self, PstError> {
         let mut raw = ptr::null_mut();
         // SAFETY: the pointer is null, as the function wants it.
         call("archive", |e| unsafe { sys::libpff_file_initialize(&raw mut raw, e) })?;
         let raw = NonNull::new(raw).ok_or(PstError::Missing { what: "archive handle" })?;
-        let file = Self { raw, _not_send: PhantomData };
+        Ok(Self { raw, source, _not_send: PhantomData })
+    }
+
+    /// Opens a view of an archive; `None` where libpff cannot read through one.
+    pub(super) fn open_view(view: View) -> Result<Option<Self>, PstError> {
+        let Some(source) = Handle::new(view) else { return Ok(None) };
+        let source_raw = source.as_ptr();
+        let file = Self::new(Some(source))?;
+        // SAFETY: both handles are live and not yet open; the one read through lives as long as the file.
+        call("archive", |e| unsafe {
+            sys::libpff_file_open_file_io_handle(file.raw.as_ptr(), source_raw, sys::LIBPFF_OPEN_READ, e)
+        })?;
+        Ok(Some(file))
+    }
+
+    /// Opens an archive as a file.
+    pub(super) fn open(path: &CString) -> Result<Self, PstError> {
+        let file = Self::new(None)?;
         // SAFETY: the handle is live and not yet open; the path is closed by a zero.
         call("archive", |e| unsafe {
             sys::libpff_file_open(file.raw.as_ptr(), path.as_ptr(), sys::LIBPFF_OPEN_READ, e)
@@ -138,6 +159,8 @@ impl Drop for File {
         // SAFETY: the handle is live, and everything that points into it borrows `self` and is gone. It closes itself.
         // An error here has no one left to hear it.
         let _ = call("archive", |e| unsafe { sys::libpff_file_free(&raw mut raw, e) });
+        // Only now may go what the file read through.
+        drop(self.source.take());
     }
 }
 

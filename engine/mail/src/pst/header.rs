@@ -1,22 +1,49 @@
-//! The first bytes of an archive, read before libpff sees it: what it is, and how long it says it is.
+//! The first bytes of an archive, read before libpff sees it: what it is, how long it says it is, and where the tree
+//! of its nodes begins.
 //!
 //! A file that is no archive, or one whose content is sealed, is refused here in plain words. Layout: [MS-PST]
 //! 2.2.2.6 (HEADER) and 2.2.2.5 (ROOT).
 
 use super::error::PstError;
 
-/// Bytes of the header that are looked at.
+/// Bytes of the header.
 pub(super) const HEADER: usize = 564;
 
 const MAGIC: &[u8] = b"!BDN";
 /// `bCryptMethod` of archives sealed by Windows Information Protection.
 const SEALED: u8 = 0x10;
+/// What `dwCRCPartial` is over.
+const PARTIAL: std::ops::Range<usize> = 8..479;
+/// What `dwCRCFull` is over, in Unicode archives.
+const FULL: std::ops::Range<usize> = 8..524;
+
+/// The three layouts of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// 32-bit offsets.
+    Ansi,
+    /// 64-bit offsets, pages of 512 bytes.
+    Unicode,
+    /// 64-bit offsets, pages of 4 KiB.
+    Unicode4k,
+}
+
+/// Where a page is: its block id and its offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PageRef {
+    pub(super) bid: u64,
+    pub(super) offset: u64,
+}
 
 /// What the header says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
+    pub(super) layout: Layout,
     /// Bytes the archive says it has.
     pub(super) size: u64,
+    /// Root of the tree of nodes.
+    pub(super) nodes: PageRef,
+    bytes: [u8; HEADER],
 }
 
 impl Header {
@@ -28,38 +55,101 @@ impl Header {
         if !bytes.starts_with(MAGIC) {
             return Err(PstError::NotPst("it does not begin as one"));
         }
-        if bytes.len() < HEADER {
+        let Some(bytes) = bytes.first_chunk::<HEADER>() else {
             return Err(PstError::NotPst("it ends inside its header"));
-        }
+        };
         match at::<2>(bytes, 8) {
-            Some([b'S', b'M' | b'O']) => {}
-            Some([b'A', b'B']) => {
+            [b'S', b'M' | b'O'] => {}
+            [b'A', b'B'] => {
                 return Err(PstError::Unsupported("a personal address book (PAB) holds no mail".to_owned()));
             }
             _ => return Err(PstError::NotPst("it begins as one, but does not say for which program")),
         }
-        let version = u16::from_le_bytes(at(bytes, 10).unwrap_or_default());
-        let (claimed, crypt) = match version {
-            14 | 15 => {
-                (u64::from(u32::from_le_bytes(at(bytes, 168).unwrap_or_default())), bytes.get(461).copied())
-            }
-            21..=40 => (u64::from_le_bytes(at(bytes, 184).unwrap_or_default()), bytes.get(513).copied()),
+        let layout = match u16::from_le_bytes(at(bytes, 10)) {
+            14 | 15 => Layout::Ansi,
+            21..=35 => Layout::Unicode,
+            36..=40 => Layout::Unicode4k,
             other => return Err(PstError::Unsupported(format!("format version {other}"))),
         };
-        if crypt == Some(SEALED) {
+        let crypt = bytes.get(if layout == Layout::Ansi { 461 } else { 513 });
+        if crypt == Some(&SEALED) {
             return Err(PstError::Encrypted("sealed by Windows Information Protection".to_owned()));
         }
-        Ok(Self { size: claimed })
+        let (claimed, bid, offset) = match layout {
+            Layout::Ansi => (narrow(bytes, 168), narrow(bytes, 184), narrow(bytes, 188)),
+            _ => (wide(bytes, 184), wide(bytes, 216), wide(bytes, 224)),
+        };
+        if weak_crc(bytes.get(PARTIAL).unwrap_or_default()) != u32::from_le_bytes(at(bytes, 4)) {
+            let why = "the checksum of its header does not match".to_owned();
+            return Err(PstError::Damaged { why, expected: claimed, actual: size });
+        }
+        Ok(Self { layout, size: claimed, nodes: PageRef { bid, offset }, bytes: *bytes })
+    }
+
+    /// The header's bytes with another root of the tree of nodes, in a file of another size.
+    pub(super) fn with_nodes(&self, nodes: PageRef, size: u64) -> [u8; HEADER] {
+        let mut bytes = self.bytes;
+        let mut put = |offset: usize, value: &[u8]| {
+            for (to, from) in bytes.iter_mut().skip(offset).zip(value) {
+                *to = *from;
+            }
+        };
+        let [bid, offset, size] = [nodes.bid, nodes.offset, size].map(u64::to_le_bytes);
+        match self.layout {
+            Layout::Ansi => {
+                put(168, size.get(..4).unwrap_or_default());
+                put(184, bid.get(..4).unwrap_or_default());
+                put(188, offset.get(..4).unwrap_or_default());
+            }
+            _ => {
+                put(184, &size);
+                put(216, &bid);
+                put(224, &offset);
+            }
+        }
+        let crc = |bytes: &[u8; HEADER], range| weak_crc(bytes.get(range).unwrap_or_default()).to_le_bytes();
+        let partial = crc(&bytes, PARTIAL);
+        bytes.iter_mut().skip(4).zip(partial).for_each(|(to, from)| *to = from);
+        if self.layout != Layout::Ansi {
+            let full = crc(&bytes, FULL);
+            bytes.iter_mut().skip(524).zip(full).for_each(|(to, from)| *to = from);
+        }
+        bytes
     }
 }
 
-fn at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
-    bytes.get(offset..)?.first_chunk::<N>().copied()
+/// The CRC of [MS-PST] 5.3: the usual polynomial, begun at zero and not inverted.
+pub(super) fn weak_crc(bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(u32::MAX);
+    hasher.update(bytes);
+    !hasher.finalize()
+}
+
+/// Bytes at an offset; zeros where there are none.
+pub(super) fn at<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {
+    bytes.get(offset..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
+}
+
+/// A 64-bit number at an offset.
+pub(super) fn wide(bytes: &[u8], offset: usize) -> u64 {
+    u64::from_le_bytes(at(bytes, offset))
+}
+
+/// A 32-bit number at an offset.
+pub(super) fn narrow(bytes: &[u8], offset: usize) -> u64 {
+    u64::from(u32::from_le_bytes(at(bytes, offset)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+        let crc = weak_crc(&bytes[PARTIAL]).to_le_bytes();
+        bytes[4..8].copy_from_slice(&crc);
+        bytes
+    }
 
     fn unicode() -> Vec<u8> {
         let mut bytes = vec![0u8; HEADER];
@@ -67,12 +157,19 @@ mod tests {
         bytes[8..10].copy_from_slice(b"SM");
         bytes[10] = 23;
         bytes[184..192].copy_from_slice(&271_360u64.to_le_bytes());
-        bytes
+        bytes[216..224].copy_from_slice(&77u64.to_le_bytes());
+        bytes[224..232].copy_from_slice(&1024u64.to_le_bytes());
+        sealed(bytes)
     }
 
     #[test]
-    fn a_unicode_header_is_read() {
-        assert_eq!(Header::read(&unicode(), 9).unwrap(), Header { size: 271_360 });
+    fn a_unicode_header_is_read_and_rewritten() {
+        let header = Header::read(&unicode(), 9).unwrap();
+        assert_eq!((header.layout, header.size), (Layout::Unicode, 271_360));
+        assert_eq!(header.nodes, PageRef { bid: 77, offset: 1024 });
+        let nodes = PageRef { bid: 5, offset: 1 << 40 };
+        let again = Header::read(&header.with_nodes(nodes, 1 << 41), 9).unwrap();
+        assert_eq!((again.nodes, again.size), (nodes, 1 << 41));
     }
 
     #[test]
@@ -81,14 +178,24 @@ mod tests {
         assert!(matches!(code(b"", 0), PstError::NotPst("the file is empty")));
         assert!(matches!(code(b"From nobody", 11), PstError::NotPst(_)));
         assert!(matches!(code(b"!BDN", 4), PstError::NotPst(_)));
-        let mut bytes = unicode();
-        bytes[513] = SEALED;
-        assert_eq!(code(&bytes, 564).code(), "encrypted");
-        bytes = unicode();
-        bytes[8..10].copy_from_slice(b"AB");
-        assert_eq!(code(&bytes, 564).code(), "unsupported");
-        bytes = unicode();
-        bytes[10] = 99;
-        assert_eq!(code(&bytes, 564).code(), "unsupported");
+        let with = |at: usize, value: u8| {
+            let mut bytes = unicode();
+            bytes[at] = value;
+            bytes
+        };
+        assert_eq!(code(&with(513, SEALED), 564).code(), "encrypted");
+        assert_eq!(code(&[&with(8, b'A')[..9], b"B", &unicode()[10..]].concat(), 564).code(), "unsupported");
+        assert_eq!(code(&with(10, 99), 564).code(), "unsupported");
+        assert!(matches!(code(&with(100, 1), 564), PstError::Damaged { .. }));
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_read_or_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..600), magic: bool) {
+            if magic && bytes.len() > 12 {
+                bytes[..12].copy_from_slice(&unicode()[..12]);
+            }
+            let _ = Header::read(&bytes, bytes.len() as u64);
+        }
     }
 }

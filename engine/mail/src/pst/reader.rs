@@ -103,7 +103,6 @@ impl Reader {
     /// # Errors
     /// [`PstError`] where the item itself has nothing that can be read.
     pub fn read(&self, nid: u32) -> Result<Family, PstError> {
-        let item = self.archive.item(nid)?;
         let mut visit = Visit {
             archive: &self.id,
             nid,
@@ -114,7 +113,7 @@ impl Reader {
             blobs: Vec::new(),
             buffer: vec![0; READ_CHUNK],
         };
-        let draft = visit.item(&item)?;
+        let draft = self.archive.with_item(nid, |item| visit.item(item))??;
         let mut members = Vec::with_capacity(1);
         settle(draft, None, &mut members);
         Ok(Family { members, blobs: visit.blobs })
@@ -130,8 +129,7 @@ impl Reader {
         path: &[u32],
         f: impl FnOnce(&mut AttachmentReader<'_>) -> R,
     ) -> Result<R, PstError> {
-        let item = self.archive.item(nid)?;
-        descend(&item, path, f)
+        self.archive.with_item(nid, |item| descend(item, path, f))?
     }
 }
 

@@ -40,3 +40,15 @@ pub fn truth(corpus: &Path, file: &str) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
+
+/// Microseconds since 1970 of `2014-02-26 07:51:02.330547`.
+pub fn micros(text: &str) -> i64 {
+    let number = |range: std::ops::Range<usize>| text[range].parse::<i64>().unwrap();
+    let (year, month, day) = (number(0..4), number(5..7), number(8..10));
+    // Days by the civil calendar (Howard Hinnant's algorithm).
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
+    let seconds = days * 86_400 + number(11..13) * 3600 + number(14..16) * 60 + number(17..19);
+    let fraction = text.get(20..).map_or(0, |f| format!("{f:0<6}").parse().unwrap());
+    seconds * 1_000_000 + fraction
+}

@@ -1,0 +1,109 @@
+//! Archives of our own generator: what is read is what was written, through views and without them.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
+
+mod common;
+
+use common::micros;
+use postlode_format::row::{AttachmentKind, TextSource};
+use postlode_mail::pst::{Archive, Family, Reader};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Writes an archive of `messages` items and returns its truth by node id.
+fn generate(path: &Path, messages: u64, seed: u64) -> HashMap<u32, Value> {
+    let truth = path.with_extension("jsonl");
+    let options = pstgen::Options {
+        seed,
+        attachments: 0.3,
+        truth: Some(truth.clone()),
+        ..pstgen::Options::new(path, messages)
+    };
+    let made = pstgen::generate(&options).unwrap();
+    assert_eq!(made.items, messages);
+    let lines = std::fs::read_to_string(truth).unwrap();
+    let rows = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    rows.map(|row| (u32::try_from(row["nid"].as_u64().unwrap()).unwrap(), row)).collect()
+}
+
+fn addresses(list: &[postlode_format::row::Address]) -> Vec<Value> {
+    list.iter().map(|a| Value::from(a.address.as_str())).collect()
+}
+
+fn compare(family: &Family, truth: &Value) {
+    let (email, body) = (&family.members[0].email, &family.members[0].body);
+    let text = |key: &str| truth[key].as_str().unwrap_or("");
+    assert_eq!(email.class, text("message_class"));
+    assert_eq!(email.subject, text("subject"));
+    assert_eq!(email.message_id, text("message_id"));
+    assert_eq!(email.from.as_ref().map_or("", |a| &a.name), text("sender"));
+    assert_eq!(email.from.as_ref().map_or("", |a| &a.address), text("sender_address"));
+    assert_eq!(email.received.map(|t| t.unix_micros), truth["delivered"].as_str().map(micros));
+    assert_eq!(email.sent.map(|t| t.unix_micros), truth["submitted"].as_str().map(micros));
+    assert_eq!(email.in_reply_to.first().map_or("", String::as_str), text("in_reply_to"));
+    assert_eq!(addresses(&email.to), *truth["to"].as_array().unwrap());
+    assert_eq!(addresses(&email.cc), *truth["cc"].as_array().unwrap());
+    assert_eq!(addresses(&email.bcc), *truth["bcc"].as_array().unwrap());
+    let importance = ["low", "normal", "high"][usize::from(email.importance)];
+    assert_eq!(importance, text("importance"));
+    let plain = body.plain.as_ref().map_or("", |p| std::str::from_utf8(&p.bytes).unwrap());
+    let wanted = truth["text_len"].as_u64().unwrap();
+    assert!([plain.len(), plain.chars().count()].contains(&usize::try_from(wanted).unwrap()), "{plain}");
+    assert_eq!(body.html.as_ref().map_or(0, |h| h.original().len()) as u64, truth["html_len"]);
+    assert_eq!(body.text().trim().is_empty(), body.text_source == TextSource::None);
+    assert!(email.partial.is_empty(), "{:?}", email.partial);
+    let files = truth["files"].as_array().unwrap();
+    assert_eq!(email.attachments.len(), files.len());
+    for (attachment, file) in email.attachments.iter().zip(files) {
+        assert_eq!(attachment.name, file["name"].as_str().unwrap());
+        if file["message"].is_null() {
+            assert_eq!(attachment.size, file["size"]);
+            let hex: String = attachment.sha256.iter().map(|b| format!("{b:02x}")).collect();
+            assert_eq!(hex, file["sha256"].as_str().unwrap());
+        } else {
+            assert_eq!(attachment.kind, AttachmentKind::Message);
+            let child = family.members.iter().find(|m| Some(m.email.id) == attachment.child).unwrap();
+            assert_eq!(child.email.parent, Some(email.id));
+        }
+    }
+}
+
+#[test]
+fn what_is_read_is_what_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("made.pst");
+    // More items than one view holds, so that several follow each other.
+    let truth = generate(&path, 1500, 7);
+    let reader = Reader::new(Archive::open(&path).unwrap(), b"");
+    assert!(reader.archive().has_views());
+    let listing = reader.list().unwrap();
+    assert!(listing.failures.is_empty(), "{:?}", listing.failures);
+    assert_eq!(listing.items.len(), 1500);
+    // In the order of folders and back: each jump is another view.
+    for item in listing.items.iter().chain(listing.items.iter().rev().take(100)) {
+        let truth = &truth[&item.nid];
+        assert_eq!(listing.path_of(item), truth["folder"].as_str().unwrap());
+        compare(&reader.read(item.nid).unwrap(), truth);
+    }
+    assert!(reader.read(0x7fff_ffe4).is_err());
+    assert!(reader.read(0).is_err());
+}
+
+#[test]
+fn a_tree_that_is_damaged_is_left_to_libpff() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("made.pst");
+    let truth = generate(&path, 100, 3);
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The root page of the tree of nodes: libpff does not mind its checksum, views do.
+    let root = usize::try_from(u64::from_le_bytes(bytes[224..232].try_into().unwrap())).unwrap();
+    bytes[root + 500] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let reader = Reader::new(Archive::open(&path).unwrap(), b"");
+    assert!(!reader.archive().has_views());
+    let listing = reader.list().unwrap();
+    assert_eq!(listing.items.len(), 100);
+    for item in &listing.items {
+        compare(&reader.read(item.nid).unwrap(), &truth[&item.nid]);
+    }
+}

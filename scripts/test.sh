@@ -11,13 +11,10 @@ cargo fmt --all --check
 step "lints"
 cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 
-# The end-to-end tests run the programs, so these are built first.
-step "programs"
-cargo build --locked --quiet -p postlode -p pstgen
-
+# The end-to-end tests run the program; it is built with the tests, because its package has tests that run it too.
 step "tests"
 if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --locked --workspace --no-fail-fast
+    cargo nextest run --locked --workspace --no-fail-fast --config-file scripts/nextest.toml
 else
     cargo test --locked --workspace --no-fail-fast --lib --bins --tests
 fi

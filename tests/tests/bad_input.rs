@@ -13,7 +13,7 @@ fn archives_that_cannot_be_read_are_refused_by_name() {
     fs::write(scene.path("text.pst"), "no archive at all, however long this text is made to be").unwrap();
     fs::write(scene.path("cut.pst"), &whole[..whole.len() / 3]).unwrap();
     fs::write(scene.path("locked.pst"), &whole).unwrap();
-    fs::set_permissions(scene.path("locked.pst"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(scene.path("locked.pst"), fs::Permissions::from_mode(0o000)).unwrap();
     let names = ["empty.pst", "text.pst", "cut.pst", "none.pst", "locked.pst", "good.pst"];
     let paths: Vec<String> = names.iter().map(|name| scene.path(name).display().to_string()).collect();
     let mut arguments = vec!["load", "--json"];

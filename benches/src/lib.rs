@@ -1,1 +1,12 @@
-//! Benchmarks.
+//! Benchmarks: programs that load, write and read as users do, and print what it took.
+//!
+//! What always holds: stores are throw-away, in folders of the build's target folder (a real disk; `/tmp` often is
+//! memory), and removed at the end; nothing is asserted about time; runtimes that are compared take turns.
+
+pub mod error;
+pub mod figures;
+pub mod machine;
+pub mod place;
+pub mod stores;
+
+pub use error::BenchError;

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A section is a stream of bytes cut into blocks of one size; the last is padded with zeros. The CRC covers the
-//! payload and the block's place (segment, section, number), so that a block written to or read from the wrong
+//! payload and the block's place (segment, its salt, section, number), so that a block written to or read from the wrong
 //! place is found, not only a damaged one.
 
 use crate::error::FormatError;
@@ -19,6 +19,8 @@ pub const TRAILER: usize = 4;
 pub struct BlockPlace {
     /// The segment's id.
     pub segment: u64,
+    /// The segment's salt: the same id in another store, or drawn again after a crash, has another one.
+    pub salt: u64,
     /// The section's number in the directory.
     pub section: u16,
     /// The block's number in the section.
@@ -29,6 +31,7 @@ impl BlockPlace {
     fn hasher(self) -> crc32fast::Hasher {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&self.segment.to_le_bytes());
+        hasher.update(&self.salt.to_le_bytes());
         hasher.update(&self.section.to_le_bytes());
         hasher.update(&self.block.to_le_bytes());
         hasher
@@ -100,7 +103,7 @@ pub fn open(place: BlockPlace, block: &[u8]) -> Result<&[u8], FormatError> {
 mod tests {
     use super::*;
 
-    const PLACE: BlockPlace = BlockPlace { segment: 7, section: 2, block: 9 };
+    const PLACE: BlockPlace = BlockPlace { segment: 7, salt: 5, section: 2, block: 9 };
 
     #[test]
     fn every_bit_counts_and_so_does_the_place() {
@@ -114,6 +117,7 @@ mod tests {
             block[bit / 8] ^= 1 << (bit % 8);
         }
         for place in [
+            BlockPlace { salt: 6, ..PLACE },
             BlockPlace { segment: 8, ..PLACE },
             BlockPlace { section: 3, ..PLACE },
             BlockPlace { block: 8, ..PLACE },

@@ -8,6 +8,8 @@ pub const MIN_BLOCK: usize = 4096;
 pub const MAX_BLOCK: usize = 65_536;
 /// Largest key of any row or index entry.
 pub const MAX_KEY: usize = 1024;
+/// Largest key of a B+tree: a row's, after its kind.
+pub const MAX_TREE_KEY: usize = MAX_KEY + 1;
 /// Largest value of one row. A larger body or attachment is cut into chunks before it becomes rows.
 pub const MAX_VALUE: usize = 64 << 20;
 /// Size into which attachments are cut: one chunk is one row.

@@ -204,7 +204,8 @@ pub struct LogDamage {
     pub generation: u32,
     /// The first page that could not be used.
     pub page: u32,
-    /// Sequence numbers of rows that were acknowledged and are lost, both included.
+    /// Sequence numbers of rows that were acknowledged and are lost, both included. Up to `u64::MAX`: nobody knows
+    /// how many, because the medium does not give the pages at the end of the log.
     pub lost: (u64, u64),
 }
 
@@ -215,6 +216,8 @@ pub enum Fed {
     More,
     /// A frame is complete. The caller counts its rows and tells [`LogScanner::advance`].
     Frame(Frame),
+    /// A whole page of a newer layout: nothing may be cut or sealed by a program that cannot read it.
+    Newer(FormatError),
 }
 
 /// Reads the pages of one stream in order and tells damage from an unfinished end.
@@ -230,6 +233,7 @@ pub struct LogScanner {
     bad: Option<(u32, u32)>,
     partial: Option<(PageHeader, BytesMut)>,
     closed: bool,
+    unreadable: Option<(u32, u32)>,
     damage: Vec<LogDamage>,
 }
 
@@ -245,6 +249,7 @@ impl LogScanner {
             bad: None,
             partial: None,
             closed: false,
+            unreadable: None,
             damage: Vec::new(),
         }
     }
@@ -257,10 +262,12 @@ impl LogScanner {
 
     /// Takes page `number` of the file.
     pub fn feed(&mut self, number: u32, page: &[u8]) -> Fed {
-        let Some((header, payload)) = decode_page(page)
-            .ok()
-            .filter(|(h, _)| h.stream == self.stream && h.generation == self.generation && h.page == number)
-        else {
+        let decoded = match decode_page(page) {
+            Err(error @ FormatError::Newer { .. }) => return Fed::Newer(error),
+            decoded => decoded.ok(),
+        };
+        let mine = |h: &PageHeader| h.stream == self.stream && h.generation == self.generation && h.page == number;
+        let Some((header, payload)) = decoded.filter(|(h, _)| mine(h)) else {
             self.drop_partial();
             self.bad.get_or_insert((self.generation, number));
             return Fed::More;
@@ -282,6 +289,7 @@ impl LogScanner {
                 self.next_seq = header.first_seq;
             }
             self.bad = None;
+            self.unreadable = None;
             let mut payload_so_far = BytesMut::new();
             payload_so_far.extend_from_slice(payload);
             self.partial = Some((header, payload_so_far));
@@ -321,6 +329,13 @@ impl LogScanner {
         }
     }
 
+    /// Page `number` of the file cannot be read at all. Unlike a torn page, it may have been acknowledged.
+    pub fn unreadable(&mut self, number: u32) {
+        self.drop_partial();
+        self.bad.get_or_insert((self.generation, number));
+        self.unreadable.get_or_insert((self.generation, number));
+    }
+
     fn drop_partial(&mut self) {
         if let Some((first, _)) = self.partial.take() {
             self.bad.get_or_insert((first.generation, first.page));
@@ -353,6 +368,8 @@ impl LogScanner {
         if durable >= self.next_seq {
             let (generation, page) = self.bad.unwrap_or((self.generation, 0));
             self.damage.push(LogDamage { generation, page, lost: (self.next_seq, durable) });
+        } else if let Some((generation, page)) = self.unreadable.filter(|_| !self.closed) {
+            self.damage.push(LogDamage { generation, page, lost: (self.next_seq, u64::MAX) });
         }
         self.damage
     }

@@ -86,6 +86,33 @@ fn pages_of_another_stream_file_or_place_do_not_count() {
 }
 
 #[test]
+fn a_page_of_a_newer_layout_is_not_taken_for_a_torn_one() {
+    let (mut bytes, _) = log(&[10]);
+    bytes[4] = 2;
+    let crc = crc32fast::hash(&bytes[4..PAGE]).to_le_bytes();
+    bytes[..4].copy_from_slice(&crc);
+    let mut scanner = LogScanner::new(42, 1);
+    scanner.start_file(3);
+    assert!(matches!(scanner.feed(0, &bytes[..PAGE]), Fed::Newer(FormatError::Newer { found: 2, .. })));
+}
+
+#[test]
+fn an_unreadable_end_is_a_loss_of_unknown_size() {
+    let (bytes, _) = log(&[10, 10]);
+    for readable in 0..3u32 {
+        let mut scanner = LogScanner::new(42, 1);
+        scanner.start_file(3);
+        for (n, page) in (0..).zip(bytes.chunks(PAGE)) {
+            match n < readable {
+                true => drop(matches!(scanner.feed(n, page), Fed::Frame(_)).then(|| scanner.advance(1))),
+                false => scanner.unreadable(n),
+            }
+        }
+        assert_eq!(scanner.finish(0)[0].lost, (u64::from(readable) + 1, u64::MAX));
+    }
+}
+
+#[test]
 fn a_frame_inside_a_payload_is_never_read() {
     let (inner, _) = log(&[10, 20]);
     let mut payload = vec![0; PAYLOAD];

@@ -41,6 +41,9 @@ pub enum SegmentKind {
 pub struct SegmentEntry {
     /// Its id, never used twice in a store.
     pub id: u64,
+    /// Drawn when it was written, and part of every checksum in it: a file of the same name from another store or
+    /// another life of this one is not taken for it.
+    pub salt: u64,
     /// What it holds.
     pub kind: SegmentKind,
     /// First hash of its rows' range.
@@ -197,6 +200,7 @@ mod tests {
             epoch: 3,
             segments: vec![SegmentEntry {
                 id: 7,
+                salt: 0x5a17,
                 kind: SegmentKind::Mail,
                 low: 0,
                 high: u64::MAX,

@@ -1,10 +1,10 @@
 //! Segments: immutable files of sections, each a row of blocks.
 //!
 //! ```text
-//! page 0      header: magic "PLSEGMNT", version u32, crc u32 (over bytes 16..4096 and the version), id u64, …
+//! page 0      header: magic "PLSEGMNT", version u32, crc u32 (over bytes 16..4096 and the version), id, salt u64, …
 //! …           sections, each from a page boundary
 //! directory   one section of its own: an rkyv record (Directory)
-//! last page   trailer: magic "PLSEGEND", version u32, crc u32, id u64, directory offset u64, length u64
+//! last page   trailer: magic "PLSEGEND", version u32, crc u32, id, salt, directory offset, length u64
 //! ```
 //!
 //! What always holds: a segment is written once, made durable, then named by a manifest; every byte from the
@@ -26,6 +26,15 @@ pub const VERSION: u32 = 1;
 pub const DIRECTORY_SECTION: u16 = u16::MAX;
 /// Block size of the directory.
 pub const DIRECTORY_BLOCK: usize = PAGE;
+
+/// Which file a segment is: its id, and the salt that was drawn when it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// The segment's id.
+    pub id: u64,
+    /// Its salt.
+    pub salt: u64,
+}
 
 /// What a section holds. The numbers are part of the format; a reader passes over those it does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,6 +142,8 @@ impl Section {
 pub struct Directory {
     /// The segment's id.
     pub id: u64,
+    /// Its salt.
+    pub salt: u64,
     /// What it holds.
     pub kind: SegmentKind,
     /// First hash of its range.
@@ -163,12 +174,12 @@ impl Directory {
     ///
     /// # Errors
     /// [`FormatError`] where a section does not lie inside the file, or the record is not one.
-    pub fn decode(bytes: &[u8], id: u64, file_bytes: u64) -> Result<Self, FormatError> {
+    pub fn decode(bytes: &[u8], own: Identity, file_bytes: u64) -> Result<Self, FormatError> {
         let malformed = |why| FormatError::Malformed { what: "segment directory", why };
         let archived = access::<ArchivedDirectory>(bytes)?;
         let directory = rkyv::deserialize::<Directory, rkyv::rancor::Error>(archived)
             .map_err(|_| malformed("its record cannot be read"))?;
-        if directory.id != id {
+        if (Identity { id: directory.id, salt: directory.salt }) != own {
             return Err(malformed("it belongs to another segment"));
         }
         if directory.sections.len() > MAX_SECTIONS {
@@ -367,17 +378,17 @@ fn read_number_page<const N: usize>(
 
 /// The first page of a segment's file.
 #[must_use]
-pub fn header_page(id: u64) -> Vec<u8> {
-    number_page(HEAD_MAGIC, &[id])
+pub fn header_page(own: Identity) -> Vec<u8> {
+    number_page(HEAD_MAGIC, &[own.id, own.salt])
 }
 
 /// Checks the first page of a segment's file.
 ///
 /// # Errors
 /// [`FormatError`] for a page that is not this segment's.
-pub fn check_header(id: u64, page: &[u8]) -> Result<(), FormatError> {
-    let [own] = read_number_page("segment header", HEAD_MAGIC, page)?;
-    if own != id {
+pub fn check_header(own: Identity, page: &[u8]) -> Result<(), FormatError> {
+    let [id, salt] = read_number_page("segment header", HEAD_MAGIC, page)?;
+    if (Identity { id, salt }) != own {
         return Err(FormatError::Malformed { what: "segment header", why: "it belongs to another segment" });
     }
     Ok(())
@@ -385,18 +396,18 @@ pub fn check_header(id: u64, page: &[u8]) -> Result<(), FormatError> {
 
 /// The last page of a segment's file: where the directory begins, and its length in bytes.
 #[must_use]
-pub fn trailer_page(id: u64, directory_at: u64, directory_len: u64) -> Vec<u8> {
-    number_page(TAIL_MAGIC, &[id, directory_at, directory_len])
+pub fn trailer_page(own: Identity, directory_at: u64, directory_len: u64) -> Vec<u8> {
+    number_page(TAIL_MAGIC, &[own.id, own.salt, directory_at, directory_len])
 }
 
 /// Reads the last page of a segment's file: offset and length of the directory.
 ///
 /// # Errors
 /// [`FormatError`] for a page that is not this segment's, or a directory that does not end before it.
-pub fn read_trailer(id: u64, file_bytes: u64, page: &[u8]) -> Result<(u64, u64), FormatError> {
+pub fn read_trailer(own: Identity, file_bytes: u64, page: &[u8]) -> Result<(u64, u64), FormatError> {
     let what = "segment trailer";
-    let [own, at, len] = read_number_page(what, TAIL_MAGIC, page)?;
-    if own != id {
+    let [id, salt, at, len] = read_number_page(what, TAIL_MAGIC, page)?;
+    if (Identity { id, salt }) != own {
         return Err(FormatError::Malformed { what, why: "it belongs to another segment" });
     }
     let blocks = block::count(len, DIRECTORY_BLOCK);
@@ -409,14 +420,16 @@ pub fn read_trailer(id: u64, file_bytes: u64, page: &[u8]) -> Result<(u64, u64),
 
 /// Place of a block of the directory.
 #[must_use]
-pub fn directory_block(id: u64, number: u32) -> BlockPlace {
-    BlockPlace { segment: id, section: DIRECTORY_SECTION, block: number }
+pub fn directory_block(own: Identity, number: u32) -> BlockPlace {
+    BlockPlace { segment: own.id, salt: own.salt, section: DIRECTORY_SECTION, block: number }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    const OWN: Identity = Identity { id: 77, salt: 1 };
 
     proptest! {
         #[test]
@@ -430,18 +443,18 @@ mod tests {
 
     #[test]
     fn every_bit_of_header_and_trailer_counts() {
-        let mut page = header_page(77);
-        assert_eq!(check_header(77, &page), Ok(()));
-        assert!(check_header(78, &page).is_err());
-        let mut tail = trailer_page(77, 4096, 100);
-        assert_eq!(read_trailer(77, 3 * 4096, &tail), Ok((4096, 100)));
-        assert!(read_trailer(77, 4 * 4096, &tail).is_err());
+        let mut page = header_page(OWN);
+        assert_eq!(check_header(OWN, &page), Ok(()));
+        assert!(check_header(Identity { salt: 2, ..OWN }, &page).is_err());
+        let mut tail = trailer_page(OWN, 4096, 100);
+        assert_eq!(read_trailer(OWN, 3 * 4096, &tail), Ok((4096, 100)));
+        assert!(read_trailer(OWN, 4 * 4096, &tail).is_err());
         for bit in 0..PAGE * 8 {
             page[bit / 8] ^= 1 << (bit % 8);
-            assert!(check_header(77, &page).is_err());
+            assert!(check_header(OWN, &page).is_err());
             page[bit / 8] ^= 1 << (bit % 8);
             tail[bit / 8] ^= 1 << (bit % 8);
-            assert!(read_trailer(77, 3 * 4096, &tail).is_err());
+            assert!(read_trailer(OWN, 3 * 4096, &tail).is_err());
             tail[bit / 8] ^= 1 << (bit % 8);
         }
     }
@@ -460,6 +473,7 @@ mod tests {
         };
         let directory = Directory {
             id: 5,
+            salt: 3,
             kind: SegmentKind::Mail,
             low: 0,
             high: 9,
@@ -469,10 +483,11 @@ mod tests {
             max_date: 1,
             max_seq: 2,
         };
+        let own = Identity { id: 5, salt: 3 };
         let bytes = crate::row::to_bytes(&directory).unwrap();
-        assert_eq!(Directory::decode(&bytes, 5, 4096 * 3).unwrap(), directory);
-        assert!(Directory::decode(&bytes, 5, 4096 * 3 - 1).is_err());
-        assert!(Directory::decode(&bytes, 6, 4096 * 3).is_err());
-        assert!(Directory::decode(&bytes[..bytes.len() - 1], 5, 4096 * 3).is_err());
+        assert_eq!(Directory::decode(&bytes, own, 4096 * 3).unwrap(), directory);
+        assert!(Directory::decode(&bytes, own, 4096 * 3 - 1).is_err());
+        assert!(Directory::decode(&bytes, Identity { salt: 4, ..own }, 4096 * 3).is_err());
+        assert!(Directory::decode(&bytes[..bytes.len() - 1], own, 4096 * 3).is_err());
     }
 }

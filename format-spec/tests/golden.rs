@@ -190,6 +190,7 @@ fn a_manifest() {
         epoch: 7,
         segments: vec![SegmentEntry {
             id: 3,
+            salt: 0x0102_0304_0506_0708,
             kind: SegmentKind::Blobs,
             low: 0,
             high: u64::MAX,

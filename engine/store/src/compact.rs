@@ -4,25 +4,25 @@
 //! newest survives; a damaged source is left as it is and named, never merged away; memory is bounded by the size
 //! of one target segment.
 
-use crate::api::{Missing, SectionRead};
+use crate::api::{KeyRange, Missing, SectionRead};
 use crate::error::StoreError;
 use crate::keeper::{Edit, KeeperHandle};
-use crate::maintenance::Chore;
 use crate::names;
-use crate::open::Core;
 use crate::segment::build::{BuiltSegment, build};
-use crate::segment::reader::{body_in, heap_value};
+use crate::segment::reader::{body_frame, body_in, heap_value};
 use crate::segment::shared::SharedSection;
 use crate::segment::source::{BuildError, Source, SourceEmail, SourceRow};
-use crate::shard::Shared;
-use crate::shard::write_segment;
+use crate::segment::tree;
+use crate::shard::{ReadOp, Shared, write_segment};
 use crate::verify::{leaf_entries, shared_directory};
+use async_channel::Sender;
 use bytes::Bytes;
-use postlode_format::id::Id;
+use futures_lite::future::block_on;
+use postlode_format::id::{Id, hash_of};
 use postlode_format::index::{self, IndexId, Position};
 use postlode_format::manifest::{Manifest, SegmentEntry, SegmentKind};
-use postlode_format::row::{ArchivedMark, RowKind, access, key_id, shard_hash, shard_range};
-use postlode_format::segment::{Location, ORDINAL, Ordinal, SectionKind};
+use postlode_format::row::{ArchivedMark, RowKind, access, key_id, shard_hash, shard_of, shard_range};
+use postlode_format::segment::{Identity, Location, ORDINAL, Ordinal, SectionKind};
 use postlode_runtime::{Runtime, SharedFile, offload};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,20 +34,13 @@ const LARGE: u64 = 64 << 20;
 /// Sources of one merge together.
 const TARGET: u64 = 128 << 20;
 
-/// Asks the maintenance task; gives the new manifest if something changed.
-///
-/// # Errors
-/// As [`crate::Store::compact`].
-pub async fn compact(core: &Core, shards: usize) -> Result<Option<Arc<Manifest>>, StoreError> {
-    core.chore(|reply| Chore::Compact(shards, reply)).await?
-}
-
-/// Removes files of segments below the newest id that `manifest` does not name.
-///
-/// # Errors
-/// What the disk says.
-pub async fn remove_unnamed(core: &Core, manifest: &Arc<Manifest>) -> Result<(), StoreError> {
-    core.chore(|reply| Chore::RemoveUnnamed(manifest.clone(), reply)).await?
+/// What a compaction changed. Ids are never used twice, so it is right whenever it is heard of.
+#[derive(Debug, Clone, Default)]
+pub struct Compacted {
+    /// Segments that are new.
+    pub added: Vec<SegmentEntry>,
+    /// Segments that are gone.
+    pub removed: Vec<u64>,
 }
 
 /// One merge: sources, and the hash range of the target.
@@ -56,16 +49,17 @@ struct Merge {
     range: (u64, u64),
 }
 
-fn plan(manifest: &Manifest, shards: usize) -> Vec<Merge> {
+/// `purge`: segments that hold emails which are deleted.
+fn plan(manifest: &Manifest, shards: usize, purge: &BTreeSet<u64>) -> Vec<Merge> {
+    let must = |s: &SegmentEntry| spans_shards(s, shards) || purge.contains(&s.id);
     let mut out = Vec::new();
     for shard in 0..shards {
         let range = shard_range(shard, shards);
         for kind in [SegmentKind::Mail, SegmentKind::Blobs] {
             let overlaps = |s: &&SegmentEntry| s.kind == kind && s.low <= range.1 && s.high >= range.0;
-            let wanted = |s: &&SegmentEntry| s.bytes < LARGE || spans_shards(s, shards);
             let mut group: Vec<SegmentEntry> = Vec::new();
             let mut bytes = 0u64;
-            for entry in manifest.segments.iter().filter(overlaps).filter(wanted) {
+            for entry in manifest.segments.iter().filter(overlaps).filter(|s| s.bytes < LARGE || must(s)) {
                 if bytes.saturating_add(entry.bytes) > TARGET && !group.is_empty() {
                     out.push(Merge { sources: std::mem::take(&mut group), range });
                     bytes = 0;
@@ -76,7 +70,7 @@ fn plan(manifest: &Manifest, shards: usize) -> Vec<Merge> {
             out.push(Merge { sources: group, range });
         }
     }
-    out.retain(|m| m.sources.len() > 1 || m.sources.iter().any(|s| spans_shards(s, shards)));
+    out.retain(|m| m.sources.len() > 1 || m.sources.iter().any(must));
     out
 }
 
@@ -84,7 +78,7 @@ fn spans_shards(entry: &SegmentEntry, shards: usize) -> bool {
     postlode_format::row::shard_of(entry.low, shards) != postlode_format::row::shard_of(entry.high, shards)
 }
 
-/// Plans, merges, and publishes.
+/// Plans, merges, publishes, tells the shards, and removes what was merged.
 ///
 /// # Errors
 /// As [`crate::Store::compact`].
@@ -92,24 +86,128 @@ pub async fn run<R: Runtime>(
     runtime: &R,
     shared: &Arc<Shared>,
     keeper: &KeeperHandle,
-    shards: usize,
-) -> Result<Option<Arc<Manifest>>, StoreError> {
+    shards: &[Sender<ReadOp>],
+) -> Result<(), StoreError> {
     let manifest = keeper.current().await?;
+    let (gone, purge) = deleted(runtime, &manifest).await?;
+    let gone = Arc::new(gone);
     let mut edit = Edit::default();
-    for merge in plan(&manifest, shards) {
+    for merge in plan(&manifest, shards.len(), &purge) {
+        if shared.stopping.load(Ordering::Relaxed) {
+            return Err(StoreError::Closed);
+        }
         let kind = merge.sources.first().map_or(SegmentKind::Mail, |s| s.kind);
         edit.remove.extend(merge.sources.iter().map(|s| s.id));
-        if let Some(built) = run_merge(runtime, shared, merge, kind).await? {
+        if let Some(built) = run_merge(runtime, shared, merge, kind, &gone).await? {
             write_segment(runtime, &built).await?;
             edit.add.push(built.entry);
         }
     }
     if edit.remove.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
+    still_deleted(shards, &gone).await?;
     edit.remove.sort_unstable();
     edit.remove.dedup();
-    keeper.edit(edit).await.map(Some)
+    let compacted = Arc::new(Compacted { added: edit.add.clone(), removed: edit.remove.clone() });
+    keeper.edit(edit).await?;
+    for shard in shards {
+        let (reply, answer) = oneshot::async_channel();
+        // A shard that has ended has nothing open any more.
+        if shard.send(ReadOp::Refresh(compacted.clone(), reply)).await.is_ok() {
+            let _ended = answer.await;
+        }
+    }
+    for id in &compacted.removed {
+        runtime.remove(&names::segment(*id)).await?;
+    }
+    Ok(())
+}
+
+/// Emails that are deleted and under no hold, by the newest mark in any segment, and the segments that hold them.
+async fn deleted<R: Runtime>(
+    runtime: &R,
+    manifest: &Manifest,
+) -> Result<(BTreeSet<Id>, BTreeSet<u64>), StoreError> {
+    let mut files = Vec::new();
+    for entry in manifest.segments.iter().filter(|s| s.kind == SegmentKind::Mail) {
+        files.push((runtime.open_shared(&names::segment(entry.id))?, entry.clone()));
+    }
+    let found = offload(runtime, move || find_deleted(&files)).await;
+    match found {
+        Some(Ok(found)) => Ok(found),
+        Some(Err(BuildError::Missing(missing))) => Err(StoreError::Missing(missing)),
+        Some(Err(error)) => Err(StoreError::Unusable(format!("marks cannot be read: {error}"))),
+        None => Err(StoreError::Unusable("reading marks was broken off".into())),
+    }
+}
+
+type Files = [(Arc<dyn SharedFile>, SegmentEntry)];
+
+fn find_deleted(files: &Files) -> Result<(BTreeSet<Id>, BTreeSet<u64>), BuildError> {
+    let mut newest: BTreeMap<Id, (u64, bool)> = BTreeMap::new();
+    for (file, entry) in files {
+        let directory = shared_directory(file, entry).map_err(BuildError::Missing)?;
+        let find = |kind| SharedSection::find(file, &directory, kind, 0, None);
+        let (Some(primary), Some(heap)) = (find(SectionKind::Primary), find(SectionKind::Heap)) else {
+            continue;
+        };
+        let marks = KeyRange::prefix(&[RowKind::Mark as u8]);
+        let mut damage = Vec::new();
+        let scan = tree::scan(&primary, &marks, false, usize::MAX, |_| true, &mut damage);
+        let entries = block_on(scan).map_err(BuildError::Missing)?;
+        if let Some(missing) = damage.pop() {
+            return Err(BuildError::Missing(missing));
+        }
+        for (key, value) in entries {
+            let at = Location::decode(&value)?;
+            let bytes = heap.read(at.offset, at.len as usize).map_err(BuildError::Missing)?;
+            let value = heap_value(&bytes).map_err(BuildError::Other)?;
+            let mark = access::<ArchivedMark>(&value)?;
+            let gone = mark.deleted && mark.holds.is_empty();
+            if let Some(id) = key.get(1..).and_then(key_id) {
+                let slot = newest.entry(id).or_insert((at.seq, gone));
+                if slot.0 < at.seq {
+                    *slot = (at.seq, gone);
+                }
+            }
+        }
+    }
+    let gone: BTreeSet<Id> = newest.into_iter().filter(|(_, (_, gone))| *gone).map(|(id, _)| id).collect();
+    let mut purge = BTreeSet::new();
+    for (file, entry) in files {
+        let directory = shared_directory(file, entry).map_err(BuildError::Missing)?;
+        let Some(primary) = SharedSection::find(file, &directory, SectionKind::Primary, 0, None) else {
+            continue;
+        };
+        for id in &gone {
+            let key = crate::memtable::full_key(RowKind::Email, id);
+            if block_on(tree::get(&primary, &key)).map_err(BuildError::Missing)?.is_some() {
+                purge.insert(entry.id);
+                break;
+            }
+        }
+    }
+    Ok((gone, purge))
+}
+
+/// Asks the shards once more: a mark may have been taken back while segments were merged.
+async fn still_deleted(shards: &[Sender<ReadOp>], gone: &BTreeSet<Id>) -> Result<(), StoreError> {
+    for id in gone {
+        let Some(shard) = shards.get(shard_of(hash_of(id), shards.len())) else { continue };
+        let (reply, answer) = oneshot::async_channel();
+        let op = ReadOp::Get(RowKind::Mark, Bytes::copy_from_slice(id), reply);
+        shard.send(op).await.map_err(|_| StoreError::Closed)?;
+        let mark = answer.await.map_err(|_| StoreError::Closed)?.map_err(StoreError::Missing)?;
+        let gone =
+            mark.is_some_and(|m| access::<ArchivedMark>(&m).is_ok_and(|m| m.deleted && m.holds.is_empty()));
+        if !gone {
+            return Err(StoreError::Unusable(
+                "an email was restored while segments were merged: try again".into(),
+            ));
+        }
+    }
+    Ok(())
 }
 
 async fn run_merge<R: Runtime>(
@@ -117,16 +215,18 @@ async fn run_merge<R: Runtime>(
     shared: &Arc<Shared>,
     merge: Merge,
     kind: SegmentKind,
+    gone: &Arc<BTreeSet<Id>>,
 ) -> Result<Option<BuiltSegment>, StoreError> {
     let mut files = Vec::new();
     for entry in merge.sources {
         files.push((runtime.open_shared(&names::segment(entry.id))?, entry));
     }
     let id = shared.next_segment.fetch_add(1, Ordering::Relaxed);
-    let text = shared.options.text.clone();
+    let own = Identity { id, salt: runtime.random_u64() };
+    let (text, gone) = (shared.options.text.clone(), gone.clone());
     let built = offload(runtime, move || {
-        let source = MergeSource::open(files, merge.range)?;
-        build(&source, kind, id, merge.range, &*text)
+        let source = MergeSource::open(files, merge.range, &gone)?;
+        build(&source, kind, own, merge.range, Some(&*text))
     })
     .await;
     match built {
@@ -137,31 +237,13 @@ async fn run_merge<R: Runtime>(
     }
 }
 
-/// Removes files of segments that the manifest does not name, except those that may be on their way into it.
-///
-/// # Errors
-/// What the disk says.
-pub async fn run_remove<R: Runtime>(runtime: &R, manifest: &Manifest) -> Result<(), StoreError> {
-    for entry in runtime.list(std::path::Path::new(names::SEGMENTS)).await? {
-        let Some(id) = names::parse_segment(&entry.name) else { continue };
-        // Ids at or above are being written by a sealer right now.
-        if id < manifest.next_segment
-            && entry.name.ends_with(".seg")
-            && !manifest.segments.iter().any(|s| s.id == id)
-        {
-            runtime.remove(&names::segment(id)).await?;
-        }
-    }
-    Ok(())
-}
-
 /// One source of a merge.
 struct Input {
     ordinals: Option<SharedSection>,
     emails: Option<SharedSection>,
     bodies: Option<SharedSection>,
     heap: Option<SharedSection>,
-    /// The frame read last: neighbours share it.
+    /// The frame read last, decompressed: neighbours share it.
     frame: RefCell<Option<(u64, Bytes)>>,
     id: u64,
 }
@@ -195,15 +277,16 @@ impl Input {
     fn body(&self, ordinal: &Ordinal) -> Result<Bytes, BuildError> {
         let part = self.section(&self.bodies, "bodies")?;
         let mut frame = self.frame.borrow_mut();
+        let damaged = |reason: String| {
+            BuildError::Missing(Missing { segment: Some(self.id), section: "bodies".into(), reason })
+        };
         if frame.as_ref().is_none_or(|(at, _)| *at != ordinal.frame_at) {
             let bytes =
                 part.read(ordinal.frame_at, ordinal.frame_len as usize).map_err(BuildError::Missing)?;
-            *frame = Some((ordinal.frame_at, bytes));
+            *frame = Some((ordinal.frame_at, body_frame(&bytes).map_err(damaged)?));
         }
-        let compressed = frame.as_ref().map(|(_, bytes)| bytes.clone()).unwrap_or_default();
-        body_in(&compressed, ordinal).map_err(|reason| {
-            BuildError::Missing(Missing { segment: Some(self.id), section: "bodies".into(), reason })
-        })
+        let raw = frame.as_ref().map(|(_, raw)| raw.clone()).unwrap_or_default();
+        body_in(&raw, ordinal).map_err(damaged)
     }
 
     fn value(&self, at: &Location) -> Result<Bytes, BuildError> {
@@ -225,13 +308,16 @@ struct MergeSource {
 }
 
 impl MergeSource {
-    fn open(files: Vec<(Arc<dyn SharedFile>, SegmentEntry)>, range: (u64, u64)) -> Result<Self, BuildError> {
+    fn open(
+        files: Vec<(Arc<dyn SharedFile>, SegmentEntry)>,
+        range: (u64, u64),
+        gone: &BTreeSet<Id>,
+    ) -> Result<Self, BuildError> {
         let mut out =
             Self { inputs: Vec::new(), emails: Vec::new(), rows: BTreeMap::new(), indexes: BTreeMap::new() };
         for (file, entry) in &files {
             out.add(file, entry, range)?;
         }
-        let gone = out.deleted()?;
         let mut emails = Vec::new();
         for (key, (input, at)) in &out.rows {
             let id = key
@@ -291,19 +377,6 @@ impl MergeSource {
     fn value(&self, input: usize, at: &Location) -> Result<Bytes, BuildError> {
         let input = self.inputs.get(input).ok_or_else(|| BuildError::Other("a source is missing".into()))?;
         input.value(at)
-    }
-
-    /// Emails that a mark among these rows says are deleted.
-    fn deleted(&self) -> Result<BTreeSet<Id>, BuildError> {
-        let mut out = BTreeSet::new();
-        let from = vec![RowKind::Mark as u8];
-        for (key, (input, at)) in self.rows.range(from.clone()..).take_while(|(k, _)| k.starts_with(&from)) {
-            let value = self.value(*input, at)?;
-            if access::<ArchivedMark>(&value)?.deleted {
-                out.extend(key.get(1..).and_then(key_id));
-            }
-        }
-        Ok(out)
     }
 
     fn index_all(&mut self) -> Result<(), BuildError> {

@@ -27,6 +27,11 @@ pub enum StoreError {
     /// The store as a whole cannot be used.
     #[error("the store cannot be used: {0}")]
     Unusable(String),
+    /// Another process has taken over the store.
+    #[error(
+        "manifest {0} was written by another process: this writer has been replaced, open the store again"
+    )]
+    Replaced(u64),
     /// A row that was asked for lies in damaged bytes.
     #[error("{0}")]
     Missing(Missing),

@@ -73,7 +73,7 @@ impl KeeperHandle {
 }
 
 /// Manifests that stay on disk beside the current one: for a reader that has just listed the folder.
-const KEEP: u64 = 2;
+pub const KEEP: u64 = 2;
 
 /// Serves the queue to its end. `old_streams` are dropped when `shards` shards have sealed them.
 pub async fn run<R: Runtime>(
@@ -129,15 +129,19 @@ fn apply(current: &Manifest, edit: &Edit, old_streams: &[u64]) -> Manifest {
 /// Publishes a manifest under its number.
 ///
 /// # Errors
-/// [`StoreError::Unusable`] where the number is taken: another writer is at work.
+/// [`StoreError::Replaced`] where the number is taken: another writer is at work.
 pub async fn publish<R: Runtime>(runtime: &R, manifest: &Manifest) -> Result<(), StoreError> {
     let bytes = manifest.encode().map_err(StoreError::Refused)?;
     let path = names::manifest(manifest.number);
-    match runtime.publish(&path, bytes).await {
-        Err(error) if error.kind == DiskErrorKind::Exists => Err(StoreError::Unusable(format!(
-            "manifest {} was written by another process: this writer has been replaced, open the store again",
-            manifest.number
-        ))),
+    match runtime.publish(&path, bytes.clone()).await {
+        Err(error) if error.kind == DiskErrorKind::Exists => {
+            // It may be our own, from a try that failed after it had its name.
+            let there = runtime.read_all(&path, MAX_MANIFEST).await?;
+            if there != bytes {
+                return Err(StoreError::Replaced(manifest.number));
+            }
+            runtime.sync_dir(Path::new(names::MANIFESTS)).await.map_err(StoreError::from)
+        }
         other => other.map_err(StoreError::from),
     }
 }
@@ -166,10 +170,28 @@ const MAX_MANIFEST: u64 = 512 << 20;
 /// [`StoreError::Format`] where the newest is damaged or of a newer format: an older one may name files that are
 /// gone, so nothing is guessed.
 pub async fn newest<R: Runtime>(runtime: &R) -> Result<Option<Manifest>, StoreError> {
+    let mut tries = 0;
+    loop {
+        let Some(number) = newest_number(runtime).await? else { return Ok(None) };
+        let path = names::manifest(number);
+        match runtime.read_all(&path, MAX_MANIFEST).await {
+            // A writer has gone on by more than it keeps since the folder was listed.
+            Err(error) if error.kind == DiskErrorKind::NotFound && tries < 10 => tries += 1,
+            Err(error) => return Err(error.into()),
+            Ok(bytes) => {
+                let decoded = Manifest::decode(number, &bytes);
+                let named = |source| StoreError::Format { what: path.display().to_string(), source };
+                return decoded.map(Some).map_err(named);
+            }
+        }
+    }
+}
+
+/// The number of the newest manifest.
+///
+/// # Errors
+/// What the disk says.
+pub async fn newest_number<R: Runtime>(runtime: &R) -> Result<Option<u64>, StoreError> {
     let entries = runtime.list(Path::new(names::MANIFESTS)).await?;
-    let Some(number) = entries.iter().filter_map(|e| number_of(&e.name)).max() else { return Ok(None) };
-    let path = names::manifest(number);
-    let bytes = runtime.read_all(&path, MAX_MANIFEST).await?;
-    let decoded = Manifest::decode(number, &bytes);
-    decoded.map(Some).map_err(|source| StoreError::Format { what: path.display().to_string(), source })
+    Ok(entries.iter().filter_map(|e| number_of(&e.name)).max())
 }

@@ -229,7 +229,11 @@ pub async fn for_each_page<R: Runtime>(
             // One bad page must not hide its neighbours.
             Err(_) => {
                 for n in page..page + take {
-                    let one = file.read_at(n * PAGE as u64, PAGE).await;
+                    let mut one = file.read_at(n * PAGE as u64, PAGE).await;
+                    if one.is_err() {
+                        // A fault that passes must not become a loss that stays.
+                        one = file.read_at(n * PAGE as u64, PAGE).await;
+                    }
                     each(u32::try_from(n).unwrap_or(u32::MAX), one);
                 }
             }

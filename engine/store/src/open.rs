@@ -17,7 +17,7 @@ use postlode_format::manifest::{LogStream, Manifest};
 use postlode_format::row::{Row, shard_of, shard_range};
 use postlode_runtime::{Executor, LocalFuture, Lock, Runtime, Spawner};
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// What the handle needs beside the shards.
@@ -28,6 +28,8 @@ pub struct Core {
     pub missing: Vec<Missing>,
     /// The maintenance task.
     pub chores: Sender<Chore>,
+    /// The manifest that was found when opening.
+    pub before: Option<u64>,
 }
 
 impl Core {
@@ -41,8 +43,17 @@ impl Core {
         answer.await.map_err(|_| StoreError::Closed)
     }
 
+    /// Is the manifest that was opened still the newest?
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`], or what the disk said.
+    pub async fn is_current(&self) -> Result<bool, StoreError> {
+        Ok(self.chore(Chore::Newest).await?? == self.before)
+    }
+
     /// Ends the maintenance task and frees the lock.
     pub async fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::Relaxed);
         // Closed already: it has ended.
         drop(self.chore(Chore::Stop).await);
     }
@@ -57,31 +68,37 @@ struct Boot {
     chores: Sender<Chore>,
     starts: Vec<Start>,
     missing: Vec<Missing>,
+    /// The manifest that was found.
+    before: Option<u64>,
 }
 
 /// Opens a store.
 ///
 /// # Errors
 /// As [`crate::Store::open`].
-pub async fn open<S: Spawner>(spawner: S, options: StoreOptions) -> Result<Inner, StoreError> {
+pub async fn open<S: Spawner>(spawner: &S, options: StoreOptions) -> Result<Inner, StoreError> {
     let count = options.shards.max(1);
     let mut handles = Vec::new();
-    let mut executors: Vec<Executor> = Vec::new();
-    let mut starts = Vec::new();
-    let (booted, boot) = oneshot::async_channel::<Result<Boot, StoreError>>();
-    let mut booted = Some(booted);
-    for index in 0..count {
+    let mut all_queues = Vec::new();
+    for _ in 0..count {
         let (reads_in, reads) = async_channel::bounded::<ReadOp>(options.queue.max(1));
         let (writes_in, writes) = async_channel::bounded::<WriteOp>(options.queue.max(1));
         handles.push(ShardHandle { reads: reads_in, writes: writes_in.clone() });
+        all_queues.push(Queues { reads: Inbox::new(reads), writes: (writes_in, Inbox::new(writes)) });
+    }
+    let readers: Vec<Sender<ReadOp>> = handles.iter().map(|h| h.reads.clone()).collect();
+    let mut executors: Vec<Executor> = Vec::new();
+    let mut starts = Vec::new();
+    let (booted, boot) = oneshot::async_channel::<Result<Boot, StoreError>>();
+    let mut booted = Some((booted, options.clone(), readers));
+    for (index, queues) in all_queues.into_iter().enumerate() {
         let (start, started) = oneshot::async_channel::<StartMessage>();
         starts.push(start);
-        let queues = Queues { reads: Inbox::new(reads), writes: (writes_in, Inbox::new(writes)) };
-        let boot = booted.take().map(|reply| (reply, options.clone()));
+        let boot = booted.take();
         let main = move |runtime: S::Runtime| -> LocalFuture<()> {
             Box::pin(async move {
-                if let Some((reply, options)) = boot {
-                    let result = boot_store(&runtime, options).await;
+                if let Some((reply, options, readers)) = boot {
+                    let result = boot_store(&runtime, options, readers).await;
                     let failed = result.is_err();
                     drop(reply.send(result));
                     if failed {
@@ -97,7 +114,7 @@ pub async fn open<S: Spawner>(spawner: S, options: StoreOptions) -> Result<Inner
         executors.push(spawner.start(&format!("shard-{index}"), Box::new(main))?);
     }
     let boot = boot.await.unwrap_or(Err(StoreError::Unusable("an executor ended while opening".into())));
-    let Boot { shared, keeper, chores, starts: messages, missing } = match boot {
+    let Boot { shared, keeper, chores, starts: messages, missing, before } = match boot {
         Ok(boot) => boot,
         Err(error) => {
             drop(starts);
@@ -116,11 +133,15 @@ pub async fn open<S: Spawner>(spawner: S, options: StoreOptions) -> Result<Inner
     for answer in ready {
         answer.await.map_err(|_| StoreError::Unusable("a shard ended while opening".into()))?;
     }
-    let core = Core { shared, missing, chores };
+    let core = Core { shared, missing, chores, before };
     Ok(Inner { core, shards: handles, keeper, executors: Mutex::new(executors) })
 }
 
-async fn boot_store<R: Runtime>(runtime: &R, options: StoreOptions) -> Result<Boot, StoreError> {
+async fn boot_store<R: Runtime>(
+    runtime: &R,
+    options: StoreOptions,
+    readers: Vec<Sender<ReadOp>>,
+) -> Result<Boot, StoreError> {
     let write = options.access == Access::Write;
     let mut lock: Option<Box<dyn Lock>> = None;
     if write {
@@ -130,16 +151,19 @@ async fn boot_store<R: Runtime>(runtime: &R, options: StoreOptions) -> Result<Bo
         lock = Some(runtime.lock(Path::new(names::LOCK)).await?);
     }
     let found = keeper::newest(runtime).await?;
+    let before = found.as_ref().map(|m| m.number);
     let mut manifest =
         found.unwrap_or_else(|| Manifest { store: draw_id(runtime), next_seq: 1, ..Manifest::default() });
-    if write {
-        remove_leftovers(runtime, &manifest).await?;
-    }
-    let recovered = recover(runtime, &manifest).await?;
+    let recovered = recover(runtime, &manifest, write).await?;
     for missing in &recovered.missing {
         tracing::error!("{missing}");
     }
-    manifest.lost.extend(recovered.damage.iter().map(|(stream, d)| (*stream, d.lost.0, d.lost.1)));
+    for lost in recovered.damage.iter().map(|(stream, d)| (*stream, d.lost.0, d.lost.1)) {
+        // Opened again before the old streams were dropped, it is the same loss.
+        if !manifest.lost.contains(&lost) {
+            manifest.lost.push(lost);
+        }
+    }
     let count = options.shards.max(1);
     let next_seq = recovered.max_seq.saturating_add(1).max(manifest.next_seq).max(1);
     let old_streams: Vec<u64> = manifest.logs.iter().map(|l| l.stream).collect();
@@ -161,6 +185,8 @@ async fn boot_store<R: Runtime>(runtime: &R, options: StoreOptions) -> Result<Bo
             *slot = Some(stream);
         }
         keeper::publish(runtime, &manifest).await?;
+        // Only now is a writer that this one replaced stopped for sure.
+        remove_leftovers(runtime, &manifest).await?;
     }
     let mut parts: Vec<Vec<(u64, Row)>> = vec![Vec::new(); count];
     for (seq, row) in recovered.rows {
@@ -184,7 +210,9 @@ async fn boot_store<R: Runtime>(runtime: &R, options: StoreOptions) -> Result<Bo
         .collect();
     let shared = Arc::new(Shared {
         options,
-        generation: AtomicU64::new(manifest.number),
+        // Numbers of earlier writers must not come again for other content.
+        generation: AtomicU64::new(manifest.epoch << 40),
+        stopping: AtomicBool::new(false),
         memtables: AtomicU64::new(0),
         next_segment: AtomicU64::new(manifest.next_segment.max(1)),
     });
@@ -196,10 +224,11 @@ async fn boot_store<R: Runtime>(runtime: &R, options: StoreOptions) -> Result<Bo
         runtime.clone(),
         shared.clone(),
         keeper.clone(),
+        readers,
         lock,
         chore_queue,
     )));
-    Ok(Boot { shared, keeper, chores, starts, missing: recovered.missing })
+    Ok(Boot { shared, keeper, chores, starts, missing: recovered.missing, before })
 }
 
 fn draw_id<R: Runtime>(runtime: &R) -> [u8; 16] {
@@ -218,6 +247,12 @@ async fn remove_leftovers<R: Runtime>(runtime: &R, manifest: &Manifest) -> Resul
             .is_some_and(|id| entry.name.ends_with(".seg") && manifest.segments.iter().any(|s| s.id == id));
         if !named && names::parse_segment(&entry.name).is_some() {
             runtime.remove(&Path::new(names::SEGMENTS).join(&entry.name)).await?;
+        }
+    }
+    for entry in runtime.list(Path::new(names::MANIFESTS)).await? {
+        let number = postlode_format::manifest::number_of(&entry.name);
+        if number.is_some_and(|n| n.saturating_add(keeper::KEEP) < manifest.number) {
+            runtime.remove(&Path::new(names::MANIFESTS).join(&entry.name)).await?;
         }
     }
     for entry in runtime.list(Path::new(names::LOGS)).await? {

@@ -7,10 +7,11 @@ use crate::api::Missing;
 use crate::error::StoreError;
 use crate::log::for_each_page;
 use crate::names;
+use postlode_format::FormatError;
 use postlode_format::log::{Fed, FrameType, LogDamage, LogScanner};
 use postlode_format::manifest::{LogStream, Manifest};
 use postlode_format::row::{Row, Rows};
-use postlode_runtime::{DiskErrorKind, Runtime};
+use postlode_runtime::{DiskErrorKind, DiskFile, OpenMode, Runtime};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -27,11 +28,16 @@ pub struct Recovered {
     pub missing: Vec<Missing>,
 }
 
-/// Reads all streams of a manifest.
+/// Reads all streams of a manifest. A writer makes durable what it finds, before it builds on it: the last one may
+/// have been stopped between writing and syncing.
 ///
 /// # Errors
 /// [`StoreError::Disk`] where a folder cannot be read.
-pub async fn recover<R: Runtime>(runtime: &R, manifest: &Manifest) -> Result<Recovered, StoreError> {
+pub async fn recover<R: Runtime>(
+    runtime: &R,
+    manifest: &Manifest,
+    writing: bool,
+) -> Result<Recovered, StoreError> {
     let mut files: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
     for entry in runtime.list(Path::new(names::LOGS)).await? {
         if let Some((stream, file)) = names::parse_log(&entry.name) {
@@ -45,7 +51,7 @@ pub async fn recover<R: Runtime>(runtime: &R, manifest: &Manifest) -> Result<Rec
         let mut files = files.remove(&stream.stream).unwrap_or_default();
         files.retain(|n| *n >= stream.first_file);
         files.sort_unstable();
-        read_stream(runtime, stream, &files, &mut out).await?;
+        read_stream(runtime, stream, &files, writing, &mut out).await?;
     }
     Ok(out)
 }
@@ -54,17 +60,30 @@ async fn read_stream<R: Runtime>(
     runtime: &R,
     stream: &LogStream,
     files: &[u32],
+    writing: bool,
     out: &mut Recovered,
 ) -> Result<(), StoreError> {
     let mut scanner = LogScanner::new(stream.stream, stream.floor);
     for &number in files {
         let path = names::log(stream.stream, number);
         scanner.start_file(number);
+        if writing {
+            let file = runtime.open(&path, OpenMode::Write).await?;
+            file.sync().await?;
+            file.close().await?;
+        }
         let mut rows = Vec::new();
+        let mut newer: Option<FormatError> = None;
         let read = for_each_page(runtime, &path, |page, bytes| {
-            // An unreadable page is a page without a valid header: the scanner decides what that means.
-            let bytes = bytes.unwrap_or_default();
-            if let Fed::Frame(frame) = scanner.feed(page, &bytes) {
+            let Ok(bytes) = bytes else {
+                scanner.unreadable(page);
+                return;
+            };
+            let fed = scanner.feed(page, &bytes);
+            if let Fed::Newer(error) = &fed {
+                newer.get_or_insert(error.clone());
+            }
+            if let Fed::Frame(frame) = fed {
                 if frame.frame_type == FrameType::CleanClose {
                     return;
                 }
@@ -73,6 +92,9 @@ async fn read_stream<R: Runtime>(
                     match row {
                         Ok(row) => {
                             rows.push((frame.first_seq.saturating_add((rows.len() - before) as u64), row));
+                        }
+                        Err(error @ FormatError::Newer { .. }) => {
+                            newer.get_or_insert(error);
                         }
                         Err(error) => out.missing.push(Missing {
                             segment: None,
@@ -91,11 +113,17 @@ async fn read_stream<R: Runtime>(
             Err(error) if error.kind == DiskErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
+        if let Some(source) = newer {
+            return Err(StoreError::Format { what: path.display().to_string(), source });
+        }
         out.rows.append(&mut rows);
     }
     out.max_seq = out.max_seq.max(scanner.next_seq().saturating_sub(1));
     for damage in scanner.finish(0) {
-        out.max_seq = out.max_seq.max(damage.lost.1);
+        // Of a loss of unknown size the numbers are not used again either, as far as one log can have had any.
+        let last =
+            if damage.lost.1 == u64::MAX { damage.lost.0.saturating_add(1 << 32) } else { damage.lost.1 };
+        out.max_seq = out.max_seq.max(last);
         out.missing.push(describe(stream.stream, &damage));
         out.damage.push((stream.stream, damage));
     }
@@ -104,10 +132,17 @@ async fn read_stream<R: Runtime>(
 
 /// A log's damage for people.
 pub fn describe(stream: u64, damage: &LogDamage) -> Missing {
-    let (first, last) = damage.lost;
     Missing {
         segment: None,
         section: names::log(stream, damage.generation).display().to_string(),
-        reason: format!("page {}: acknowledged rows {first} to {last} are lost", damage.page),
+        reason: format!("page {}: {}", damage.page, lost_rows(damage.lost.0, damage.lost.1)),
     }
+}
+
+/// Lost rows for people.
+pub fn lost_rows(first: u64, last: u64) -> String {
+    if last == u64::MAX {
+        return format!("the medium does not give it: rows from {first} on may be lost");
+    }
+    format!("acknowledged rows {first} to {last} are lost")
 }

@@ -1,16 +1,17 @@
 //! The handle: sends requests to shards, merges their answers.
 
 use crate::api::*;
-use crate::compact;
 use crate::error::StoreError;
 use crate::keeper::KeeperHandle;
+use crate::maintenance::Chore;
 use crate::open::{self, Core};
 use crate::shard::{ReadOp, Reply, WriteOp};
 use crate::verify;
 use async_channel::{Sender, TrySendError};
 use bytes::Bytes;
+use postlode_format::FormatError;
 use postlode_format::id::{Id, hash_of};
-use postlode_format::index::{IndexId, part_of_key, part_prefix};
+use postlode_format::index::{IndexId, part_of_key};
 use postlode_format::row::{Row, RowKind, Watermark, shard_of, shard_range, to_bytes, watermark_key};
 use postlode_runtime::{Executor, Spawner};
 use std::collections::{BTreeMap, HashMap};
@@ -29,6 +30,9 @@ pub(crate) struct Inner {
     pub(crate) keeper: KeeperHandle,
     pub(crate) executors: Mutex<Vec<Executor>>,
 }
+
+/// How often a snapshot is taken anew beside a writer that goes on meanwhile.
+const SNAPSHOT_TRIES: usize = 5;
 
 /// The queues of one shard.
 pub(crate) struct ShardHandle {
@@ -68,8 +72,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::Locked`], [`StoreError::Format`] for a damaged or newer manifest, or what the disk said.
     pub async fn open<S: Spawner>(spawner: S, options: StoreOptions) -> Result<Self, StoreError> {
-        let inner = open::open(spawner, options).await?;
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = open::open(&spawner, options.clone()).await?;
+        let mut store = Self { inner: Arc::new(inner) };
+        for _ in 0..SNAPSHOT_TRIES {
+            // Beside a writer, files may have gone between reading the manifest and opening them.
+            if options.access == Access::Write || store.inner.core.is_current().await? {
+                break;
+            }
+            store.close().await?;
+            store = Self { inner: Arc::new(open::open(&spawner, options.clone()).await?) };
+        }
+        Ok(store)
     }
 
     fn shard_for(&self, hash: u64) -> Result<&ShardHandle, StoreError> {
@@ -135,6 +148,10 @@ impl Store {
     /// As [`Store::load`].
     pub async fn put(&self, rows: Vec<Row>) -> Result<(), StoreError> {
         self.writable()?;
+        if rows.iter().any(|row| matches!(row.kind, RowKind::Email | RowKind::Body)) {
+            let why = "emails and bodies come together, through Store::load";
+            return Err(StoreError::Refused(FormatError::Malformed { what: "row", why }));
+        }
         let count = self.inner.shards.len();
         let mut parts: Vec<Vec<Row>> = vec![Vec::new(); count];
         for row in rows {
@@ -299,8 +316,8 @@ impl Store {
             }
             let Some(key) = page.keys.first() else { break };
             let Some(part) = part_of_key(key) else { break };
+            let all = KeyRange::prefix(&[part, &[0]].concat());
             let part = String::from_utf8_lossy(part).into_owned();
-            let all = KeyRange::prefix(&part_prefix(&part));
             if all.high <= range.low || all.high.is_empty() {
                 break;
             }
@@ -396,13 +413,7 @@ impl Store {
     /// Damage in a source, or what the disk says; the store is as before then.
     pub async fn compact(&self) -> Result<(), StoreError> {
         self.seal().await?;
-        let Some(manifest) = compact::compact(&self.inner.core, self.shards()).await? else {
-            return Ok(());
-        };
-        for answer in self.inner.shards.iter().map(|s| s.ask(|r| ReadOp::Refresh(manifest.clone(), r))) {
-            answer?.await.map_err(|_| StoreError::Closed)?;
-        }
-        compact::remove_unnamed(&self.inner.core, &manifest).await
+        self.inner.core.chore(Chore::Compact).await?
     }
 
     /// Reads every byte of segments and logs.

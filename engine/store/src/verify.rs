@@ -8,7 +8,7 @@ use crate::maintenance::{Chore, Described};
 use crate::names;
 use crate::open::Core;
 use crate::recover;
-use crate::segment::reader::{body_in, heap_value};
+use crate::segment::reader::{body_frame, body_in, heap_value, identity};
 use crate::segment::shared::{SharedSection, checked};
 use postlode_format::block::BlockPlace;
 use postlode_format::btree::Page;
@@ -17,7 +17,7 @@ use postlode_format::limits::PAGE;
 use postlode_format::manifest::{Manifest, SegmentEntry, SegmentKind};
 use postlode_format::row::{ArchivedBody, RowKind, access};
 use postlode_format::segment::{
-    DIRECTORY_BLOCK, Directory, Location, ORDINAL, Ordinal, Section, SectionKind, check_header,
+    DIRECTORY_BLOCK, Directory, Identity, Location, ORDINAL, Ordinal, Section, SectionKind, check_header,
     directory_block, read_trailer,
 };
 use postlode_runtime::{DiskErrorKind, Runtime, SharedFile, offload};
@@ -90,26 +90,29 @@ fn broken(id: u64, section: &str, reason: impl ToString) -> VerifyReport {
 /// # Errors
 /// What of it is damaged.
 pub fn shared_directory(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> Result<Directory, Missing> {
-    let id = entry.id;
+    let (id, own) = (entry.id, identity(entry));
     let name = |section: &str, e: &dyn ToString| Missing {
         segment: Some(id),
         section: section.into(),
         reason: e.to_string(),
     };
     let head = file.read_at(0, PAGE).map_err(|e| name("header", &e))?;
-    check_header(id, &head).map_err(|e| name("header", &e))?;
+    check_header(own, &head).map_err(|e| name("header", &e))?;
     let tail_at = entry.bytes.saturating_sub(PAGE as u64);
     let tail = file.read_at(tail_at, PAGE).map_err(|e| name("trailer", &e))?;
-    let (at, len) = read_trailer(id, entry.bytes, &tail).map_err(|e| name("trailer", &e))?;
+    let (at, len) = read_trailer(own, entry.bytes, &tail).map_err(|e| name("trailer", &e))?;
     let mut record = Vec::new();
     for number in 0..postlode_format::block::count(len, DIRECTORY_BLOCK) {
         let from = at.saturating_add(number.saturating_mul(DIRECTORY_BLOCK as u64));
         let bytes = file.read_at(from, DIRECTORY_BLOCK).map_err(|e| name("directory", &e))?;
-        let place = directory_block(id, u32::try_from(number).unwrap_or(u32::MAX));
+        let place = directory_block(own, u32::try_from(number).unwrap_or(u32::MAX));
         record.extend_from_slice(&checked(place, &bytes).map_err(|e| name("directory", &e))?);
     }
     record.truncate(usize::try_from(len).unwrap_or(0));
-    Directory::decode(&record, id, entry.bytes).map_err(|e| name("directory", &e))
+    let directory = Directory::decode(&record, own, entry.bytes).map_err(|e| name("directory", &e))?;
+    let agrees = directory.kind == entry.kind
+        && (directory.low, directory.high, directory.max_seq) == (entry.low, entry.high, entry.max_seq);
+    if agrees { Ok(directory) } else { Err(name("directory", &"it is not what the manifest says")) }
 }
 
 fn check_segment(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> VerifyReport {
@@ -131,7 +134,7 @@ fn check_segment(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> VerifyRepo
             });
         }
         next = section.offset.saturating_add(section.blocks().saturating_mul(u64::from(section.block_size)));
-        check_blocks(file, entry.id, u16::try_from(number).unwrap_or(u16::MAX), section, &mut report);
+        check_blocks(file, identity(entry), u16::try_from(number).unwrap_or(u16::MAX), section, &mut report);
     }
     if report.damage.is_empty() {
         for section in &directory.sections {
@@ -150,7 +153,7 @@ fn check_segment(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> VerifyRepo
 
 fn check_blocks(
     file: &Arc<dyn SharedFile>,
-    id: u64,
+    own: Identity,
     number: u16,
     section: &Section,
     report: &mut VerifyReport,
@@ -161,7 +164,7 @@ fn check_blocks(
     let mut block = 0u64;
     let mut name = |block: u64, error: &dyn ToString| {
         report.damage.push(Missing {
-            segment: Some(id),
+            segment: Some(own.id),
             section: section.name(),
             reason: format!("block {block}: {}", error.to_string()),
         });
@@ -174,7 +177,8 @@ fn check_blocks(
             Ok(bytes) => {
                 for (n, one) in (block..).zip(bytes.chunks(section.block_size as usize)) {
                     let place = BlockPlace {
-                        segment: id,
+                        segment: own.id,
+                        salt: own.salt,
                         section: number,
                         block: u32::try_from(n).unwrap_or(u32::MAX),
                     };
@@ -239,10 +243,12 @@ fn check_rows(file: &Arc<dyn SharedFile>, directory: &Directory) -> Result<(), M
             index::entries(RowKind::Email, &o.id, &email)
                 .map_err(|e| named("emails", format!("record {n}: {e}")))?;
             if frame.as_ref().is_none_or(|(at, _)| *at != o.frame_at) {
-                frame = Some((o.frame_at, bodies.read(o.frame_at, o.frame_len as usize)?));
+                let compressed = bodies.read(o.frame_at, o.frame_len as usize)?;
+                let raw = body_frame(&compressed).map_err(|e| named("bodies", format!("record {n}: {e}")))?;
+                frame = Some((o.frame_at, raw));
             }
-            let Some((_, compressed)) = &frame else { continue };
-            let body = body_in(compressed, &o).map_err(|e| named("bodies", format!("record {n}: {e}")))?;
+            let Some((_, raw)) = &frame else { continue };
+            let body = body_in(raw, &o).map_err(|e| named("bodies", format!("record {n}: {e}")))?;
             access::<ArchivedBody>(&body).map_err(|e| named("bodies", format!("record {n}: {e}")))?;
         }
     }
@@ -322,12 +328,16 @@ async fn logs<R: Runtime>(
         report.bytes += pages * PAGE as u64;
         report.damage.extend(unreadable);
     }
-    let recovered = recover::recover(runtime, manifest).await?;
-    // Rows sealed while we read have left the log: only damage in streams that are still needed counts.
+    // The writer goes on while its log is read, so a frame may seem to be missing that came a moment later: only
+    // what a second look finds again is damage. And rows sealed meanwhile have left the log.
+    let mut damage = recover::recover(runtime, manifest, false).await?.damage;
+    if !damage.is_empty() {
+        let again = recover::recover(runtime, manifest, false).await?.damage;
+        damage.retain(|d| again.contains(d));
+    }
     let now = keeper.current().await?;
-    for (stream, damage) in &recovered.damage {
-        let still = now.logs.iter().any(|l| l.stream == *stream && l.floor <= damage.lost.1);
-        if still {
+    for (stream, damage) in &damage {
+        if now.logs.iter().any(|l| l.stream == *stream && l.floor <= damage.lost.1) {
             report.damage.push(recover::describe(*stream, damage));
         }
     }
@@ -336,16 +346,14 @@ async fn logs<R: Runtime>(
         report.damage.push(Missing {
             segment: None,
             section: format!("stream {stream:016x}"),
-            reason: format!(
-                "acknowledged rows {first} to {last} were lost to damage that an earlier opening found"
-            ),
+            reason: format!("{}; an earlier opening found that damage", recover::lost_rows(*first, *last)),
         });
     }
     Ok(())
 }
 
 /// Describes the segments of a manifest.
-pub async fn run_describe<R: Runtime>(runtime: &R, manifest: &Manifest) -> Described {
+pub async fn run_describe<R: Runtime>(runtime: &R, keeper: &KeeperHandle, manifest: &Manifest) -> Described {
     let (mut out, mut missing) = (Vec::new(), Vec::new());
     for entry in &manifest.segments {
         let mut stats = SegmentStats {
@@ -384,6 +392,12 @@ pub async fn run_describe<R: Runtime>(runtime: &R, manifest: &Manifest) -> Descr
             }
         }
         out.push((stats, rows));
+    }
+    if !missing.is_empty()
+        && let Ok(now) = keeper.current().await
+    {
+        // A merge may have replaced a segment while it was described.
+        missing.retain(|m| now.segments.iter().any(|s| Some(s.id) == m.segment));
     }
     (out, missing)
 }

@@ -230,3 +230,78 @@ fn a_missing_folder_is_an_empty_store_and_stays_missing() {
     block_on(store.close()).unwrap();
     assert!(!root.exists());
 }
+
+#[test]
+fn a_restored_email_survives_compaction_wherever_its_marks_lie() {
+    // Compaction once asked only the marks of the segments it merged: a deletion in one of them won over a newer
+    // restoration in another.
+    each_runtime(|open, _| {
+        let store = open(options(1, Access::Write));
+        block_on(store.load(batch(0..10))).unwrap();
+        let deleted = |deleted, revision| Mark { deleted, revision, ..Mark::default() };
+        block_on(store.put(vec![mark(4, &deleted(true, 1)), mark(5, &deleted(true, 1))])).unwrap();
+        block_on(store.seal()).unwrap();
+        block_on(store.put(vec![mark(4, &deleted(false, 2))])).unwrap();
+        block_on(store.compact()).unwrap();
+        let rest: Vec<u64> = (0..10).filter(|n| *n != 5).collect();
+        block_on(check(&store, &rest));
+        // A deletion that comes later reaches the one segment there is, too.
+        let held = Mark { deleted: true, holds: vec!["case".into()], revision: 2, ..Mark::default() };
+        block_on(store.put(vec![mark(6, &deleted(true, 1)), mark(7, &held)])).unwrap();
+        block_on(store.compact()).unwrap();
+        let rest: Vec<u64> = rest.into_iter().filter(|n| *n != 6).collect();
+        block_on(check(&store, &rest));
+        block_on(store.close()).unwrap();
+    });
+}
+
+#[test]
+fn documents_of_a_long_named_space_are_all_listed() {
+    // A prefix of 16 bytes or more was once taken for the beginning of an id, and most shards were not asked.
+    each_runtime(|open, _| {
+        let store = open(options(3, Access::Write));
+        let doc = to_bytes(&Doc { json: "{}".into(), removed: false }).unwrap();
+        for n in 0..40 {
+            let key = doc_key("prepared_statements", &n.to_string()).into();
+            block_on(store.put(vec![Row { kind: RowKind::Doc, key, value: doc.clone() }])).unwrap();
+        }
+        block_on(store.seal()).unwrap();
+        let (rows, missing) =
+            block_on(store.rows(RowKind::Doc, b"prepared_statements\0", None, 100)).unwrap();
+        assert_eq!((rows.len(), missing.len()), (40, 0));
+        block_on(store.close()).unwrap();
+    });
+}
+
+#[test]
+fn the_longest_key_can_be_sealed_and_a_longer_one_is_refused() {
+    // A key of the full length was once accepted by the log and refused by the tree: its shard never sealed again.
+    each_runtime(|open, _| {
+        let store = open(options(1, Access::Write));
+        let doc = to_bytes(&Doc { json: "{}".into(), removed: false }).unwrap();
+        let row = |len: usize| Row { kind: RowKind::Doc, key: vec![b'k'; len].into(), value: doc.clone() };
+        block_on(store.put(vec![row(1024)])).unwrap();
+        assert!(matches!(block_on(store.put(vec![row(1025)])), Err(StoreError::Refused(_))));
+        block_on(store.seal()).unwrap();
+        assert!(block_on(store.get(RowKind::Doc, &[b'k'; 1024])).unwrap().is_some());
+        block_on(store.close()).unwrap();
+    });
+}
+
+#[test]
+fn two_copies_with_different_dates_have_one_position() {
+    each_runtime(|open, _| {
+        let store = open(options(1, Access::Write));
+        block_on(store.load(batch([1]))).unwrap();
+        let mut again = new_email(1, "/Other");
+        let place = Place { archive: [9; 16], date: 77, ..place_of(&again) };
+        again.place.key = place_key(&email_id(1), &place.archive, 1).into();
+        again.place.value = to_bytes(&place).unwrap();
+        block_on(store.load(LoadBatch { emails: vec![again], ..LoadBatch::default() })).unwrap();
+        let found = block_on(store.emails(&[email_id(1)])).unwrap().remove(0).unwrap().unwrap();
+        for place in &found.places {
+            assert_eq!(access::<ArchivedPlace>(place).unwrap().date.to_native(), date(1));
+        }
+        block_on(store.close()).unwrap();
+    });
+}

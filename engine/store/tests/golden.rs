@@ -44,11 +44,13 @@ fn copy(from: &Path, to: &Path) {
 fn write(root: &Path) {
     let store = open(root, 1, Access::Write);
     block_on(store.load(batch(0..12))).unwrap();
-    let chunk = Row { kind: RowKind::BlobChunk, key: blob_key(&[7; 32], 0).into(), value: vec![9u8; 3000].into() };
+    let chunk =
+        Row { kind: RowKind::BlobChunk, key: blob_key(&[7; 32], 0).into(), value: vec![9u8; 3000].into() };
     block_on(store.put(vec![chunk])).unwrap();
     block_on(store.seal()).unwrap();
     block_on(store.load(batch(12..15))).unwrap();
-    block_on(store.put(vec![mark(3, &Mark { tags: vec!["old".into()], revision: 4, ..Mark::default() })])).unwrap();
+    block_on(store.put(vec![mark(3, &Mark { tags: vec!["old".into()], revision: 4, ..Mark::default() })]))
+        .unwrap();
     drop(store);
 }
 
@@ -60,7 +62,9 @@ fn a_store_of_version_1_opens_and_is_whole() {
     }
     let dir = tempfile::tempdir().unwrap();
     copy(&golden, dir.path());
-    for (shards, access) in [(1, Access::Snapshot), (3, Access::Snapshot), (2, Access::Write), (1, Access::Write)] {
+    for (shards, access) in
+        [(1, Access::Snapshot), (3, Access::Snapshot), (2, Access::Write), (1, Access::Write)]
+    {
         let store = open(dir.path(), shards, access);
         block_on(check(&store, &(0..15).collect::<Vec<_>>()));
         assert_eq!(block_on(store.verify()).unwrap().damage, []);

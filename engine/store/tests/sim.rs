@@ -54,7 +54,24 @@ async fn work(store: &Store, random: &mut Random, model: &mut Model) -> Result<(
     for _ in 0..12 + random.below(20) {
         match random.below(12) {
             0 => store.seal().await?,
-            1 => store.compact().await?,
+            1 => {
+                // Merging beside loading: a segment that is sealed meanwhile must not be taken for a merged one.
+                let from = random.below(EMAILS);
+                let some: Vec<u64> = (0..60).map(|i| (from + i) % EMAILS).collect();
+                model.maybe.extend(&some);
+                let load = async {
+                    for part in some.chunks(6) {
+                        store.load(batch(part.iter().copied())).await?;
+                    }
+                    Ok(())
+                };
+                let (merged, loaded): (_, Result<(), StoreError>) =
+                    futures_lite::future::zip(store.compact(), load).await;
+                if loaded.is_ok() {
+                    model.there.extend(&some);
+                }
+                merged.and(loaded)?;
+            }
             2 | 3 => {
                 let n = random.below(EMAILS);
                 let entry = model.marks.entry(n).or_default();

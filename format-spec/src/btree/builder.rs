@@ -2,7 +2,7 @@
 
 use super::{INNER, LEAF, PAGE_HEADER, RESTART_EVERY};
 use crate::error::FormatError;
-use crate::limits::MAX_KEY;
+use crate::limits::MAX_TREE_KEY;
 
 /// What was built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl<F: FnMut(&[u8]) -> Result<(), FormatError>> TreeBuilder<F> {
     /// # Errors
     /// [`FormatError`] for a key out of order, or an entry that is too large for a page.
     pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<(), FormatError> {
-        let limit = MAX_KEY.min(self.page_size / 4);
+        let limit = MAX_TREE_KEY.min(self.page_size / 4);
         if key.len() > limit || value.len() > self.page_size / 4 {
             let have = key.len().max(value.len());
             return Err(FormatError::TooLarge { what: "B+tree entry", have, limit });

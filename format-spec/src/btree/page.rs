@@ -2,7 +2,7 @@
 
 use super::{INNER, LEAF, PAGE_HEADER, RESTART_EVERY};
 use crate::error::FormatError;
-use crate::limits::MAX_KEY;
+use crate::limits::MAX_TREE_KEY;
 use bytes::Bytes;
 
 /// A page of a tree.
@@ -61,7 +61,7 @@ impl<'a> Walker<'a> {
         let shared = varint(&mut rest)?;
         let unshared = varint(&mut rest)?;
         let value_len = varint(&mut rest)?;
-        if shared > self.key.len() || shared.saturating_add(unshared) > MAX_KEY {
+        if shared > self.key.len() || shared.saturating_add(unshared) > MAX_TREE_KEY {
             return Err(malformed("a key's length is wrong"));
         }
         let (suffix, rest) = rest.split_at_checked(unshared).ok_or_else(|| malformed("a key is cut"))?;

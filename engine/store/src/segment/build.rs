@@ -12,7 +12,7 @@ use postlode_format::bloom::Bloom;
 use postlode_format::index::IndexId;
 use postlode_format::manifest::{SegmentEntry, SegmentKind};
 use postlode_format::row::RowKind;
-use postlode_format::segment::{Directory, Location, Ordinal, SectionKind};
+use postlode_format::segment::{Directory, Identity, Location, Ordinal, SectionKind};
 use std::collections::BTreeMap;
 
 /// Block size of rkyv records, ordinals, heap, bloom filter and text.
@@ -37,18 +37,19 @@ pub struct BuiltSegment {
     pub bytes: Vec<u8>,
 }
 
-/// Builds one segment of `kind` over the hash range; `None` where the source has no rows for that kind.
+/// Builds one segment of `kind` over the hash range; `None` where the source has no rows for that kind. Without
+/// `text` the segment has no text index, and says so in every search.
 ///
 /// # Errors
 /// See [`BuildError`].
 pub fn build(
     source: &dyn Source,
     kind: SegmentKind,
-    id: u64,
+    own: Identity,
     range: (u64, u64),
-    text: &dyn TextBuilder,
+    text: Option<&dyn TextBuilder>,
 ) -> Result<Option<BuiltSegment>, BuildError> {
-    let mut writer = SegmentWriter::new(id);
+    let mut writer = SegmentWriter::new(own);
     let mut sums = Sums { min_date: i64::MAX, max_date: i64::MIN, ..Sums::default() };
     let mut primary: BTreeMap<Vec<u8>, Location> = BTreeMap::new();
     if kind == SegmentKind::Mail {
@@ -65,7 +66,8 @@ pub fn build(
     let rows: u64 = sums.rows.values().sum();
     let emails = sums.rows.get(&(RowKind::Email as u8)).copied().unwrap_or(0);
     let directory = Directory {
-        id,
+        id: own.id,
+        salt: own.salt,
         kind,
         low: range.0,
         high: range.1,
@@ -77,7 +79,8 @@ pub fn build(
     };
     let bytes = writer.finish(directory)?;
     let entry = SegmentEntry {
-        id,
+        id: own.id,
+        salt: own.salt,
         kind,
         low: range.0,
         high: range.1,
@@ -112,7 +115,7 @@ fn emails(
     writer: &mut SegmentWriter,
     sums: &mut Sums,
     primary: &mut BTreeMap<Vec<u8>, Location>,
-    text: &dyn TextBuilder,
+    text: Option<&dyn TextBuilder>,
 ) -> Result<(), BuildError> {
     let mut ordinals: Vec<Ordinal> = Vec::new();
     let mut section = writer.section(SectionKind::Emails, 0, RECORD_BLOCK);
@@ -150,6 +153,7 @@ fn emails(
     }
     section.end(count)?;
 
+    let Some(text) = text else { return Ok(()) };
     let mut emails = source.emails();
     let mut unreadable = None;
     let built = text.build(&mut || match emails.next()? {
@@ -162,7 +166,7 @@ fn emails(
     if let Some(error) = unreadable {
         return Err(error);
     }
-    let index = built.map_err(BuildError::Other)?;
+    let index = built.map_err(BuildError::Text)?;
     let mut section = writer.section(SectionKind::Text, 0, RECORD_BLOCK);
     section.write(&index)?;
     section.end(count)?;
@@ -193,9 +197,15 @@ fn bodies(
     };
     for e in source.emails() {
         let e = e?;
-        let Some(ordinal) = ordinals.get_mut(next) else {
+        if next >= ordinals.len() {
             return Err(BuildError::Other("the source gave more emails the second time".into()));
-        };
+        }
+        if e.body.len() >= FRAME_BYTES && !raw.is_empty() {
+            // A large body gets a frame of its own, or its small neighbours would be slow to read.
+            flush(&mut raw, ordinals.get_mut(first..next).unwrap_or_default())?;
+            first = next;
+        }
+        let Some(ordinal) = ordinals.get_mut(next) else { continue };
         ordinal.body_at = length(raw.len())?;
         ordinal.body_len = length(e.body.len())?;
         raw.extend_from_slice(&e.body);

@@ -6,7 +6,7 @@
 use super::build::{RAW, ZSTD};
 use super::shared::{SharedSection, checked, pieces};
 use super::tree::{self, Pages};
-use crate::api::{KeyRange, Missing, SectionRead, SegmentText};
+use crate::api::{KeyRange, Missing, SegmentText};
 use crate::cache::BlockCache;
 use crate::memtable::full_key;
 use crate::names;
@@ -20,10 +20,11 @@ use postlode_format::limits::{MAX_VALUE, PAGE};
 use postlode_format::manifest::{SegmentEntry, SegmentKind};
 use postlode_format::row::RowKind;
 use postlode_format::segment::{
-    DIRECTORY_BLOCK, Directory, Location, ORDINAL, Ordinal, Section, SectionKind, check_header,
+    DIRECTORY_BLOCK, Directory, Identity, Location, ORDINAL, Ordinal, Section, SectionKind, check_header,
     directory_block, read_trailer,
 };
 use postlode_runtime::{DiskFile, OpenMode, Runtime, SharedFile};
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -35,8 +36,10 @@ pub struct Segment<R: Runtime> {
 }
 
 struct Open<R: Runtime> {
+    runtime: R,
     file: R::File,
-    shared: Arc<dyn SharedFile>,
+    /// Opened by the first text search: a file descriptor a segment is enough for all else.
+    shared: OnceCell<Arc<dyn SharedFile>>,
     directory: Directory,
     bloom: Option<Bloom>,
     cache: BlockCache,
@@ -63,10 +66,15 @@ async fn open<R: Runtime>(runtime: &R, entry: &SegmentEntry, cache: BlockCache) 
         return Err(whole(id, "file", format!("it has {size} bytes, the manifest says {}", entry.bytes)));
     }
     let head = file.read_at(0, PAGE).await.map_err(|e| whole(id, "header", e))?;
-    check_header(id, &head).map_err(|e| whole(id, "header", e))?;
-    let directory = read_directory(&file, id, size).await?;
-    let shared = runtime.open_shared(&path).map_err(|e| whole(id, "file", e))?;
-    let mut open = Open { file, shared, directory, bloom: None, cache };
+    check_header(identity(entry), &head).map_err(|e| whole(id, "header", e))?;
+    let directory = read_directory(&file, identity(entry), size).await?;
+    let agrees = directory.kind == entry.kind
+        && (directory.low, directory.high, directory.max_seq) == (entry.low, entry.high, entry.max_seq);
+    if !agrees {
+        return Err(whole(id, "directory", "it is not what the manifest says"));
+    }
+    let shared = OnceCell::new();
+    let mut open = Open { runtime: runtime.clone(), file, shared, directory, bloom: None, cache };
     // A filter that cannot be read only costs time: every lookup then goes to the tree.
     if let Some(part) = open.part(SectionKind::Bloom, 0) {
         let len = usize::try_from(part.section.bytes).unwrap_or(0);
@@ -76,21 +84,27 @@ async fn open<R: Runtime>(runtime: &R, entry: &SegmentEntry, cache: BlockCache) 
     Ok(open)
 }
 
-async fn read_directory<F: DiskFile>(file: &F, id: u64, size: u64) -> Result<Directory, Missing> {
+/// Which file the manifest means.
+pub fn identity(entry: &SegmentEntry) -> Identity {
+    Identity { id: entry.id, salt: entry.salt }
+}
+
+async fn read_directory<F: DiskFile>(file: &F, own: Identity, size: u64) -> Result<Directory, Missing> {
+    let id = own.id;
     let name = |e: &dyn ToString| whole(id, "directory", e.to_string());
     let tail_at = size.checked_sub(PAGE as u64).ok_or_else(|| name(&"the file is too short"))?;
     let tail = file.read_at(tail_at, PAGE).await.map_err(|e| name(&e))?;
-    let (at, len) = read_trailer(id, size, &tail).map_err(|e| name(&e))?;
+    let (at, len) = read_trailer(own, size, &tail).map_err(|e| name(&e))?;
     let mut record = Vec::new();
     let blocks = postlode_format::block::count(len, DIRECTORY_BLOCK);
     for number in 0..blocks {
         let from = at.saturating_add(number.saturating_mul(DIRECTORY_BLOCK as u64));
         let bytes = file.read_at(from, DIRECTORY_BLOCK).await.map_err(|e| name(&e))?;
-        let place = directory_block(id, u32::try_from(number).unwrap_or(u32::MAX));
+        let place = directory_block(own, u32::try_from(number).unwrap_or(u32::MAX));
         record.extend_from_slice(&checked(place, &bytes).map_err(|e| name(&e))?);
     }
     record.truncate(usize::try_from(len).unwrap_or(0));
-    Directory::decode(&record, id, size).map_err(|e| name(&e))
+    Directory::decode(&record, own, size).map_err(|e| name(&e))
 }
 
 impl<R: Runtime> Open<R> {
@@ -106,7 +120,12 @@ impl<R: Runtime> Part<'_, R> {
     }
 
     async fn block(&self, number: u32) -> Result<Bytes, Missing> {
-        let place = BlockPlace { segment: self.open.directory.id, section: self.number, block: number };
+        let place = BlockPlace {
+            segment: self.open.directory.id,
+            salt: self.open.directory.salt,
+            section: self.number,
+            block: number,
+        };
         if let Some(found) = self.open.cache.get(place) {
             return Ok(found);
         }
@@ -169,18 +188,31 @@ fn decompress(frame: &[u8], limit: usize) -> Result<Vec<u8>, String> {
 /// The longest frame of bodies: one body of the largest size after others that just did not fill it.
 const MAX_FRAME: usize = MAX_VALUE + (1 << 20);
 
+/// A frame of bodies, decompressed.
+pub fn body_frame(frame: &[u8]) -> Result<Bytes, String> {
+    decompress(frame, MAX_FRAME).map(Bytes::from)
+}
+
 /// A body out of its decompressed frame.
-pub fn body_in(frame: &[u8], ordinal: &Ordinal) -> Result<Bytes, String> {
-    let raw = decompress(frame, MAX_FRAME)?;
+pub fn body_in(raw: &Bytes, ordinal: &Ordinal) -> Result<Bytes, String> {
     let from = ordinal.body_at as usize;
     let to = from.saturating_add(ordinal.body_len as usize);
     if to > raw.len() {
         return Err("a body does not lie inside its frame".into());
     }
-    Ok(Bytes::from(raw).slice(from..to))
+    Ok(raw.slice(from..to))
 }
 
 impl<R: Runtime> Segment<R> {
+    /// Opens a segment.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub async fn try_open(runtime: &R, entry: SegmentEntry, cache: BlockCache) -> Result<Rc<Self>, Missing> {
+        let opened = open(runtime, &entry, cache).await?;
+        Ok(Rc::new(Self { entry, state: Ok(opened) }))
+    }
+
     /// Opens a segment. One that cannot be opened is there all the same, and names itself in every answer.
     pub async fn open(runtime: &R, entry: SegmentEntry, cache: BlockCache) -> Rc<Self> {
         let state = open(runtime, &entry, cache).await;
@@ -237,7 +269,7 @@ impl<R: Runtime> Segment<R> {
             return Err(whole(self.entry.id, "bodies", "the segment has no such section"));
         };
         let frame = part.read(ordinal.frame_at, ordinal.frame_len as usize).await?;
-        body_in(&frame, &ordinal).map(Some).map_err(|e| part.name(e))
+        body_frame(&frame).and_then(|raw| body_in(&raw, &ordinal)).map(Some).map_err(|e| part.name(e))
     }
 
     /// Any other row's record.
@@ -292,16 +324,22 @@ impl<R: Runtime> Segment<R> {
     /// What text search reads; `None` for a segment without emails.
     pub fn text(&self) -> Result<Option<SegmentText>, Missing> {
         let open = self.opened()?;
-        let find = |kind| SharedSection::find(&open.shared, &open.directory, kind, 0, Some(&open.cache));
-        let (Some(text), Some(ordinals)) = (find(SectionKind::Text), find(SectionKind::Ordinals)) else {
+        if self.entry.emails == 0 {
             return Ok(None);
+        }
+        let file = match open.shared.get() {
+            Some(file) => file,
+            None => {
+                let file = open.runtime.open_shared(&names::segment(self.entry.id));
+                let file = file.map_err(|e| whole(self.entry.id, "file", e))?;
+                open.shared.get_or_init(|| file)
+            }
         };
-        let text: Arc<dyn SectionRead> = Arc::new(text);
-        Ok(Some(SegmentText {
-            id: self.entry.id,
-            emails: self.entry.emails,
-            text,
-            ordinals: Arc::new(ordinals),
-        }))
+        let find = |kind: SectionKind| {
+            let part = SharedSection::find(file, &open.directory, kind, 0, Some(&open.cache));
+            part.ok_or_else(|| whole(self.entry.id, kind.name(), "the segment has no such section"))
+        };
+        let (text, ordinals) = (Arc::new(find(SectionKind::Text)?), Arc::new(find(SectionKind::Ordinals)?));
+        Ok(Some(SegmentText { id: self.entry.id, emails: self.entry.emails, text, ordinals }))
     }
 }

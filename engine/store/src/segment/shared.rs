@@ -15,6 +15,7 @@ use std::sync::Arc;
 pub struct SharedSection {
     file: Arc<dyn SharedFile>,
     segment: u64,
+    salt: u64,
     number: u16,
     section: Section,
     cache: Option<BlockCache>,
@@ -30,7 +31,14 @@ impl SharedSection {
         cache: Option<&BlockCache>,
     ) -> Option<Self> {
         let (number, section) = directory.find(kind, index)?;
-        Some(Self { file: file.clone(), segment: directory.id, number, section, cache: cache.cloned() })
+        Some(Self {
+            file: file.clone(),
+            segment: directory.id,
+            salt: directory.salt,
+            number,
+            section,
+            cache: cache.cloned(),
+        })
     }
 
     fn name(&self, reason: impl Into<String>) -> Missing {
@@ -38,7 +46,8 @@ impl SharedSection {
     }
 
     fn block(&self, number: u32) -> Result<Bytes, Missing> {
-        let place = BlockPlace { segment: self.segment, section: self.number, block: number };
+        let place =
+            BlockPlace { segment: self.segment, salt: self.salt, section: self.number, block: number };
         if let Some(found) = self.cache.as_ref().and_then(|c| c.get(place)) {
             return Ok(found);
         }

@@ -83,7 +83,10 @@ pub enum BuildError {
     /// A source segment is damaged.
     #[error("{0}")]
     Missing(Missing),
-    /// The text index could not be built, or the compressor failed.
+    /// The text index could not be built.
+    #[error("the text index cannot be built: {0}")]
+    Text(String),
+    /// The compressor failed, or the source contradicts itself.
     #[error("{0}")]
     Other(String),
 }

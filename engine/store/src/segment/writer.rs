@@ -9,7 +9,7 @@ use postlode_format::btree::TreeBuilder;
 use postlode_format::limits::PAGE;
 use postlode_format::row::to_bytes;
 use postlode_format::segment::{
-    DIRECTORY_BLOCK, Directory, Section, SectionKind, directory_block, header_page, trailer_page,
+    DIRECTORY_BLOCK, Directory, Identity, Section, SectionKind, directory_block, header_page, trailer_page,
 };
 
 /// Block size of the trees' sections.
@@ -17,7 +17,7 @@ pub const TREE_BLOCK: usize = 8192;
 
 /// A segment's file under construction.
 pub struct SegmentWriter {
-    id: u64,
+    own: Identity,
     bytes: Vec<u8>,
     sections: Vec<Section>,
 }
@@ -33,8 +33,8 @@ pub struct SectionWriter<'a> {
 
 impl SegmentWriter {
     /// A file with only its header.
-    pub fn new(id: u64) -> Self {
-        Self { id, bytes: header_page(id), sections: Vec::new() }
+    pub fn new(own: Identity) -> Self {
+        Self { own, bytes: header_page(own), sections: Vec::new() }
     }
 
     /// Begins the next section.
@@ -84,10 +84,10 @@ impl SegmentWriter {
         let record = to_bytes(&directory)?;
         let at = self.bytes.len() as u64;
         for (number, chunk) in record.chunks(block::payload_size(DIRECTORY_BLOCK)).enumerate() {
-            let place = directory_block(self.id, u32::try_from(number).unwrap_or(u32::MAX));
+            let place = directory_block(self.own, u32::try_from(number).unwrap_or(u32::MAX));
             block::seal(place, DIRECTORY_BLOCK, chunk, &mut self.bytes)?;
         }
-        self.bytes.extend_from_slice(&trailer_page(self.id, at, record.len() as u64));
+        self.bytes.extend_from_slice(&trailer_page(self.own, at, record.len() as u64));
         debug_assert!(self.bytes.len().is_multiple_of(PAGE), "a segment is whole pages");
         Ok(self.bytes)
     }
@@ -126,7 +126,8 @@ impl SectionWriter<'_> {
     }
 
     fn flush(&mut self) -> Result<(), FormatError> {
-        let place = BlockPlace { segment: self.segment.id, section: self.number, block: self.block };
+        let Identity { id, salt } = self.segment.own;
+        let place = BlockPlace { segment: id, salt, section: self.number, block: self.block };
         let size = self.section.block_size as usize;
         block::seal(place, size, &self.pending, &mut self.segment.bytes)?;
         self.pending.clear();

@@ -13,6 +13,7 @@ use crate::api::{
     Found, KeyRange, LoadBatch, MemtableText, Missing, Outcome, Scan, ScanPage, SegmentText, StoreOptions,
 };
 use crate::cache::BlockCache;
+use crate::compact::Compacted;
 use crate::error::StoreError;
 use crate::inbox::Inbox;
 use crate::keeper::KeeperHandle;
@@ -23,14 +24,14 @@ use async_channel::Sender;
 use bytes::Bytes;
 use postlode_format::id::Id;
 use postlode_format::index::IndexId;
-use postlode_format::manifest::Manifest;
+use postlode_format::manifest::{Manifest, SegmentEntry};
 use postlode_format::row::{Row, RowKind};
 use postlode_runtime::Runtime;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub use crate::api::ShardStats;
 pub use seal::write_segment;
@@ -56,8 +57,8 @@ pub enum ReadOp {
     Text(HashMap<u64, usize>, Reply<(Vec<SegmentText>, Vec<MemtableText>, Vec<Missing>)>),
     /// Counts and sizes.
     Stats(Reply<ShardStats>),
-    /// The manifest has changed.
-    Refresh(Arc<Manifest>, Reply<()>),
+    /// Segments were merged.
+    Refresh(Arc<Compacted>, Reply<()>),
     /// Wait for what runs, then end.
     Close(Reply<()>),
 }
@@ -94,6 +95,8 @@ pub struct Shared {
     pub memtables: AtomicU64,
     /// The next segment's id.
     pub next_segment: AtomicU64,
+    /// The store is closing: long work ends early.
+    pub stopping: AtomicBool,
 }
 
 impl Shared {
@@ -135,6 +138,10 @@ pub struct Shard<R: Runtime> {
     stuck: RefCell<Option<StoreError>>,
     stats: RefCell<ShardStats>,
     in_flight: Cell<usize>,
+    /// Segments that were merged away: one that was being opened meanwhile must not come back.
+    removed: RefCell<BTreeSet<u64>>,
+    /// The sealer has not ended.
+    sealing: Cell<bool>,
 }
 
 /// A memtable that takes no more rows. The CPU pool shares it while it is sealed.
@@ -169,9 +176,11 @@ impl<R: Runtime> Shard<R> {
             stuck: RefCell::new(None),
             stats: RefCell::new(ShardStats { range: start.range, ..ShardStats::default() }),
             in_flight: Cell::new(0),
+            removed: RefCell::new(BTreeSet::new()),
+            sealing: Cell::new(false),
             shared,
         });
-        shard.refresh(&start.manifest).await;
+        shard.refresh(&Compacted { added: start.manifest.segments.clone(), removed: Vec::new() }).await;
         let recovered = shard.take_recovered(start.recovered).await;
         if let Some(stream) = start.stream {
             let log = LogWriter::new(
@@ -180,6 +189,7 @@ impl<R: Runtime> Shard<R> {
                 shard.shared.options.log_file_bytes,
                 start.next_seq.saturating_sub(1),
             );
+            shard.sealing.set(true);
             let (seals, jobs) = async_channel::unbounded();
             let own = queues.writes.0.clone();
             runtime.spawn(Box::pin(seal::run(shard.clone(), Inbox::new(jobs), own)));
@@ -219,37 +229,45 @@ impl<R: Runtime> Shard<R> {
         self.range.0 <= hash && hash <= self.range.1
     }
 
-    /// Opens segments that the manifest names and we lack, and drops those it names no more.
-    async fn refresh(&self, manifest: &Manifest) {
-        let mine = |low: u64, high: u64| low <= self.range.1 && high >= self.range.0;
-        let wanted: Vec<_> = manifest.segments.iter().filter(|s| mine(s.low, s.high)).collect();
-        let have: Vec<u64> = self.segments.borrow().iter().map(|s| s.entry.id).collect();
+    /// Opens segments that are new and in our range, and drops those that are gone.
+    async fn refresh(&self, change: &Compacted) {
+        self.removed.borrow_mut().extend(&change.removed);
+        let mine = |s: &&SegmentEntry| s.low <= self.range.1 && s.high >= self.range.0;
         let mut opened = Vec::new();
-        for entry in wanted.iter().filter(|s| !have.contains(&s.id)) {
-            opened.push(Segment::open(&self.runtime, (*entry).clone(), self.cache.clone()).await);
+        for entry in change.added.iter().filter(mine) {
+            opened.push(Segment::open(&self.runtime, entry.clone(), self.cache.clone()).await);
         }
-        let mut segments = self.segments.borrow_mut();
+        self.take_in(opened);
+        self.segments.borrow_mut().retain(|s| !change.removed.contains(&s.entry.id));
+    }
+
+    /// Makes open segments visible, except those that were merged away meanwhile.
+    fn take_in(&self, opened: Vec<Rc<Segment<R>>>) {
+        let (mut segments, removed) = (self.segments.borrow_mut(), self.removed.borrow());
         for segment in opened {
-            if !segments.iter().any(|s| s.entry.id == segment.entry.id) {
+            let id = segment.entry.id;
+            if !removed.contains(&id) && !segments.iter().any(|s| s.entry.id == id) {
                 segments.push(segment);
             }
         }
-        segments.retain(|s| wanted.iter().any(|w| w.id == s.entry.id));
     }
 
     /// Puts recovered rows that are in no segment into a frozen memtable.
     async fn take_recovered(&self, rows: Vec<(u64, Row)>) -> bool {
         let mut memtable = Memtable::new(self.shared.next_memtable());
+        let mut emails: HashSet<Bytes> = HashSet::new();
         for (seq, row) in rows {
-            // A crash between sealing and the end of recovery leaves rows both in segments and in old logs.
-            // A body has no entry of its own: it comes right after its email.
-            let (kind, own) = if row.kind == RowKind::Body {
-                (RowKind::Email, seq.saturating_sub(1))
-            } else {
-                (row.kind, seq)
+            // A crash between sealing and the end of recovery leaves rows both in segments and in old logs. A body
+            // goes where its email goes.
+            let new = match row.kind {
+                RowKind::Body => emails.contains(&row.key),
+                kind => self.sealed_seq(kind, &row.key).await.is_none_or(|sealed| sealed < seq),
             };
-            if self.sealed_seq(kind, &row.key).await.is_some_and(|sealed| sealed >= own) {
+            if !new {
                 continue;
+            }
+            if row.kind == RowKind::Email {
+                emails.insert(row.key.clone());
             }
             if let Err(error) = memtable.insert(seq, &row) {
                 // It passed its checksum, so we wrote it so; it can be neither indexed nor shown.

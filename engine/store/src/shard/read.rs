@@ -39,8 +39,8 @@ impl<R: Runtime> Shard<R> {
             ReadOp::Count(index, range, reply) => drop(reply.send(self.count(index, &range).await)),
             ReadOp::Text(known, reply) => drop(reply.send(self.text(&known))),
             ReadOp::Stats(reply) => drop(reply.send(self.stats())),
-            ReadOp::Refresh(manifest, reply) => {
-                self.refresh(&manifest).await;
+            ReadOp::Refresh(change, reply) => {
+                self.refresh(&change).await;
                 drop(reply.send(()));
             }
             ReadOp::Close(reply) => drop(reply.send(())),
@@ -84,17 +84,22 @@ impl<R: Runtime> Shard<R> {
             return Ok(Some(value));
         }
         let mut newest: Option<(u64, Rc<Segment<R>>, _)> = None;
-        let mut damage = None;
+        // A segment that cannot be read may hold rows up to its highest sequence number.
+        let (mut damage, mut hidden) = (None, 0u64);
         for segment in self.segments_for(kind, key) {
             match segment.location(kind, key).await {
                 Ok(Some(at)) if newest.as_ref().is_none_or(|(seq, ..)| *seq < at.seq) => {
                     newest = Some((at.seq, segment, at));
                 }
                 Ok(_) => {}
-                Err(error) => damage = Some(error),
+                Err(error) => {
+                    hidden = hidden.max(segment.entry.max_seq);
+                    damage = Some(error);
+                }
             }
         }
         match (newest, damage) {
+            (Some((seq, _, _)), Some(error)) if seq < hidden => Err(error),
             (Some((_, segment, at)), _) => segment.value(at).await.map(Some),
             (None, Some(error)) => Err(error),
             (None, None) => Ok(None),
@@ -170,7 +175,17 @@ impl<R: Runtime> Shard<R> {
             low.push(0);
             range.low = range.low.max(low);
         }
-        for segment in self.segments_for_prefix(kind, prefix) {
+        // Memtables and the list of segments in one go: what moves from one to the other meanwhile is then seen twice,
+        // never missed.
+        let segments = self.segments_for_prefix(kind, prefix);
+        let mut from_memory = |m: &Memtable| {
+            for (key, row) in m.prefix(kind, prefix).filter(|(key, _)| !past(key)).take(limit) {
+                add(key.to_vec(), row.seq, At::Memory(row.value.clone()));
+            }
+            None::<()>
+        };
+        self.in_memory(&mut from_memory);
+        for segment in segments {
             match segment.locations(&range, limit, &mut missing).await {
                 Ok(found) => {
                     for (key, at) in found.into_iter().filter(|(key, _)| self.owns(shard_hash(kind, key))) {
@@ -180,13 +195,6 @@ impl<R: Runtime> Shard<R> {
                 Err(error) => missing.push(error),
             }
         }
-        let mut from_memory = |m: &Memtable| {
-            for (key, row) in m.prefix(kind, prefix).filter(|(key, _)| !past(key)).take(limit) {
-                add(key.to_vec(), row.seq, At::Memory(row.value.clone()));
-            }
-            None::<()>
-        };
-        self.in_memory(&mut from_memory);
         let mut out = Vec::new();
         for (key, (_, at)) in newest.into_iter().take(limit) {
             let value = match at {
@@ -202,7 +210,8 @@ impl<R: Runtime> Shard<R> {
     }
 
     fn segments_for_prefix(&self, kind: RowKind, prefix: &[u8]) -> Vec<Rc<Segment<R>>> {
-        if prefix.len() >= 16 {
+        // A document's place comes from its whole key; all others fall by their first bytes.
+        if prefix.len() >= 16 && kind != RowKind::Doc {
             return self.segments_for(kind, prefix);
         }
         let wanted = if kind == RowKind::BlobChunk { SegmentKind::Blobs } else { SegmentKind::Mail };

@@ -11,7 +11,8 @@ use crate::names;
 use crate::segment::build::{BuiltSegment, build};
 use crate::segment::reader::Segment;
 use async_channel::Sender;
-use postlode_format::manifest::SegmentKind;
+use postlode_format::manifest::{SegmentEntry, SegmentKind};
+use postlode_format::segment::Identity;
 use postlode_runtime::{AlignedBuf, DiskError, DiskFile, OpenMode, Runtime, offload};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -31,6 +32,8 @@ pub struct SealJob {
     pub recovered: bool,
     /// The stream is not needed at all any more.
     pub drop_stream: bool,
+    /// What of it is written already, by kind: a step that is repeated does not write it again.
+    pub written: Vec<(SegmentKind, Option<SegmentEntry>)>,
     /// Who waits for it.
     pub done: Option<Reply<Result<(), StoreError>>>,
 }
@@ -50,11 +53,14 @@ pub async fn run<R: Runtime>(shard: Rc<Shard<R>>, jobs: Inbox<SealJob>, writer: 
         if queue.is_empty() {
             match jobs.recv().await {
                 Ok(job) => queue.push_back(job),
-                Err(_) => return,
+                Err(_) => {
+                    shard.sealing.set(false);
+                    return;
+                }
             }
         }
         let Some(job) = queue.front_mut() else { continue };
-        match step(&shard, job).await {
+        match step(&shard, job, tries).await {
             Ok(()) => {
                 tries = 0;
                 *shard.stuck.borrow_mut() = None;
@@ -73,8 +79,10 @@ pub async fn run<R: Runtime>(shard: Rc<Shard<R>>, jobs: Inbox<SealJob>, writer: 
                     tracing::error!("shard {}: sealing waits: {error}", shard.index);
                 }
                 *shard.stuck.borrow_mut() = Some(error.clone());
-                if jobs.is_closed() && tries >= TRIES {
-                    // The store is closing: the rows are in the log, and the next opening seals them.
+                // The store is closing, or has another writer: the rows are in the log, and whoever opens it seals them.
+                if (jobs.is_closed() && tries >= TRIES) || matches!(error, StoreError::Replaced(_)) {
+                    fail_waiting(&mut queue, &error);
+                    shard.sealing.set(false);
                     return;
                 }
                 if tries >= TRIES {
@@ -100,7 +108,7 @@ fn fail_waiting(queue: &mut VecDeque<SealJob>, error: &StoreError) {
     }
 }
 
-async fn step<R: Runtime>(shard: &Rc<Shard<R>>, job: &SealJob) -> Result<(), StoreError> {
+async fn step<R: Runtime>(shard: &Rc<Shard<R>>, job: &mut SealJob, tries: u32) -> Result<(), StoreError> {
     let mut edit = Edit {
         stream: job.stream,
         floor: job.floor,
@@ -110,42 +118,48 @@ async fn step<R: Runtime>(shard: &Rc<Shard<R>>, job: &SealJob) -> Result<(), Sto
     };
     if let Some(frozen) = &job.memtable {
         for kind in [SegmentKind::Mail, SegmentKind::Blobs] {
-            if let Some(built) = build_one(shard, frozen, kind).await? {
-                write_segment(&shard.runtime, &built).await?;
-                edit.add.push(built.entry);
+            if job.written.iter().any(|(done, _)| *done == kind) {
+                continue;
             }
+            let built = build_one(shard, frozen, kind, tries < TRIES).await?;
+            if let Some(built) = &built {
+                write_segment(&shard.runtime, built).await?;
+            }
+            job.written.push((kind, built.map(|b| b.entry)));
         }
+        edit.add = job.written.iter().filter_map(|(_, entry)| entry.clone()).collect();
     }
     if edit.add.is_empty() && edit.floor.is_none() && !edit.recovered && !edit.drop_stream {
         return Ok(());
     }
-    let added = edit.add.clone();
-    shard.keeper.edit(edit).await?;
+    // Opened before the manifest names them: a memtable is given up only for segments that can be read.
     let mut opened = Vec::new();
-    for entry in added {
-        opened.push(Segment::open(&shard.runtime, entry, shard.cache.clone()).await);
+    for entry in &edit.add {
+        let open = Segment::try_open(&shard.runtime, entry.clone(), shard.cache.clone()).await;
+        opened.push(open.map_err(StoreError::Missing)?);
     }
+    shard.keeper.edit(edit).await?;
     // No await from here on: readers see the memtable or the segments, never neither.
-    let mut segments = shard.segments.borrow_mut();
-    for segment in opened {
-        if !segments.iter().any(|s| s.entry.id == segment.entry.id) {
-            segments.push(segment);
-        }
-    }
+    shard.take_in(opened);
     if let Some(done) = &job.memtable {
         shard.frozen.borrow_mut().retain(|f| !Rc::ptr_eq(f, done));
     }
     Ok(())
 }
 
+/// Without text, where the text index could not be built again and again: mail that cannot be found by its words is
+/// better than a shard that takes no more mail.
 async fn build_one<R: Runtime>(
     shard: &Rc<Shard<R>>,
     frozen: &Frozen,
     kind: SegmentKind,
+    with_text: bool,
 ) -> Result<Option<BuiltSegment>, StoreError> {
     let id = shard.shared.next_segment.fetch_add(1, Ordering::Relaxed);
+    let own = Identity { id, salt: shard.runtime.random_u64() };
     let (rows, text, range) = (frozen.rows.clone(), shard.shared.options.text.clone(), shard.range);
-    let built = offload(&shard.runtime, move || build(&*rows, kind, id, range, &*text)).await;
+    let built =
+        offload(&shard.runtime, move || build(&*rows, kind, own, range, with_text.then_some(&*text))).await;
     match built {
         Some(Ok(built)) => Ok(built),
         Some(Err(error)) => Err(StoreError::Unusable(format!("a segment cannot be built: {error}"))),

@@ -13,11 +13,15 @@ use crate::log::LogWriter;
 use crate::memtable::Memtable;
 use async_channel::Sender;
 use bytes::{Bytes, BytesMut};
+use postlode_format::FormatError;
 use postlode_format::id::Id;
 use postlode_format::index;
-use postlode_format::row::{ArchivedMark, Row, RowKind, access};
+use postlode_format::limits::MAX_VALUE;
+use postlode_format::row::{
+    ArchivedBody, ArchivedEmail, ArchivedMark, ArchivedPlace, Place, Row, RowKind, access, key_id, to_bytes,
+};
 use postlode_runtime::Runtime;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +46,8 @@ pub struct Writer<R: Runtime> {
 struct Group {
     rows: Vec<Row>,
     bytes: usize,
-    emails: HashSet<Id>,
+    /// Ids and dates of emails in it.
+    emails: HashMap<Id, i64>,
     places: HashSet<Bytes>,
     replies: Vec<Waiting>,
 }
@@ -113,14 +118,18 @@ impl<R: Runtime> Writer<R> {
         let mut held = None;
         while let Some(op) = next.take() {
             match op {
-                WriteOp::Load(batch, reply) => {
-                    let outcomes = self.resolve(batch, &mut group).await;
-                    group.replies.push(Waiting::Load(outcomes, reply));
-                }
-                WriteOp::Put(rows, reply) => {
-                    rows.into_iter().for_each(|row| group.push(row));
-                    group.replies.push(Waiting::Put(reply));
-                }
+                // One caller's bad row is answered to that caller alone, before it is part of anything.
+                WriteOp::Load(batch, reply) => match self.resolve(batch, &mut group).await {
+                    Ok(outcomes) => group.replies.push(Waiting::Load(outcomes, reply)),
+                    Err(error) => drop(reply.send(Err(error))),
+                },
+                WriteOp::Put(rows, reply) => match rows.iter().try_for_each(check) {
+                    Ok(()) => {
+                        rows.into_iter().for_each(|row| group.push(row));
+                        group.replies.push(Waiting::Put(reply));
+                    }
+                    Err(error) => drop(reply.send(Err(error))),
+                },
                 other => {
                     held = Some(other);
                     break;
@@ -136,42 +145,58 @@ impl<R: Runtime> Writer<R> {
     }
 
     /// Decides what becomes of each email and adds what has to be written.
-    async fn resolve(&self, batch: LoadBatch, group: &mut Group) -> Vec<Outcome> {
+    async fn resolve(&self, batch: LoadBatch, group: &mut Group) -> Result<Vec<Outcome>, StoreError> {
+        for new in &batch.emails {
+            check_email(new)?;
+        }
+        batch.rows.iter().try_for_each(check)?;
         let mut outcomes = Vec::with_capacity(batch.emails.len());
         for new in batch.emails {
-            outcomes.push(self.resolve_one(new, group).await);
+            outcomes.push(self.resolve_one(new, group).await?);
         }
         batch.rows.into_iter().for_each(|row| group.push(row));
-        outcomes
+        Ok(outcomes)
     }
 
-    async fn resolve_one(&self, new: NewEmail, group: &mut Group) -> Outcome {
-        let NewEmail { id, email, body, place } = new;
+    async fn resolve_one(&self, new: NewEmail, group: &mut Group) -> Result<Outcome, StoreError> {
+        let NewEmail { id, email, body, mut place } = new;
+        // Compaction may have removed a deleted email; its mark remembers.
+        if self.is_deleted(&id).await {
+            return Ok(Outcome::Deleted);
+        }
         let key = Bytes::copy_from_slice(&id);
-        let known = group.emails.contains(&id) || self.exists(RowKind::Email, &id).await;
-        if known && self.is_deleted(&id).await {
-            return Outcome::Deleted;
-        }
-        if !known && self.is_deleted(&id).await {
-            // Compaction may have removed the email; its mark remembers.
-            return Outcome::Deleted;
-        }
-        if !known {
-            group.emails.insert(id);
+        let known = match group.emails.get(&id) {
+            Some(date) => Some(*date),
+            None => self.known_date(&id).await,
+        };
+        let own = date_of(&email)?;
+        if known.is_none() {
+            group.emails.insert(id, own);
             group.push(Row { kind: RowKind::Email, key: key.clone(), value: email });
             group.push(Row { kind: RowKind::Body, key, value: body });
         }
-        let placed =
-            group.places.contains(&place.key) || (known && self.exists(RowKind::Place, &place.key).await);
-        if !placed {
+        let there = group.places.contains(&place.key)
+            || (known.is_some() && self.exists(RowKind::Place, &place.key).await);
+        if !there {
             group.places.insert(place.key.clone());
+            // The copy may have been delivered at another time: every position of an email is its first one's.
+            place.value = dated(&place.value, known.unwrap_or(own))?;
             group.push(place);
         }
-        match (known, placed) {
+        Ok(match (known.is_some(), there) {
             (false, _) => Outcome::Stored,
             (true, false) => Outcome::NewPlace,
             (true, true) => Outcome::Duplicate,
+        })
+    }
+
+    /// The date of an email that is here already.
+    async fn known_date(&self, id: &Id) -> Option<i64> {
+        if !self.exists(RowKind::Email, id).await {
+            return None;
         }
+        let row = self.shard.get(RowKind::Email, id).await.ok().flatten()?;
+        date_of(&row).ok()
     }
 
     /// A segment that cannot be read is taken not to hold the row: storing twice is harmless, losing is not.
@@ -182,9 +207,16 @@ impl<R: Runtime> Writer<R> {
         self.shard.sealed_seq(kind, key).await.is_some()
     }
 
+    /// Where a damaged segment hides the mark, the email is stored: loading the archives again is how a lost segment
+    /// is mended, and mail that is shown again can be deleted again.
     async fn is_deleted(&self, id: &Id) -> bool {
-        let mark = self.shard.get(RowKind::Mark, id).await.ok().flatten();
-        mark.is_some_and(|mark| access::<ArchivedMark>(&mark).is_ok_and(|m| m.deleted))
+        match self.shard.get(RowKind::Mark, id).await {
+            Ok(mark) => mark.is_some_and(|mark| access::<ArchivedMark>(&mark).is_ok_and(|m| m.deleted)),
+            Err(missing) => {
+                tracing::warn!("whether an email was deleted cannot be read: {missing}");
+                false
+            }
+        }
     }
 
     async fn write(&mut self, group: &Group) -> Result<(), StoreError> {
@@ -194,8 +226,6 @@ impl<R: Runtime> Writer<R> {
         self.wait_for_room().await?;
         let mut payload = BytesMut::with_capacity(group.bytes);
         for row in &group.rows {
-            // A row that cannot be indexed must not reach the log: it could never be shown again.
-            index::entries(row.kind, &row.key, &row.value).map_err(StoreError::Refused)?;
             row.encode(&mut payload).map_err(StoreError::Refused)?;
         }
         let first = self.next_seq;
@@ -253,8 +283,15 @@ impl<R: Runtime> Writer<R> {
     }
 
     async fn queue_seal(&self, memtable: Option<Rc<Frozen>>, floor: Option<(u64, u32)>, recovered: bool) {
-        let job =
-            SealJob { memtable, stream: self.log.stream(), floor, recovered, drop_stream: false, done: None };
+        let job = SealJob {
+            memtable,
+            stream: self.log.stream(),
+            floor,
+            recovered,
+            drop_stream: false,
+            written: Vec::new(),
+            done: None,
+        };
         // The sealer lives as long as the writer; if its queue is closed, the shard is ending.
         drop(self.seals.send(job).await);
     }
@@ -273,6 +310,7 @@ impl<R: Runtime> Writer<R> {
             floor: None,
             recovered: false,
             drop_stream,
+            written: Vec::new(),
             done: Some(done),
         };
         self.seals.send(job).await.map_err(|_| StoreError::Closed)?;
@@ -288,11 +326,58 @@ impl<R: Runtime> Writer<R> {
                 Ok(())
             }
             Err(error) => {
-                // What is acknowledged is in the log; the next writer seals it.
+                // What is acknowledged is in the log; the next writer seals it. The lock is freed after this, so the
+                // sealer must have ended by then.
+                self.seals.close();
+                while self.shard.sealing.get() {
+                    self.shard.runtime.sleep(Duration::from_millis(5)).await;
+                }
                 self.log.close_cleanly(self.next_seq).await?;
                 self.log.roll().await?;
                 Err(error)
             }
         }
     }
+}
+
+/// A row that cannot be indexed or encoded must not reach the log: it could never be shown again.
+fn check(row: &Row) -> Result<(), StoreError> {
+    index::entries(row.kind, &row.key, &row.value).map_err(StoreError::Refused)?;
+    row.encode(&mut BytesMut::new()).map_err(StoreError::Refused)
+}
+
+fn check_email(new: &NewEmail) -> Result<(), StoreError> {
+    let refused = |why| StoreError::Refused(FormatError::Malformed { what: "email", why });
+    let email = access::<ArchivedEmail>(&new.email).map_err(StoreError::Refused)?;
+    access::<ArchivedBody>(&new.body).map_err(StoreError::Refused)?;
+    if email.id != new.id {
+        return Err(refused("its id is not that of its record"));
+    }
+    if new.place.kind != RowKind::Place || key_id(&new.place.key) != Some(new.id) {
+        return Err(refused("its place belongs to another email"));
+    }
+    for value in [&new.email, &new.body] {
+        if value.len() > MAX_VALUE {
+            let (have, limit) = (value.len(), MAX_VALUE);
+            return Err(StoreError::Refused(FormatError::TooLarge { what: "email", have, limit }));
+        }
+    }
+    check(&new.place)
+}
+
+fn date_of(email: &[u8]) -> Result<i64, StoreError> {
+    Ok(access::<ArchivedEmail>(email).map_err(StoreError::Refused)?.date.to_native())
+}
+
+/// The place with this date.
+fn dated(place: &Bytes, date: i64) -> Result<Bytes, StoreError> {
+    let archived = access::<ArchivedPlace>(place).map_err(StoreError::Refused)?;
+    if archived.date.to_native() == date {
+        return Ok(place.clone());
+    }
+    let mut own = rkyv::deserialize::<Place, rkyv::rancor::Error>(archived).map_err(|_| {
+        StoreError::Refused(FormatError::Malformed { what: "place", why: "its record cannot be read" })
+    })?;
+    own.date = date;
+    to_bytes(&own).map_err(StoreError::Refused)
 }

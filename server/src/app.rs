@@ -9,11 +9,13 @@ use crate::problem::{Problem, ProblemKind};
 use crate::reply::Reply;
 use crate::route::Route;
 use crate::{emails, home, local, search};
+use futures_lite::FutureExt;
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, VARY};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response};
 use postlode_query::Engine;
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -89,7 +91,12 @@ impl App {
         let found = self.admit(&parts, origin).and_then(|()| Route::find(parts.uri.path(), origin));
         let label = found.as_ref().map_or("other", |route| route.label());
         let answer = match found {
-            Ok(route) => self.within_limits(route, &parts, body).await,
+            // A panic would be a fault of ours; it costs its own request alone, and the caller is told. Unwind
+            // safety: what the future holds is gone with it, and what requests share guards itself.
+            Ok(route) => AssertUnwindSafe(self.within_limits(route, &parts, body))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| Err(Problem::new(ProblemKind::Internal, "the request ended by a fault"))),
             Err(problem) => Err(problem),
         };
         let mut response = match answer {
@@ -122,7 +129,8 @@ impl App {
             (None, None) if parts.version < hyper::Version::HTTP_11 => return Ok(()),
             _ => return Err(Problem::new(ProblemKind::BadRequest, "exactly one Host header is needed")),
         };
-        let name = host_name(host);
+        // Where the target itself names a host, that one counts (RFC 9112 3.2.2).
+        let name = parts.uri.host().unwrap_or_else(|| host_name(host));
         let address = name.trim_start_matches('[').trim_end_matches(']');
         let known = address.parse::<IpAddr>().is_ok()
             || name.eq_ignore_ascii_case("localhost")

@@ -260,6 +260,7 @@ impl From<QueryError> for Problem {
             QueryError::StaleCursor => Self::new(ProblemKind::StaleCursor, detail),
             QueryError::Busy => Self::new(ProblemKind::Busy, detail),
             QueryError::Store(error) => error.into(),
+            QueryError::Row(_) => Self::new(ProblemKind::Damaged, detail).member("missing", json!([])),
             QueryError::Internal(_) => Self::new(ProblemKind::Internal, detail),
         }
     }
@@ -281,6 +282,7 @@ impl From<StoreError> for Problem {
             | StoreError::Locked(_)
             | StoreError::Format { .. }
             | StoreError::Unusable(_)
+            | StoreError::Replaced(_)
             | StoreError::Poisoned(_)
             | StoreError::Closed => Self::new(ProblemKind::Unavailable, detail),
         }

@@ -13,6 +13,7 @@ mod cpu;
 mod disk;
 mod folder;
 pub mod glommio;
+mod open_files;
 mod panics;
 pub mod portable;
 pub mod probe;
@@ -23,6 +24,7 @@ mod thread;
 pub use choice::{Choice, VARIABLE, choose};
 pub use cpu::CpuPool;
 pub use disk::{ALIGN, AlignedBuf, DirEntry, DiskError, DiskErrorKind, DiskFile, Lock, OpenMode, SharedFile};
+pub use open_files::raise_open_files;
 
 use std::future::Future;
 use std::path::Path;

@@ -148,6 +148,8 @@ async fn open(
     options: StoreOptions,
     console: &Console,
 ) -> Result<Store, StoreError> {
+    // A store of many segments needs many open files, and the usual soft limit is 1,024.
+    postlode_runtime::raise_open_files();
     let (choice, message) = postlode_runtime::choose(None);
     if let Some(message) = message {
         console.note(&format!("postlode: {message}"));

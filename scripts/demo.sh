@@ -57,9 +57,9 @@ sender=$("$postlode" --data "$data" search '' --limit 1 --sort date --json |
     grep -o '"from":{[^}]*}' | head -n 1 | grep -oE '[[:alnum:]._%+-]+@[[:alnum:].-]+' | head -n 1 || true)
 ask() {
     say "GET /v1/search?q=$1"
-    curl -sS -G "$address/v1/search" --data-urlencode "q=$1" --data-urlencode "limit=3" |
-        head -c 1200
-    printf '\n'
+    local answer
+    answer=$(curl -sS -G "$address/v1/search" --data-urlencode "q=$1" --data-urlencode "limit=3")
+    printf '%.1000s…\n' "$answer"
     "$postlode" --data "$data" search "$1" --limit 3
 }
 ask "${word:-meeting}"

@@ -10,7 +10,9 @@ use crate::model::AttachmentInfo;
 use bytes::Bytes;
 use postlode_format::FormatError;
 use postlode_format::id::Id;
-use postlode_format::row::{ArchivedAttachment, ArchivedAttachmentKind, ArchivedEmail, RowKind, access, blob_key};
+use postlode_format::row::{
+    ArchivedAttachment, ArchivedAttachmentKind, ArchivedEmail, RowKind, access, blob_key,
+};
 use std::sync::Arc;
 
 /// The bytes of one attachment, in pieces of at most a megabyte.

@@ -64,7 +64,9 @@ pub fn decoded(raw: Option<&ArchivedRaw>, codepage: u32) -> Option<String> {
 fn text_as_kept(raw: &ArchivedRaw) -> Option<String> {
     match raw.encoding {
         ArchivedRawEncoding::Utf16AsUtf8 => Some(String::from_utf8_lossy(&raw.bytes).into_owned()),
-        ArchivedRawEncoding::Verbatim if raw.value_type.to_native() == UNICODE => Some(decode_utf16(&raw.bytes)),
+        ArchivedRawEncoding::Verbatim if raw.value_type.to_native() == UNICODE => {
+            Some(decode_utf16(&raw.bytes))
+        }
         ArchivedRawEncoding::Verbatim => None,
     }
 }

@@ -83,7 +83,8 @@ impl Cursor {
     /// # Errors
     /// [`QueryError::BadCursor`].
     pub fn decode(text: &str, query: u64) -> Result<Self, QueryError> {
-        let cursor = Self::read(text).ok_or(QueryError::BadCursor("it is not one that was given out here"))?;
+        let cursor =
+            Self::read(text).ok_or(QueryError::BadCursor("it is not one that was given out here"))?;
         if cursor.query != query {
             return Err(QueryError::BadCursor("it belongs to another query, sort or time zone"));
         }
@@ -129,7 +130,14 @@ mod tests {
 
     fn cursor(date: i64, id: [u8; 16], score: f32) -> Cursor {
         let total = Total { value: 7, relation: Relation::Gte };
-        Cursor { sort: Sort::Relevance, query: 9, generation: 3, score, position: Position { date, id }, total }
+        Cursor {
+            sort: Sort::Relevance,
+            query: 9,
+            generation: 3,
+            score,
+            position: Position { date, id },
+            total,
+        }
     }
 
     proptest! {

@@ -4,9 +4,9 @@
 //! an error, never another day.
 
 use crate::error::QueryError;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
-use jiff::Timestamp;
 use postlode_format::row::ArchivedStamp;
 
 /// The zone of a name: an IANA name, `UTC`, `Z` or an offset as `+02:00`, `+0200`, `+2`. None: UTC.
@@ -23,7 +23,10 @@ pub fn zone(name: Option<&str>) -> Result<TimeZone, QueryError> {
     }
     TimeZone::get(name).map_err(|_| QueryError::Parameter {
         parameter: "tz",
-        why: format!("{:?} is no time zone: use a name like Europe/Paris, UTC, or an offset like +02:00", cut(name)),
+        why: format!(
+            "{:?} is no time zone: use a name like Europe/Paris, UTC, or an offset like +02:00",
+            cut(name)
+        ),
     })
 }
 
@@ -124,7 +127,8 @@ mod tests {
         assert_eq!(beginning_of("2017-07-01", &paris), Some(at("2017-07-01T00:00:00Z") - 2 * HOUR));
         assert_eq!(beginning_of("2017-01-01", &paris), Some(at("2017-01-01T00:00:00Z") - HOUR));
         for (name, hours) in [("+02:00", 2), ("-0530", -6), ("+2", 2)] {
-            let shift = beginning_of("2017-07-01", &zone(Some(name)).unwrap()).unwrap() - at("2017-07-01T00:00:00Z");
+            let shift =
+                beginning_of("2017-07-01", &zone(Some(name)).unwrap()).unwrap() - at("2017-07-01T00:00:00Z");
             assert_eq!(-shift.div_euclid(HOUR), hours + i64::from(name == "-0530"), "{name}");
         }
         // A day that begins at one o'clock, because the clocks went forward at midnight.
@@ -135,7 +139,16 @@ mod tests {
     #[test]
     fn what_is_no_day_or_zone_is_refused() {
         let utc = zone(None).unwrap();
-        for text in ["", "2017-02-30", "2017-13-01", "17-01-01", "2017-01-01-01", "yesterday", "99999-01-01", "2017-1x"] {
+        for text in [
+            "",
+            "2017-02-30",
+            "2017-13-01",
+            "17-01-01",
+            "2017-01-01-01",
+            "yesterday",
+            "99999-01-01",
+            "2017-1x",
+        ] {
             assert_eq!(beginning_of(text, &utc), None, "{text}");
         }
         for name in ["Mars/Olympus", "+99:00", "+1:99", "-", "+é", "../etc/passwd"] {

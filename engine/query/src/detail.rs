@@ -34,7 +34,11 @@ pub async fn email(engine: &Arc<Inner>, id: Id) -> Result<Option<EmailDetail>, Q
     let mut partial: Vec<PartialNote> = email
         .partial
         .iter()
-        .map(|p| PartialNote { code: p.code.to_string(), stage: p.stage.to_string(), reason: p.reason.to_string() })
+        .map(|p| PartialNote {
+            code: p.code.to_string(),
+            stage: p.stage.to_string(),
+            reason: p.reason.to_string(),
+        })
         .collect();
     partial.extend(unreadable.map(|missing| PartialNote {
         code: "corrupt".to_owned(),
@@ -42,8 +46,14 @@ pub async fn email(engine: &Arc<Inner>, id: Id) -> Result<Option<EmailDetail>, Q
         reason: missing.to_string(),
     }));
     let flags = email.flags.to_native();
-    let names = [(flag::READ, "read"), (flag::UNSENT, "unsent"), (flag::FLAGGED, "flagged"), (flag::FROM_ME, "from-me")];
-    let strings = |list: &[rkyv::string::ArchivedString]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let names = [
+        (flag::READ, "read"),
+        (flag::UNSENT, "unsent"),
+        (flag::FLAGGED, "flagged"),
+        (flag::FROM_ME, "from-me"),
+    ];
+    let strings =
+        |list: &[rkyv::string::ArchivedString]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     Ok(Some(EmailDetail {
         hit,
         sent: email.sent.as_ref().and_then(original),
@@ -53,7 +63,10 @@ pub async fn email(engine: &Arc<Inner>, id: Id) -> Result<Option<EmailDetail>, Q
         in_reply_to: strings(&email.in_reply_to),
         references: strings(&email.references),
         topic: email.topic.to_string(),
-        importance: ["low", "normal", "high"].get(usize::from(email.importance)).unwrap_or(&"normal").to_string(),
+        importance: ["low", "normal", "high"]
+            .get(usize::from(email.importance))
+            .unwrap_or(&"normal")
+            .to_string(),
         sensitivity: ["none", "personal", "private", "confidential"]
             .get(usize::from(email.sensitivity))
             .unwrap_or(&"none")

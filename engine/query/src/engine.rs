@@ -14,6 +14,7 @@ use postlode_runtime::CpuPool;
 use postlode_store::{Found, Store, StoreError};
 use postlode_text::TextEngine;
 use quick_cache::sync::Cache;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -138,7 +139,8 @@ impl Inner {
         }
         // An archive whose row cannot be read is no reason to hide its mail.
         let row = self.store.get(RowKind::Archive, &key).await.ok().flatten();
-        let path = row.and_then(|r| access::<ArchivedArchiveVersion>(&r).map(|a| Arc::from(a.path.as_str())).ok());
+        let path =
+            row.and_then(|r| access::<ArchivedArchiveVersion>(&r).map(|a| Arc::from(a.path.as_str())).ok());
         match path {
             Some(path) => {
                 self.archives.insert(key, Arc::clone(&path));
@@ -152,9 +154,8 @@ impl Inner {
     pub async fn archive_paths(&self, wanted: impl Iterator<Item = (Id, Id)>) -> HashMap<(Id, Id), Arc<str>> {
         let mut out = HashMap::new();
         for (archive, version) in wanted {
-            if !out.contains_key(&(archive, version)) {
-                let path = self.archive_path(&archive, &version).await;
-                out.insert((archive, version), path);
+            if let Entry::Vacant(place) = out.entry((archive, version)) {
+                place.insert(self.archive_path(&archive, &version).await);
             }
         }
         out
@@ -178,7 +179,8 @@ impl Inner {
         let mut ids = HashSet::new();
         let mut after: Option<bytes::Bytes> = None;
         for _ in 0..MAX_MARKS / MARKS_AT_ONCE {
-            let (rows, missing) = self.store.rows(RowKind::Mark, &[], after.as_deref(), MARKS_AT_ONCE).await?;
+            let (rows, missing) =
+                self.store.rows(RowKind::Mark, &[], after.as_deref(), MARKS_AT_ONCE).await?;
             if !missing.is_empty() {
                 return Ok(None);
             }

@@ -60,16 +60,12 @@ impl<'f> Rows<'f> {
         match condition {
             // Text is looked up before, so there is none here.
             Condition::Text(_) => false,
-            Condition::Found(number) => {
-                let position = self.position();
-                let matches = texts.get(*number).map_or(&[][..], Vec::as_slice);
-                matches.binary_search_by(|m| m.position.cmp(&position)).is_ok()
-            }
+            Condition::Found(number) => found(*number, self.position(), texts),
             Condition::FromAddress(wanted) => {
                 email.from.iter().chain(email.sender.iter()).any(|a| has(a, wanted))
             }
             Condition::Recipient(role, wanted) => self.recipients(*role).any(|a| has(a, wanted)),
-            Condition::RecipientWords(role, wanted) => {
+            Condition::RecipientWords { role, wanted, .. } => {
                 self.recipients(*role).any(|a| holds(&a.name, wanted) || holds(&a.address, wanted))
             }
             Condition::Folder(pattern) => self.places.iter().any(|p| pattern.matches(&fold(&p.folder))),
@@ -83,7 +79,9 @@ impl<'f> Rows<'f> {
             Condition::MessageId(wanted) => fold(bare_message_id(&email.message_id)) == *wanted,
             Condition::Class(wanted) => {
                 let class = fold(&email.class);
-                class.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                class
+                    .strip_prefix(wanted.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             }
             Condition::Larger(bytes) => email.size.to_native() > *bytes,
             Condition::Smaller(bytes) => email.size.to_native() < *bytes,
@@ -97,6 +95,25 @@ impl<'f> Rows<'f> {
             Role::Bcc => self.email.bcc.iter(),
         }
     }
+}
+
+/// Does an email at this position match a filter for which [`Filter::by_key`] holds?
+pub fn match_key(filter: &Filter, position: Position, texts: &[Vec<Match>]) -> bool {
+    match filter {
+        Filter::All(parts) => parts.iter().all(|p| match_key(p, position, texts)),
+        Filter::Any(parts) => parts.iter().any(|p| match_key(p, position, texts)),
+        Filter::Not(inner) => !match_key(inner, position, texts),
+        Filter::Is(Condition::Found(number)) => found(*number, position, texts),
+        Filter::Is(Condition::Dates(from, to)) => (*from..*to).contains(&position.date),
+        Filter::Is(Condition::Id(id)) => position.id == *id,
+        Filter::Is(_) => false,
+    }
+}
+
+/// Is an email among the matches of this number?
+fn found(number: usize, position: Position, texts: &[Vec<Match>]) -> bool {
+    let matches = texts.get(number).map_or(&[][..], Vec::as_slice);
+    matches.binary_search_by(|m| m.position.cmp(&position)).is_ok()
 }
 
 /// Is `text`, folded, what is wanted?

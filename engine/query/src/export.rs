@@ -45,7 +45,7 @@ impl Export {
                 return Ok(Some(item));
             }
             if self.matched.is_empty() {
-                let candidates = self.stream.next(CANDIDATES).await?;
+                let candidates = self.run.next(&mut self.stream, CANDIDATES).await?;
                 self.run.missing.append(&mut self.stream.missing);
                 if candidates.is_empty() {
                     return Ok(None);

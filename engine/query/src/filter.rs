@@ -36,7 +36,14 @@ pub enum Condition {
     /// An address among recipients, folded.
     Recipient(Role, String),
     /// Words side by side in the name or address of a recipient.
-    RecipientWords(Role, String),
+    RecipientWords {
+        /// Which recipients.
+        role: Role,
+        /// The words.
+        wanted: String,
+        /// Number of the text condition that finds them among all recipients.
+        among_all: usize,
+    },
     /// A folder.
     Folder(FolderPattern),
     /// A custodian, folded.
@@ -139,7 +146,8 @@ fn read(node: &Node, zone: &TimeZone) -> Result<Filter, SyntaxError> {
         None => match first_term(node) {
             None => Filter::All(Vec::new()),
             Some(term) => {
-                let message = format!("there are no letters or digits to search for in {}", quoted(&term.value));
+                let message =
+                    format!("there are no letters or digits to search for in {}", quoted(&term.value));
                 return Err(SyntaxError { message, position: term.at.max(1), suggestion: None });
             }
         },
@@ -227,7 +235,11 @@ fn condition(term: &Term, zone: &TimeZone) -> Result<Option<Condition>, SyntaxEr
         Field::Larger | Field::Smaller => {
             let why = "is no size: write bytes, or a number with K, M or G";
             let bytes = size(value).ok_or_else(|| refuse(term, why, Some("10M")))?;
-            Some(if term.field == Field::Larger { Condition::Larger(bytes) } else { Condition::Smaller(bytes) })
+            Some(if term.field == Field::Larger {
+                Condition::Larger(bytes)
+            } else {
+                Condition::Smaller(bytes)
+            })
         }
     })
 }
@@ -245,7 +257,7 @@ fn recipient(role: Role, value: &str) -> Option<Condition> {
         return Some(Condition::Recipient(role, address));
     }
     let phrase = Phrase { scope: Scope::To, text: value.to_owned(), exact: true };
-    phrase.has_words().then(|| Condition::RecipientWords(role, value.to_owned()))
+    phrase.has_words().then(|| Condition::RecipientWords { role, wanted: value.to_owned(), among_all: 0 })
 }
 
 /// `1000`, `10K`, `2.5M`, `1GB`: K is 1,024.
@@ -329,12 +341,14 @@ impl Filter {
     pub fn dates(&self) -> (i64, i64) {
         match self {
             Self::Is(Condition::Dates(from, to)) => (*from, *to),
-            Self::All(parts) => parts.iter().map(Self::dates).fold((i64::MIN, i64::MAX), |(from, to), (f, t)| {
-                (from.max(f), to.min(t))
-            }),
-            Self::Any(parts) => parts.iter().map(Self::dates).fold((i64::MAX, i64::MIN), |(from, to), (f, t)| {
-                (from.min(f), to.max(t))
-            }),
+            Self::All(parts) => parts
+                .iter()
+                .map(Self::dates)
+                .fold((i64::MIN, i64::MAX), |(from, to), (f, t)| (from.max(f), to.min(t))),
+            Self::Any(parts) => parts
+                .iter()
+                .map(Self::dates)
+                .fold((i64::MAX, i64::MIN), |(from, to), (f, t)| (from.min(f), to.max(t))),
             _ => (i64::MIN, i64::MAX),
         }
     }
@@ -350,7 +364,33 @@ impl Filter {
                     out.push(text);
                 }
             }
+            Self::Is(Condition::RecipientWords { wanted, among_all, .. }) => {
+                *among_all = out.len();
+                let phrase = Phrase { scope: Scope::To, text: wanted.clone(), exact: true };
+                out.push(TextQuery::Phrase(phrase));
+            }
             Self::Is(_) => {}
+        }
+    }
+
+    /// Every condition.
+    pub fn conditions<'f>(&'f mut self, out: &mut Vec<&'f mut Condition>) {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter_mut().for_each(|p| p.conditions(out)),
+            Self::Not(inner) => inner.conditions(out),
+            Self::Is(condition) => out.push(condition),
+        }
+    }
+
+    /// Can every condition be told from an email's date and id, and the matches that were looked up?
+    #[must_use]
+    pub fn by_key(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().all(Self::by_key),
+            Self::Not(inner) => inner.by_key(),
+            Self::Is(condition) => {
+                matches!(condition, Condition::Found(_) | Condition::Dates(..) | Condition::Id(_))
+            }
         }
     }
 
@@ -413,7 +453,8 @@ mod tests {
 
     #[test]
     fn folders_match_by_path_beginning_and_name() {
-        let matches = |pattern: &str, folder: &str| FolderPattern::new(pattern).unwrap().matches(&fold(folder));
+        let matches =
+            |pattern: &str, folder: &str| FolderPattern::new(pattern).unwrap().matches(&fold(folder));
         assert!(matches("/Inbox/R", "/Inbox/R"));
         assert!(matches("/inbox", "/Inbox/R"));
         assert!(matches("inbox/r/", "/Inbox/R/x"));
@@ -444,7 +485,10 @@ mod tests {
             (from.div_euclid(86_400_000_000), to.div_euclid(86_400_000_000))
         };
         assert_eq!(days("after:1970-01-11 before:1970-01-21 x"), (10, 20));
-        assert_eq!(days("(after:1970-01-11 before:1970-01-21) OR (after:1970-02-01 before:1970-02-02)"), (10, 32));
+        assert_eq!(
+            days("(after:1970-01-11 before:1970-01-21) OR (after:1970-02-01 before:1970-02-02)"),
+            (10, 32)
+        );
         assert_eq!(filter("x OR after:2000").dates().1, i64::MAX);
         assert_eq!(filter("x OR before:2000").dates().0, i64::MIN);
     }

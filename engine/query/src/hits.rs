@@ -24,6 +24,7 @@ pub type Paths = HashMap<(Id, Id), Arc<str>>;
 pub async fn hits(run: &mut Run, matched: Vec<Matched>) -> Result<Vec<Hit>, QueryError> {
     let ids: Vec<Id> = matched.iter().map(|m| m.found.id).collect();
     let texts = bodies(run, &ids).await?;
+    run.lap("bodies");
     let engine = Arc::clone(&run.engine);
     let paths = paths(&engine, matched.iter().map(|m| &m.found)).await?;
     let wanted = run.resolved.wanted.clone();
@@ -53,9 +54,10 @@ pub fn passage(
     let text = body.map_or("", ArchivedBody::text);
     match highlighter {
         Some(highlighter) if !highlighter.is_empty() => {
-            let english = is_english(&email.language, &email.subject, text);
-            hit.matched_in = highlighter.best_part(&text_parts(email, text), english).map(str::to_owned);
-            hit.snippet = highlighter.snippet(text, english).html;
+            let english = highlighter.stems() && is_english(&email.language, &email.subject, text);
+            let (part, snippet) = highlighter.look(&text_parts(email, text), english);
+            hit.matched_in = part.map(str::to_owned);
+            hit.snippet = snippet.html;
         }
         _ => hit.snippet = beginning(text),
     }
@@ -79,7 +81,9 @@ pub fn hit(found: &Found, paths: &Paths, all_places: bool) -> Result<Hit, QueryE
         .places
         .iter()
         .map(|p| PlaceInfo {
-            archive: paths.get(&(p.archive, p.version)).map_or_else(|| to_hex(&p.archive), |path| path.to_string()),
+            archive: paths
+                .get(&(p.archive, p.version))
+                .map_or_else(|| to_hex(&p.archive), |path| path.to_string()),
             archive_id: to_hex(&p.archive),
             custodian: p.custodian.to_string(),
             folder: p.folder.to_string(),

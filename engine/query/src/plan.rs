@@ -53,7 +53,7 @@ pub async fn choose(
     filter: &Filter,
     texts: &[Vec<Match>],
     bounds: Bounds,
-) -> Result<Driver, QueryError> {
+) -> Result<(Driver, Option<Vec<String>>), QueryError> {
     let folders = if names_folder(filter) { folders(store).await? } else { None };
     let mut best = everything(filter);
     best.cost = cost(store, &best.sources, texts, bounds).await?;
@@ -63,7 +63,26 @@ pub async fn choose(
             best = driver;
         }
     }
-    Ok(best)
+    Ok((best, folders))
+}
+
+/// The parts of an index that name exactly the emails of a condition, where they are at most `most`.
+///
+/// # Errors
+/// Where the store as a whole cannot answer.
+pub async fn exact(
+    store: &Store,
+    condition: &Condition,
+    folders: Option<&[String]>,
+    bounds: Bounds,
+    most: u64,
+) -> Result<Option<Driver>, QueryError> {
+    // Text is looked up already, and an id is told from the position.
+    let driver = of_condition(condition, folders).filter(|d| d.covered);
+    let indexed = |d: &Driver| d.sources.iter().all(|s| matches!(s, Source::Index(..)));
+    let Some(driver) = driver.filter(indexed) else { return Ok(None) };
+    let cost = cost(store, &driver.sources, &[], bounds).await?;
+    Ok((cost <= most).then_some(driver))
 }
 
 fn everything(filter: &Filter) -> Driver {
@@ -71,7 +90,12 @@ fn everything(filter: &Filter) -> Driver {
         Filter::All(parts) => parts.iter().all(is_dates),
         other => is_dates(other),
     };
-    Driver { sources: vec![Source::Index(IndexId::Date, Vec::new())], covered, cost: 0, name: "date".to_owned() }
+    Driver {
+        sources: vec![Source::Index(IndexId::Date, Vec::new())],
+        covered,
+        cost: 0,
+        name: "date".to_owned(),
+    }
 }
 
 fn is_dates(filter: &Filter) -> bool {
@@ -81,7 +105,7 @@ fn is_dates(filter: &Filter) -> bool {
 fn names_folder(filter: &Filter) -> bool {
     match filter {
         Filter::All(parts) | Filter::Any(parts) => parts.iter().any(names_folder),
-        Filter::Not(_) => false,
+        Filter::Not(inner) => names_folder(inner),
         Filter::Is(condition) => matches!(condition, Condition::Folder(_)),
     }
 }
@@ -143,6 +167,12 @@ fn of_condition(condition: &Condition, folders: Option<&[String]>) -> Option<Dri
             cost: 0,
             name: "text".to_owned(),
         }),
+        Condition::RecipientWords { among_all, .. } => Some(Driver {
+            sources: vec![Source::Text(*among_all)],
+            covered: false,
+            cost: 0,
+            name: "text among recipients".to_owned(),
+        }),
         Condition::Id(id) => {
             Some(Driver { sources: vec![Source::Id(*id)], covered: true, cost: 0, name: "id".to_owned() })
         }
@@ -169,7 +199,12 @@ fn of_condition(condition: &Condition, folders: Option<&[String]>) -> Option<Dri
 }
 
 /// About how many emails sources name.
-async fn cost(store: &Store, sources: &[Source], texts: &[Vec<Match>], bounds: Bounds) -> Result<u64, QueryError> {
+async fn cost(
+    store: &Store,
+    sources: &[Source],
+    texts: &[Vec<Match>],
+    bounds: Bounds,
+) -> Result<u64, QueryError> {
     let mut sum = 0u64;
     for source in sources {
         let cost = match source {
@@ -192,7 +227,11 @@ async fn cost(store: &Store, sources: &[Source], texts: &[Vec<Match>], bounds: B
 impl Driver {
     /// Its parts, to be merged. `dates` tells the position of a single email.
     #[must_use]
-    pub fn parts(&self, texts: &[Vec<Match>], single: impl Fn(&Id) -> Option<postlode_format::index::Position>) -> Vec<Part> {
+    pub fn parts(
+        &self,
+        texts: &[Vec<Match>],
+        single: impl Fn(&Id) -> Option<postlode_format::index::Position>,
+    ) -> Vec<Part> {
         let part = |source: &Source| match source {
             Source::Index(index, prefix) => Part::Index(*index, prefix.clone()),
             Source::Text(number) => {

@@ -64,7 +64,10 @@ mod tests {
         assert_eq!(fixed(0x03, &7i32.to_le_bytes()), Some(json!(7)));
         assert_eq!(fixed(0x0b, &[1, 0]), Some(json!(true)));
         assert_eq!(fixed(0x03, &[1]), None);
-        assert_eq!(fixed(0x40, &116_444_736_000_000_000u64.to_le_bytes()), Some(json!("1970-01-01T00:00:00Z")));
+        assert_eq!(
+            fixed(0x40, &116_444_736_000_000_000u64.to_le_bytes()),
+            Some(json!("1970-01-01T00:00:00Z"))
+        );
         assert_eq!(fixed(0x102, &[1]), None);
     }
 }

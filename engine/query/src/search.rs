@@ -7,8 +7,8 @@ use crate::cursor::{Cursor, query_hash};
 use crate::dates::zone;
 use crate::engine::Inner;
 use crate::error::QueryError;
-use crate::eval::Rows;
-use crate::filter::{Resolved, resolve};
+use crate::eval::{Rows, match_key};
+use crate::filter::{Condition, Filter, Resolved, resolve};
 use crate::lang::{parse, print};
 use crate::model::{Explain, MAX_LIMIT, Mode, Partial, Relation, SearchAnswer, SearchRequest, Sort, Total};
 use crate::plan::{Driver, Source, choose};
@@ -19,16 +19,20 @@ use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
 use postlode_store::{Found, Missing, StoreError};
 use postlode_text::Match;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Candidates checked at once.
 const BATCH: usize = 256;
 /// Candidates that are checked beyond a page to tell an exact total, where rows have to be read for it …
-const COUNT_ROWS: usize = 10_000;
+const COUNT_ROWS: usize = 2_000;
 /// … and where keys are enough.
 const COUNT_KEYS: usize = 500_000;
+/// Keys that are read in the time of one row, and the smallest and largest set of keys that is read at all.
+const KEYS_A_ROW: u64 = 16;
+const MIN_SET: u64 = 1_000;
+const MAX_SET: u64 = 1 << 20;
 /// Most candidates that are ranked.
 const MAX_RANKED: usize = 1 << 20;
 
@@ -51,6 +55,10 @@ pub struct Run {
     /// Scores, for those that have one.
     ranking: Option<Vec<Match>>,
     deleted: Option<Arc<HashSet<Id>>>,
+    /// Every condition can be told from a position, so candidates are sifted before their rows are read.
+    keyed: bool,
+    /// Sifted candidates that were not asked for yet.
+    sifted: VecDeque<Position>,
     clock: Instant,
 }
 
@@ -113,6 +121,8 @@ impl Run {
             texts: Vec::new(),
             ranking: None,
             deleted: None,
+            keyed: false,
+            sifted: VecDeque::new(),
             clock: Instant::now(),
         })
     }
@@ -170,12 +180,75 @@ impl Run {
     /// Chooses the driver and tells of it.
     async fn plan(&mut self, bounds: Bounds) -> Result<Driver, QueryError> {
         self.deleted = self.engine.deleted().await?;
-        let driver = choose(&self.engine.store, &self.resolved.filter, &self.texts, bounds).await?;
+        let store = self.engine.store.clone();
+        let (mut driver, folders) = choose(&store, &self.resolved.filter, &self.texts, bounds).await?;
         self.explain.driver = format!("{}, about {} emails", driver.name, driver.cost);
-        let checked = if driver.covered { "deletion" } else { "deletion, and all conditions on the rows" };
-        checked.clone_into(&mut self.explain.checked);
         self.lap("plan");
+        if !driver.covered {
+            self.read_sets(&driver, folders.as_deref(), bounds).await?;
+        }
+        let checked = match (driver.covered, self.keyed) {
+            (true, _) => "deletion",
+            (false, true) => "deletion, and all conditions on keys",
+            (false, false) => "deletion, and all conditions on rows",
+        };
+        checked.clone_into(&mut self.explain.checked);
+        driver.covered |= self.keyed;
         Ok(driver)
+    }
+
+    /// Reads the keys of conditions that an index answers exactly, where that is cheaper than reading the rows of
+    /// the candidates.
+    async fn read_sets(
+        &mut self,
+        driver: &Driver,
+        folders: Option<&[String]>,
+        bounds: Bounds,
+    ) -> Result<(), QueryError> {
+        let store = self.engine.store.clone();
+        let most = driver.cost.saturating_mul(KEYS_A_ROW).clamp(MIN_SET, MAX_SET);
+        let mut filter = std::mem::replace(&mut self.resolved.filter, Filter::All(Vec::new()));
+        let mut conditions = Vec::new();
+        filter.conditions(&mut conditions);
+        for condition in conditions {
+            let Some(set) = plan::exact(&store, condition, folders, bounds, most).await? else { continue };
+            let parts = set.parts(&self.texts, |_| None);
+            let mut stream = Stream::new(store.clone(), parts, bounds, false);
+            let mut matches = Vec::new();
+            loop {
+                let positions = stream.next(4096).await?;
+                if positions.is_empty() {
+                    break;
+                }
+                matches.extend(positions.into_iter().map(|position| Match { position, score: 0.0 }));
+            }
+            self.explain.keys = self.explain.keys.saturating_add(stream.keys);
+            // Rows tell more than a damaged index.
+            if stream.missing.is_empty() {
+                *condition = Condition::Found(self.texts.len());
+                self.texts.push(matches);
+            }
+        }
+        self.keyed = filter.by_key();
+        self.resolved.filter = filter;
+        self.lap("sets");
+        Ok(())
+    }
+
+    /// The next candidates of a stream, at most `most`; none after the last.
+    pub async fn next(&mut self, stream: &mut Stream, most: usize) -> Result<Vec<Position>, QueryError> {
+        if !self.keyed {
+            return stream.next(most).await;
+        }
+        while self.sifted.len() < most {
+            let positions = stream.next(most.max(1024)).await?;
+            if positions.is_empty() {
+                break;
+            }
+            let fits = |p: &Position| match_key(&self.resolved.filter, *p, &self.texts);
+            self.sifted.extend(positions.into_iter().filter(fits));
+        }
+        Ok(self.sifted.drain(..most.min(self.sifted.len())).collect())
     }
 
     fn bounds(&self) -> Bounds {
@@ -217,7 +290,11 @@ impl Run {
     }
 
     /// Those of the candidates that match, in their order.
-    pub async fn check(&mut self, candidates: &[Position], covered: bool) -> Result<Vec<Matched>, QueryError> {
+    pub async fn check(
+        &mut self,
+        candidates: &[Position],
+        covered: bool,
+    ) -> Result<Vec<Matched>, QueryError> {
         let is_deleted = |p: &&Position| self.deleted.as_ref().is_some_and(|d| d.contains(&p.id));
         let ids: Vec<Id> = candidates.iter().filter(|p| !is_deleted(p)).map(|p| p.id).collect();
         self.explain.candidates = self.explain.candidates.saturating_add(candidates.len() as u64);
@@ -244,7 +321,12 @@ impl Run {
         Ok(out)
     }
 
-    async fn by_date(&mut self, limit: usize, cursor: Option<Cursor>, query: u64) -> Result<Page, QueryError> {
+    async fn by_date(
+        &mut self,
+        limit: usize,
+        cursor: Option<Cursor>,
+        query: u64,
+    ) -> Result<Page, QueryError> {
         let generation = self.engine.store.generation();
         self.look_up_texts(false).await?;
         let all = self.bounds();
@@ -254,8 +336,9 @@ impl Run {
         let mut beyond = 0u64;
         let mut ended = false;
         while matched.len() <= limit && !ended {
-            let want = if driver.covered { limit.saturating_sub(matched.len()).saturating_add(1) } else { BATCH };
-            let candidates = stream.next(want.min(BATCH)).await?;
+            let want =
+                if driver.covered { limit.saturating_sub(matched.len()).saturating_add(1) } else { BATCH };
+            let candidates = self.next(&mut stream, want.min(BATCH)).await?;
             ended = candidates.is_empty();
             matched.extend(self.check(&candidates, driver.covered).await?);
         }
@@ -286,11 +369,19 @@ impl Run {
     }
 
     /// Counts what is left of a stream, as far as that is cheap.
-    async fn count(&mut self, driver: &Driver, stream: &mut Stream, so_far: u64) -> Result<Total, QueryError> {
-        let nothing_deleted = self.deleted.as_ref().is_some_and(|d| d.is_empty());
-        if let ([Source::Index(index, _)], true, true) = (driver.sources.as_slice(), driver.covered, nothing_deleted) {
+    async fn count(
+        &mut self,
+        driver: &Driver,
+        stream: &mut Stream,
+        so_far: u64,
+    ) -> Result<Total, QueryError> {
+        let as_counted = !self.keyed && self.deleted.as_ref().is_some_and(|d| d.is_empty());
+        if let ([Source::Index(index, _)], true, true) =
+            (driver.sources.as_slice(), driver.covered, as_counted)
+        {
             // One key an email: nothing to read.
-            let single = [IndexId::Date, IndexId::Sender, IndexId::Thread, IndexId::Parent, IndexId::MessageId];
+            let single =
+                [IndexId::Date, IndexId::Sender, IndexId::Thread, IndexId::Parent, IndexId::MessageId];
             if single.contains(index) && driver.cost < plan::DAMAGED {
                 return Ok(Total { value: driver.cost.max(so_far), relation: Relation::Eq });
             }
@@ -300,7 +391,7 @@ impl Run {
         let (most, batch) = if keys_do { (COUNT_KEYS, 4096) } else { (COUNT_ROWS, BATCH) };
         let mut seen = 0usize;
         while seen < most {
-            let candidates = stream.next(batch).await?;
+            let candidates = self.next(stream, batch).await?;
             if candidates.is_empty() {
                 return Ok(Total { value, relation: Relation::Eq });
             }
@@ -314,7 +405,12 @@ impl Run {
         Ok(Total { value, relation: Relation::Gte })
     }
 
-    async fn by_relevance(&mut self, limit: usize, cursor: Option<Cursor>, query: u64) -> Result<Page, QueryError> {
+    async fn by_relevance(
+        &mut self,
+        limit: usize,
+        cursor: Option<Cursor>,
+        query: u64,
+    ) -> Result<Page, QueryError> {
         let now = self.engine.store.generation();
         let generation = cursor.map_or(now, |c| c.generation);
         let kept = cursor.and_then(|c| self.engine.ranked.get(query, c.generation));
@@ -376,7 +472,12 @@ impl Run {
         Ok(matched)
     }
 
-    async fn count_ranked(&mut self, rest: &[Ranked], covered: bool, so_far: u64) -> Result<Total, QueryError> {
+    async fn count_ranked(
+        &mut self,
+        rest: &[Ranked],
+        covered: bool,
+        so_far: u64,
+    ) -> Result<Total, QueryError> {
         if let Some(deleted) = self.deleted.as_ref().filter(|_| covered) {
             let left = rest.iter().filter(|r| !deleted.contains(&r.position.id)).count() as u64;
             return Ok(Total { value: so_far.saturating_add(left), relation: Relation::Eq });
@@ -397,7 +498,7 @@ impl Run {
         let scores = self.ranking.take().unwrap_or_default();
         let mut list: Vec<Ranked> = Vec::new();
         while list.len() < MAX_RANKED {
-            let candidates = stream.next(4096).await?;
+            let candidates = self.next(&mut stream, 4096).await?;
             if candidates.is_empty() {
                 break;
             }

@@ -26,7 +26,8 @@ impl Bounds {
     /// Dates from the first (included) to the second (excluded; `i64::MAX` includes all).
     #[must_use]
     pub fn dates(from: i64, to: i64) -> Self {
-        let end = if to == i64::MAX { Some(Position::MAX) } else { before(Position { date: to, id: [0; 16] }) };
+        let end =
+            if to == i64::MAX { Some(Position::MAX) } else { before(Position { date: to, id: [0; 16] }) };
         // Without an end there is nothing before the earliest of all.
         let high = end.unwrap_or(Position::MIN);
         Self { low: Position { date: from, id: [0; 16] }, high }

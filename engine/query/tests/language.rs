@@ -1,4 +1,10 @@
 //! The language: what is printed parses to the same tree, and nothing that is typed does harm.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test may panic, and its numbers are small"
+)]
 
 use postlode_query::lang::{Field, MAX_BYTES, MAX_DEPTH, MAX_TERMS, Node, Term, parse, print};
 use proptest::prelude::*;

@@ -12,6 +12,8 @@ use std::ops::Range;
 pub const MAX_TEXT: usize = 512 << 10;
 /// Phrases of a query that are looked for.
 pub const MAX_PHRASES: usize = 64;
+/// Phrases begun at a time, and marks of one passage, that are looked at.
+const MAX_BEGUN: usize = 256;
 /// Bytes of text in a snippet, about.
 const SNIPPET: usize = 220;
 /// Bytes before the first mark, about.
@@ -69,10 +71,16 @@ impl Highlighter {
         self.phrases.is_empty()
     }
 
-    /// The part that holds most of the phrases; the first of equals. `parts` as of [`crate::text_parts`].
+    /// Looks through the parts of an email (as of [`crate::text_parts`]): the part that holds most of the phrases,
+    /// the first of equals, and the best passage of the body.
     #[must_use]
-    pub fn best_part(&self, parts: &[(&'static str, Vec<&str>)], english: bool) -> Option<&'static str> {
+    pub fn look(
+        &self,
+        parts: &[(&'static str, Vec<&str>)],
+        english: bool,
+    ) -> (Option<&'static str>, Snippet) {
         let mut best = None;
+        let mut snippet = Snippet { html: String::new(), found: 0 };
         for (name, texts) in parts {
             let scope = match *name {
                 "subject" => Scope::Subject,
@@ -83,94 +91,113 @@ impl Highlighter {
             };
             let mut found: Vec<usize> = Vec::new();
             for text in texts {
-                found.extend(self.marks(text, scope, english).iter().map(|m| m.phrase));
+                let marks = self.marks(text, scope, english);
+                found.extend(marks.iter().map(|m| m.phrase));
+                if scope == Scope::Body {
+                    snippet = best_passage(text, &marks);
+                }
             }
-            found.sort_unstable();
-            found.dedup();
-            if !found.is_empty() && best.is_none_or(|(_, most)| found.len() > most) {
-                best = Some((*name, found.len()));
+            let found = distinct(found);
+            if found > 0 && best.is_none_or(|(_, most)| found > most) {
+                best = Some((*name, found));
             }
         }
-        best.map(|(name, _)| name)
+        (best.map(|(name, _)| name), snippet)
     }
 
-    /// The best passage of a body.
+    /// Are there words whose stems count? Then it matters whether a mail is English.
     #[must_use]
-    pub fn snippet(&self, text: &str, english: bool) -> Snippet {
-        let marks = if self.is_empty() { Vec::new() } else { self.marks(text, Scope::Body, english) };
-        let mut best: Option<(usize, usize)> = None;
-        let mut last = 0usize;
-        for (n, mark) in marks.iter().enumerate() {
-            let end = mark.bytes.start.saturating_add(SNIPPET.saturating_sub(LEAD));
-            while marks.get(last).is_some_and(|m| m.bytes.end <= end) {
-                last = last.saturating_add(1);
-            }
-            let mut found: Vec<usize> =
-                marks.get(n..last.max(n)).unwrap_or(&[]).iter().map(|m| m.phrase).collect();
-            found.sort_unstable();
-            found.dedup();
-            if best.is_none_or(|(_, most)| found.len() > most) {
-                best = Some((n, found.len()));
-            }
-        }
-        let first = best.and_then(|(n, _)| marks.get(n));
-        let start = first.map_or(0, |m| m.bytes.start.saturating_sub(LEAD));
-        let passage = passage(text, start);
-        let ranges: Vec<Range<usize>> = marks.iter().map(|m| m.bytes.clone()).collect();
-        Snippet { html: render(text, passage, &ranges), found: best.map_or(0, |(_, most)| most) }
+    pub fn stems(&self) -> bool {
+        self.phrases.iter().any(|p| p.stem.is_some())
     }
 
     fn marks(&self, text: &str, scope: Scope, english: bool) -> Vec<Mark> {
-        let wanted: Vec<(usize, &Wanted)> = self
-            .phrases
-            .iter()
-            .enumerate()
-            .filter(|(_, w)| matches!(w.scope, Scope::Anywhere) || w.scope == scope)
-            .collect();
-        let stems = english
-            && matches!(scope, Scope::Subject | Scope::Body)
-            && wanted.iter().any(|(_, w)| w.stem.is_some());
-        let all = bounded_words(text);
+        let here = |w: &&Wanted| matches!(w.scope, Scope::Anywhere) || w.scope == scope;
+        let wanted: Vec<(usize, &Wanted)> =
+            self.phrases.iter().enumerate().filter(|(_, w)| here(w)).collect();
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        let stems = english && matches!(scope, Scope::Subject | Scope::Body);
+        let mut words = Words::new(text.get(..floor(text, MAX_TEXT)).unwrap_or(text));
         let mut marks = Vec::new();
-        for (at, word) in all.iter().enumerate() {
-            let stem = (stems && word.kind == WordKind::Spaced).then(|| self.stemmer.stem(&word.text));
+        let mut begun: Vec<Begun> = Vec::new();
+        while let Some(word) = words.advance() {
+            begun.retain_mut(|b| b.goes_on(word, &mut marks));
+            // A stem begins as its word does: most words need not be stemmed.
+            let first = word.text.as_bytes().first();
+            let near = |w: &Wanted| w.stem.as_ref().is_some_and(|s| s.as_bytes().first() == first);
+            let stemmed = stems && word.kind == WordKind::Spaced && wanted.iter().any(|(_, w)| near(w));
+            let stem = stemmed.then(|| self.stemmer.stem(&word.text));
             for (phrase, wanted) in &wanted {
                 let by_stem = stem.is_some() && wanted.stem.as_deref() == stem.as_deref();
-                let end = if by_stem { Some(word.to) } else { wanted.at(&all, at) };
-                if let Some(end) = end {
-                    marks.push(Mark { bytes: word.from..end, phrase: *phrase });
+                let is_stem =
+                    wanted.stem.as_ref() == Some(&word.text) && matches!(scope, Scope::Subject | Scope::Body);
+                let begins = wanted.words.first().is_some_and(|(_, text)| *text == word.text);
+                if by_stem || is_stem || (begins && wanted.words.len() == 1) {
+                    marks.push(Mark { bytes: word.from..word.to, phrase: *phrase });
+                } else if begins && begun.len() < MAX_BEGUN {
+                    let (from, position) = (word.from, word.position);
+                    begun.push(Begun { phrase: *phrase, words: &wanted.words, next: 1, from, position });
                 }
             }
         }
+        marks.sort_by_key(|m| (m.bytes.start, m.bytes.end));
         marks
     }
 }
 
-impl Wanted {
-    /// Where the phrase ends that begins with the word number `at`.
-    fn at(&self, all: &[Word], at: usize) -> Option<usize> {
-        let tail = all.get(at..)?;
-        let start = tail.first()?.position;
-        let mut end = None;
-        for (offset, text) in &self.words {
-            let position = start.saturating_add(*offset);
-            let here =
-                tail.iter().skip_while(|w| w.position < position).take_while(|w| w.position == position);
-            end = Some(here.filter(|w| w.text == *text).map(|w| w.to).next()?);
+/// A phrase of which the first words have been met.
+struct Begun<'w> {
+    phrase: usize,
+    words: &'w [(usize, String)],
+    next: usize,
+    from: usize,
+    position: usize,
+}
+
+impl Begun<'_> {
+    /// Takes in a word; `false` when the phrase is whole or broken.
+    fn goes_on(&mut self, word: &Word, marks: &mut Vec<Mark>) -> bool {
+        let Some((offset, text)) = self.words.get(self.next) else { return false };
+        let wanted = self.position.saturating_add(*offset);
+        if word.position != wanted || word.text != *text {
+            return word.position <= wanted;
         }
-        // The first word itself, not another at its position.
-        (self.words.first().map(|(_, t)| t) == tail.first().map(|w| &w.text)).then_some(end)?
+        self.next = self.next.saturating_add(1);
+        if self.next == self.words.len() {
+            marks.push(Mark { bytes: self.from..word.to, phrase: self.phrase });
+            return false;
+        }
+        true
     }
 }
 
-fn bounded_words(text: &str) -> Vec<Word> {
-    let text = text.get(..floor(text, MAX_TEXT)).unwrap_or(text);
-    let mut words = Words::new(text);
-    let mut out = Vec::new();
-    while let Some(word) = words.advance() {
-        out.push(word.clone());
+fn distinct(mut phrases: Vec<usize>) -> usize {
+    phrases.sort_unstable();
+    phrases.dedup();
+    phrases.len()
+}
+
+/// The passage with the most different phrases; the first of equals.
+fn best_passage(text: &str, marks: &[Mark]) -> Snippet {
+    let mut best: Option<(usize, usize)> = None;
+    let mut last = 0usize;
+    for (n, mark) in marks.iter().enumerate() {
+        let end = mark.bytes.start.saturating_add(SNIPPET.saturating_sub(LEAD));
+        while marks.get(last).is_some_and(|m| m.bytes.end <= end) {
+            last = last.saturating_add(1);
+        }
+        let here = marks.get(n..last.max(n)).unwrap_or(&[]).iter().take(MAX_BEGUN);
+        let found = distinct(here.map(|m| m.phrase).collect());
+        if best.is_none_or(|(_, most)| found > most) {
+            best = Some((n, found));
+        }
     }
-    out
+    let first = best.and_then(|(n, _)| marks.get(n));
+    let start = first.map_or(0, |m| m.bytes.start.saturating_sub(LEAD));
+    let ranges: Vec<Range<usize>> = marks.iter().map(|m| m.bytes.clone()).collect();
+    Snippet { html: render(text, passage(text, start), &ranges), found: best.map_or(0, |(_, most)| most) }
 }
 
 /// The beginning of a text, as a snippet without marks.
@@ -262,7 +289,7 @@ mod tests {
     }
 
     fn snippet(query: &TextQuery, text: &str) -> String {
-        Highlighter::new(query).snippet(text, true).html
+        Highlighter::new(query).look(&[("body", vec![text])], true).1.html
     }
 
     proptest! {
@@ -310,8 +337,8 @@ mod tests {
     fn the_part_is_named() {
         let parts = vec![("subject", vec!["a b"]), ("body", vec!["a b c"]), ("from", vec!["c", "d"])];
         let query = TextQuery::All(vec![anywhere("b", false), anywhere("c", false)]);
-        assert_eq!(Highlighter::new(&query).best_part(&parts, true), Some("body"));
-        assert_eq!(Highlighter::new(&anywhere("b", false)).best_part(&parts, true), Some("subject"));
-        assert_eq!(Highlighter::new(&anywhere("e", false)).best_part(&parts, true), None);
+        assert_eq!(Highlighter::new(&query).look(&parts, true).0, Some("body"));
+        assert_eq!(Highlighter::new(&anywhere("b", false)).look(&parts, true).0, Some("subject"));
+        assert_eq!(Highlighter::new(&anywhere("e", false)).look(&parts, true).0, None);
     }
 }

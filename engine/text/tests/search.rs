@@ -1,4 +1,10 @@
 //! Search over segments and memtables against a naive reading of the same mails.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test may panic, and its numbers are small"
+)]
 
 mod common;
 

@@ -157,10 +157,14 @@ pub fn parameter(name: &str, value: &str) -> String {
 /// A MIME type that can stand in a header; anything else is a stream of bytes.
 pub fn mime(declared: &str) -> &str {
     let declared = declared.split(';').next().unwrap_or("").trim();
-    let token = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b));
+    let token = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+    };
     match declared.split_once('/') {
         // Parts of these types could not be encoded as attachments are.
-        Some((kind, sub)) if token(kind) && token(sub) && kind != "multipart" && kind != "message" => declared,
+        Some((kind, sub)) if token(kind) && token(sub) && kind != "multipart" && kind != "message" => {
+            declared
+        }
         _ => "application/octet-stream",
     }
 }

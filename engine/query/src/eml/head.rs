@@ -99,8 +99,10 @@ fn addresses<'a>(name: &str, list: impl Iterator<Item = &'a ArchivedAddress>, ou
 }
 
 fn mailbox(address: &ArchivedAddress) -> String {
-    let bare: String =
-        clean(&address.address).chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>' | ',' | ';')).collect();
+    let bare: String = clean(&address.address)
+        .chars()
+        .filter(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>' | ',' | ';'))
+        .collect();
     let name = phrase(&address.name);
     match (name.is_empty(), bare.is_empty()) {
         (true, true) => String::new(),

@@ -15,7 +15,9 @@ use crate::error::QueryError;
 use bytes::{Bytes, BytesMut};
 use encode::{BASE64_LINE, base64_lines, clean, mime, parameter, quoted_printable};
 use postlode_format::id::{Id, to_hex};
-use postlode_format::row::{ArchivedAttachment, ArchivedAttachmentKind, ArchivedBody, ArchivedEmail, access, flag};
+use postlode_format::row::{
+    ArchivedAttachment, ArchivedAttachmentKind, ArchivedBody, ArchivedEmail, access, flag,
+};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -125,12 +127,18 @@ fn text(text: &str) -> Step {
 }
 
 /// The steps of one message.
-async fn message(engine: &Arc<Inner>, id: Id, depth: usize) -> Result<Option<(RawKind, Vec<Step>)>, QueryError> {
+async fn message(
+    engine: &Arc<Inner>,
+    id: Id,
+    depth: usize,
+) -> Result<Option<(RawKind, Vec<Step>)>, QueryError> {
     let Some(found) = engine.found(id).await? else { return Ok(None) };
     let Some(bytes) = row(engine, id).await? else { return Ok(None) };
     let email = access::<ArchivedEmail>(&found.email)?;
     let body = access::<ArchivedBody>(&bytes)?;
-    if let Some(original) = body.original.as_ref().filter(|_| email.flags.to_native() & flag::ORIGINAL_EML != 0) {
+    if let Some(original) =
+        body.original.as_ref().filter(|_| email.flags.to_native() & flag::ORIGINAL_EML != 0)
+    {
         return Ok(Some((RawKind::Original, vec![Step::Bytes(original.original().into())])));
     }
     let codepage = email.codepage.to_native();
@@ -142,7 +150,8 @@ async fn message(engine: &Arc<Inner>, id: Id, depth: usize) -> Result<Option<(Ra
         return Ok(Some((RawKind::Reconstructed, steps)));
     }
     let mixed = boundary("mixed");
-    steps.push(text(&format!("Content-Type: multipart/mixed;\r\n boundary=\"{mixed}\"\r\n\r\n--{mixed}\r\n")));
+    steps
+        .push(text(&format!("Content-Type: multipart/mixed;\r\n boundary=\"{mixed}\"\r\n\r\n--{mixed}\r\n")));
     steps.extend(content(body, codepage, &boundary("alternative")));
     for attachment in email.attachments.iter() {
         steps.push(text(&format!("\r\n--{mixed}\r\n")));
@@ -166,7 +175,8 @@ fn content(body: &ArchivedBody, codepage: u32, boundary: &str) -> Vec<Step> {
     let several = parts.len() > 1;
     let mut steps = Vec::new();
     if several {
-        steps.push(text(&format!("Content-Type: multipart/alternative;\r\n boundary=\"{boundary}\"\r\n\r\n")));
+        steps
+            .push(text(&format!("Content-Type: multipart/alternative;\r\n boundary=\"{boundary}\"\r\n\r\n")));
     }
     for (kind, content) in parts {
         if several {
@@ -209,7 +219,9 @@ fn part(engine: &Arc<Inner>, attachment: &ArchivedAttachment, depth: usize) -> V
         None => {
             let why = match attachment.kind {
                 ArchivedAttachmentKind::Reference => "The archive holds only a reference to this attachment.",
-                ArchivedAttachmentKind::Message => "This message is nested too deeply to be written out here.",
+                ArchivedAttachmentKind::Message => {
+                    "This message is nested too deeply to be written out here."
+                }
                 _ => "This attachment could not be read from the archive.",
             };
             vec![text(&format!("Content-Type: text/plain; charset=utf-8\r\n{about}\r\n{why}\r\n"))]

@@ -78,7 +78,9 @@ impl Parser {
             self.blanks();
             let explicit = self.take_operator("AND");
             match self.peek() {
-                None | Some(')') if explicit => return Err(self.error("AND needs something on both sides", None)),
+                None | Some(')') if explicit => {
+                    return Err(self.error("AND needs something on both sides", None));
+                }
                 None | Some(')') => break,
                 Some(_) => {}
             }
@@ -101,7 +103,9 @@ impl Parser {
 
     fn unary(&mut self, field: Field, depth: usize) -> Result<Node, SyntaxError> {
         if depth > MAX_DEPTH {
-            return Err(self.error(&format!("the query is nested too deeply (at most {MAX_DEPTH} levels)"), None));
+            return Err(
+                self.error(&format!("the query is nested too deeply (at most {MAX_DEPTH} levels)"), None)
+            );
         }
         let deeper = depth.saturating_add(1);
         for name in ["OR", "AND"] {
@@ -163,7 +167,8 @@ impl Parser {
             return Err(self.error(&format!("the query has too many terms (at most {MAX_TERMS})"), None));
         }
         let at = self.at.saturating_add(1);
-        let (value, quoted) = if self.peek() == Some('"') { (self.quoted()?, true) } else { (self.word(), false) };
+        let (value, quoted) =
+            if self.peek() == Some('"') { (self.quoted()?, true) } else { (self.word(), false) };
         if named && value.is_empty() && !quoted {
             let message = format!("{}: needs a value", field.name());
             return Err(self.error(&message, example(field)));
@@ -190,7 +195,8 @@ impl Parser {
         if is_text {
             return Ok(None);
         }
-        let suggestion = suggest::field(&name).map_or_else(|| format!("\"{name}:…\" in quotes"), |n| format!("{n}:"));
+        let suggestion =
+            suggest::field(&name).map_or_else(|| format!("\"{name}:…\" in quotes"), |n| format!("{n}:"));
         Err(self.error(&format!("there is no field {name}:"), Some(suggestion)))
     }
 

@@ -266,7 +266,8 @@ impl LogScanner {
             Err(error @ FormatError::Newer { .. }) => return Fed::Newer(error),
             decoded => decoded.ok(),
         };
-        let mine = |h: &PageHeader| h.stream == self.stream && h.generation == self.generation && h.page == number;
+        let mine =
+            |h: &PageHeader| h.stream == self.stream && h.generation == self.generation && h.page == number;
         let Some((header, payload)) = decoded.filter(|(h, _)| mine(h)) else {
             self.drop_partial();
             self.bad.get_or_insert((self.generation, number));

@@ -412,7 +412,8 @@ pub fn read_trailer(own: Identity, file_bytes: u64, page: &[u8]) -> Result<(u64,
     }
     let blocks = block::count(len, DIRECTORY_BLOCK);
     let end = blocks.checked_mul(DIRECTORY_BLOCK as u64).and_then(|n| n.checked_add(at));
-    if end != file_bytes.checked_sub(PAGE as u64) || !at.is_multiple_of(PAGE as u64) {
+    // Two overflows are not equal sizes.
+    if end.is_none() || end != file_bytes.checked_sub(PAGE as u64) || !at.is_multiple_of(PAGE as u64) {
         return Err(FormatError::Malformed { what, why: "the directory does not lie before it" });
     }
     Ok((at, len))
@@ -449,6 +450,9 @@ mod tests {
         let mut tail = trailer_page(OWN, 4096, 100);
         assert_eq!(read_trailer(OWN, 3 * 4096, &tail), Ok((4096, 100)));
         assert!(read_trailer(OWN, 4 * 4096, &tail).is_err());
+        // A directory that overflows once matched a file too short to have a trailer.
+        let overflow = trailer_page(OWN, u64::MAX - 4095, 1 << 20);
+        assert!(read_trailer(OWN, 0, &overflow).is_err());
         for bit in 0..PAGE * 8 {
             page[bit / 8] ^= 1 << (bit % 8);
             assert!(check_header(OWN, &page).is_err());

@@ -57,7 +57,7 @@ fn the_document_number_is_the_ordinal_and_bytes_are_reproducible() {
 #[test]
 fn stems_outside_quotes_and_only_in_english() {
     let mut mails =
-        vec![mail(0, "Running tests", "he installed it"), mail(1, "x", "run"), mail(2, "x", "running")];
+        [mail(0, "Running tests", "he installed it"), mail(1, "x", "run"), mail(2, "x", "running")];
     mails[2].language = "deu".into();
     let engine = TextEngine::new();
     let sources = sources(vec![segment(1, &mails[..2])], vec![memtable(1, 0, &mails[2..])]);

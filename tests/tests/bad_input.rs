@@ -1,4 +1,5 @@
 //! Wrong usage and bad input: one clear line, the right exit code, and nothing that was stored is lost.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 use postlode_tests::{Scene, number};
 use std::fs;

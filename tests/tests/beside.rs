@@ -1,4 +1,5 @@
 //! Commands beside a running writer go through its socket, and see what has been committed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 use postlode_tests::{Scene, number};
 use rustix::process::Signal;

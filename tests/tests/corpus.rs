@@ -1,4 +1,5 @@
 //! Every archive of the corpus, loaded in one go: the counts are those that are expected of each.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 use postlode_tests::{Scene, corpus, number};
 use std::collections::HashMap;

@@ -1,4 +1,5 @@
 //! Ctrl-C during a load: it stops at the end of a batch, says how to go on, and the next load goes on from there.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 use postlode_tests::{Scene, number};
 use rustix::process::Signal;

@@ -1,4 +1,5 @@
 //! A load that is killed at any moment, and loaded again: everything is there once, and nothing is damaged.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 use postlode_tests::{Scene, number};
 use rustix::process::Signal;

@@ -1,4 +1,5 @@
 //! The program where io_uring is forbidden: a clear line, the portable runtime, and the same result.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 use postlode_tests::{Scene, number};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter_all_threads};

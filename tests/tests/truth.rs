@@ -1,4 +1,5 @@
 //! What was written into an archive comes out of the store: subject, sender, folder, times, attachments of every item.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 use postlode_tests::{Scene, number};
 use serde_json::Value;

@@ -1,5 +1,5 @@
 //! Loads of generated archives: counts, repetition, custodians, refusals, interruption.
-#![allow(clippy::unwrap_used, reason = "tests may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod common;
 

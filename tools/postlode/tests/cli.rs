@@ -1,5 +1,5 @@
 //! The program's manners: help, exit codes, what goes to stdout and what to stderr.
-#![allow(clippy::unwrap_used, reason = "tests may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,5 +1,5 @@
 //! A store and a loader over it, for tests.
-#![allow(clippy::unwrap_used, reason = "tests may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 use futures_lite::future::block_on;
 use postlode_ingest::{LoadReport, LoadRequest, Loader};

@@ -162,6 +162,27 @@ impl Page {
         Ok(None)
     }
 
+    /// Of an inner page: the child in which `key` is or would be, and how many leaf entries lie below the children
+    /// before it.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`] for a page that breaks the format, or has no child.
+    pub fn child(&self, key: &[u8]) -> Result<(Child, u64), FormatError> {
+        let mut walker = self.walker(0)?;
+        let mut chosen: Option<Child> = None;
+        let mut before = 0u64;
+        while let Some(value) = walker.next()? {
+            let next = Child::decode(value)?;
+            // A key below all belongs to the first child.
+            if walker.key.as_slice() > key && chosen.is_some() {
+                break;
+            }
+            before = before.saturating_add(chosen.map_or(0, |c| c.below));
+            chosen = Some(next);
+        }
+        chosen.map(|child| (child, before)).ok_or_else(|| malformed("an inner page has no child"))
+    }
+
     /// Position of the first entry whose key is not below `key`; [`Page::len`] where all are below.
     ///
     /// # Errors

@@ -30,8 +30,11 @@ fn get(pages: &[Bytes], built: Built, key: &[u8]) -> Option<Bytes> {
             return page.get(key).unwrap();
         }
         let entries = page.entries().unwrap();
-        let at = entries.partition_point(|(k, _)| k.as_slice() <= key);
-        block = Child::decode(&entries.get(at.checked_sub(1)?)?.1).unwrap().block;
+        let at = entries.partition_point(|(k, _)| k.as_slice() <= key).saturating_sub(1);
+        let children: Vec<Child> = entries.iter().map(|(_, v)| Child::decode(v).unwrap()).collect();
+        let before = children[..at].iter().map(|c| c.below).sum();
+        assert_eq!(page.child(key).unwrap(), (children[at], before));
+        block = children[at].block;
     }
     None
 }
@@ -87,7 +90,7 @@ proptest! {
         let mut bytes = bytes;
         if let Some(b) = bytes.first_mut() { *b = b.wrapping_rem(3); }
         if let Ok(page) = Page::parse(bytes.into()) {
-            let _ = (page.get(&key), page.lower_bound(&key), page.entries());
+            let _ = (page.get(&key), page.lower_bound(&key), page.entries(), page.child(&key));
         }
     }
 }

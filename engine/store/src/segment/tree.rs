@@ -38,19 +38,9 @@ async fn descend<P: Pages>(pages: &P, key: &[u8]) -> Result<(u32, Page, u64), Mi
         if page.is_leaf() {
             return Ok((block, page, before));
         }
-        let at = page.lower_bound(key).map_err(|e| pages.damaged(e))?;
-        let entries = page.entries().map_err(|e| pages.damaged(e))?;
-        // The child whose first key is the last one not above `key`.
-        let exact = entries.get(at).is_some_and(|(k, _)| k.as_slice() == key);
-        let chosen = if exact { at } else { at.saturating_sub(1) };
-        for (n, (_, value)) in entries.iter().enumerate() {
-            let child = Child::decode(value).map_err(|e| pages.damaged(e))?;
-            if n == chosen {
-                block = child.block;
-                break;
-            }
-            before = before.saturating_add(child.below);
-        }
+        let (child, skipped) = page.child(key).map_err(|e| pages.damaged(e))?;
+        block = child.block;
+        before = before.saturating_add(skipped);
     }
     Err(pages.damaged(FormatError::Malformed { what: "B+tree", why: "its levels lead to no leaf" }))
 }

@@ -5,16 +5,16 @@
 use crate::body::{Body, BodyError};
 use crate::problem::{Problem, ProblemKind};
 use crate::reply::Reply;
-use crate::stats::{Stats, kind_name};
+use crate::stats::{Memory, Shard, Stats, kind_name};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use postlode_store::Store;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use std::pin::Pin;
@@ -106,77 +106,73 @@ impl Metrics {
 struct Told(Registry);
 
 impl Told {
-    fn gauge(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, u64)>) {
-        let family = Family::<Labels, Gauge<f64, AtomicU64>>::default();
+    /// A gauge without labels.
+    fn one(&mut self, name: &str, help: &str, value: u64) {
+        self.0.register(name, help, ConstGauge::new(value));
+    }
+
+    fn gauges(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, u64)>) {
+        let family = Family::<Labels, Gauge<u64, AtomicU64>>::default();
         for (labels, value) in values {
-            family.get_or_create(&labels).set(as_f64(value));
+            family.get_or_create(&labels).set(value);
         }
         self.0.register(name, help, family);
     }
 
-    fn counter(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, u64)>) {
+    fn counters(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, u64)>) {
         let family = Family::<Labels, Counter>::default();
         for (labels, value) in values {
             family.get_or_create(&labels).inc_by(value);
         }
         self.0.register(name, help, family);
     }
-
-    fn seconds(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, f64)>) {
-        let family = Family::<Labels, Counter<f64, AtomicU64>>::default();
-        for (labels, value) in values {
-            family.get_or_create(&labels).inc_by(value);
-        }
-        self.0.register_with_unit(name, help, Unit::Seconds, family);
-    }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a metric above 2^53 may be rounded")]
-fn as_f64(value: u64) -> f64 {
-    value as f64
 }
 
 fn of_store(stats: Option<Stats>, rows: &[(u8, u64)]) -> Registry {
     let mut told = Told(Registry::with_prefix("postlode_store"));
-    told.gauge("up", "1 where the store answers", [(Vec::new(), u64::from(stats.is_some()))]);
+    told.one("up", "1 where the store answers", u64::from(stats.is_some()));
     let Some(stats) = stats else { return told.0 };
-    let one = |value| [(Vec::new(), value)];
-    told.gauge("emails", "Emails stored", one(stats.emails));
-    told.gauge("segments", "Sealed segments", one(stats.segments));
-    told.gauge("disk_bytes", "Bytes of all files of the store", one(stats.bytes_on_disk));
-    told.gauge("generation", "Moves with every committed change", one(stats.generation));
+    told.one("emails", "Emails stored", stats.emails);
+    told.one("segments", "Sealed segments", stats.segments);
+    told.one("disk_bytes", "Bytes of all files of the store", stats.bytes_on_disk);
+    told.one("generation", "Moves with every committed change", stats.generation);
     let missing = stats.partial.map_or(0, |partial| partial.missing.len() as u64);
-    told.gauge("damaged_parts", "Parts of the store that cannot be read", one(missing));
-    told.gauge("rows", "Rows by kind", rows.iter().map(|(kind, n)| (vec![("kind", kind_name(*kind))], *n)));
+    told.one("damaged_parts", "Parts of the store that cannot be read", missing);
+    let rows = rows.iter().map(|(kind, rows)| (vec![("kind", kind_name(*kind))], *rows));
+    told.gauges("sealed_rows", "Rows of segments by kind", rows);
     let shards = &stats.shards;
-    let each = |of: fn(&crate::stats::Shard) -> u64| {
-        let label = |n: usize| vec![("shard", n.to_string())];
-        shards.iter().enumerate().map(move |(n, shard)| (label(n), of(shard))).collect::<Vec<_>>()
+    let label = |n: usize| vec![("shard", n.to_string())];
+    let each = |of: fn(&Shard) -> u64| {
+        shards.iter().enumerate().map(|(n, shard)| (label(n), of(shard))).collect::<Vec<_>>()
     };
-    told.gauge("memtable_emails", "Emails not sealed yet", each(|s| s.memtable_emails));
-    told.gauge("memtable_bytes", "Bytes not sealed yet", each(|s| s.memtable_bytes));
-    told.gauge("log_bytes", "Log bytes that a crash would have to read again", each(|s| s.log_bytes));
-    told.gauge("queued", "Requests waiting at a shard", each(|s| s.queued));
-    told.gauge("cache_bytes", "Bytes of the block cache", each(|s| s.cache_bytes));
-    told.counter("cache_hits", "Blocks found in the cache", each(|s| s.cache_hits));
-    told.counter("cache_misses", "Blocks read from disk", each(|s| s.cache_misses));
-    told.counter("commits", "Group commits since opening", each(|s| s.commits));
-    told.counter("committed_rows", "Rows committed since opening", each(|s| s.committed_rows));
-    let syncs = shards.iter().enumerate().map(|(n, s)| (vec![("shard", n.to_string())], s.sync_seconds));
-    told.seconds("log_sync", "Time all syncs of the log took together", syncs);
+    told.gauges("memtable_emails", "Emails not sealed yet", each(|s| s.memtable_emails));
+    told.gauges("memtable_bytes", "Bytes not sealed yet", each(|s| s.memtable_bytes));
+    told.gauges("log_bytes", "Log bytes that a crash would have to read again", each(|s| s.log_bytes));
+    told.gauges("queued", "Requests waiting at a shard", each(|s| s.queued));
+    told.gauges("cache_bytes", "Bytes of the block cache", each(|s| s.cache_bytes));
+    told.counters("cache_hits", "Blocks found in the cache", each(|s| s.cache_hits));
+    told.counters("cache_misses", "Blocks read from disk", each(|s| s.cache_misses));
+    told.counters("commits", "Group commits since opening", each(|s| s.commits));
+    told.counters("committed_rows", "Rows committed since opening", each(|s| s.committed_rows));
+    let syncs = Family::<Labels, Counter<f64, AtomicU64>>::default();
+    for (n, shard) in shards.iter().enumerate() {
+        syncs.get_or_create(&label(n)).inc_by(shard.sync_seconds);
+    }
+    told.0.register_with_unit("log_sync", "Time all syncs of the log took together", Unit::Seconds, syncs);
     told.0
 }
 
 fn of_process() -> Registry {
     let mut told = Told(Registry::with_prefix("process"));
-    let memory = crate::stats::Memory::of_this_process();
-    told.gauge("resident_memory_bytes", "Memory resident now", [(Vec::new(), memory.resident_bytes)]);
-    told.gauge("resident_memory_peak_bytes", "Memory resident at most", [(Vec::new(), memory.peak_bytes)]);
-    let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    let cpu = Duration::try_from(cpu).unwrap_or_default();
-    told.seconds("cpu", "Time on processors, user and system", [(Vec::new(), cpu.as_secs_f64())]);
+    let memory = Memory::of_this_process();
+    told.one("resident_memory_bytes", "Memory resident now", memory.resident_bytes);
+    told.one("resident_memory_peak_bytes", "Memory resident at most", memory.peak_bytes);
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64);
-    told.gauge("open_fds", "Open files and sockets", [(Vec::new(), open)]);
+    told.one("open_fds", "Open files and sockets", open);
+    let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let cpu = Duration::try_from(cpu).unwrap_or_default().as_secs_f64();
+    let help = "Time on processors, user and system";
+    told.0.register_with_unit("cpu", help, Unit::Seconds, ConstCounter::new(cpu));
     told.0
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub struct Stats {
     /// Emails.
     pub emails: u64,
-    /// Rows by kind.
+    /// Rows of segments by kind.
     pub rows: BTreeMap<String, u64>,
     /// Segments.
     pub segments: u64,

@@ -105,9 +105,12 @@ async fn requests_beyond_the_limit_are_told_to_come_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_takes_too_long_is_a_problem() {
-    let site = Site::with_limits(Limits { request_timeout: Duration::ZERO, ..Limits::default() }).await;
-    let got = exchange(site.addr, get("/readyz").as_bytes()).await;
-    assert!(got.statuses() == [503] && got.text().contains("problem:deadline"), "{got:?}");
+    let site = Site::with_limits(Limits { request_timeout: SHORT, ..Limits::default() }).await;
+    let head = "POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    let mut stream = TcpStream::connect(site.addr).await.unwrap();
+    stream.write_all(format!("{head}Content-Length: 2\r\n\r\n").as_bytes()).await.unwrap();
+    let got = read(&mut stream).await;
+    assert!(got.statuses() == [503] && got.text().contains("problem:deadline"), "{}", got.text());
     site.stop().await;
 }
 
@@ -123,5 +126,31 @@ async fn connections_beyond_the_limit_wait_their_turn() {
     drop(first);
     assert_eq!(read(&mut second).await.statuses(), [200]);
     drop(second);
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_takes_nothing_loses_its_connection() {
+    let site = Site::with_limits(Limits { write_timeout: SHORT, ..Limits::default() }).await;
+    let mut greedy = TcpStream::connect(site.addr).await.unwrap();
+    let path = format!("/v1/emails/{}/attachments/0", crate::fixture::hex(0));
+    greedy.write_all(get(&path).as_bytes()).await.unwrap();
+    // The count of requests in flight falls to the one that asks for it.
+    let client = site.client().await;
+    let started = Instant::now();
+    let mut seen = false;
+    loop {
+        let page = client.get("/metrics").await.unwrap().bytes().await.unwrap();
+        let page = String::from_utf8_lossy(&page).into_owned();
+        seen |= page.contains("requests_in_flight 2\n");
+        if seen && page.contains("requests_in_flight 1\n") {
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "it still holds its connection");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut rest = Vec::new();
+    let _ = greedy.read_to_end(&mut rest).await;
+    assert!(rest.len() < crate::fixture::LARGE);
     site.stop().await;
 }

@@ -1,4 +1,5 @@
 //! The front end against a real store: over TCP with hand-written bytes, over the socket, and in process.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may panic")]
 
 mod client;
 mod fixture;

@@ -147,7 +147,7 @@ async fn a_store_that_is_closed() {
     }
     assert_eq!(get(&site, "/healthz").await.status, StatusCode::OK);
     let metrics = get(&site, "/metrics").await;
-    assert!(String::from_utf8_lossy(&metrics.body).contains("postlode_store_up 0.0"));
+    assert!(String::from_utf8_lossy(&metrics.body).contains("postlode_store_up 0\n"));
     site.stop().await;
 }
 

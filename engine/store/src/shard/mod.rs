@@ -147,6 +147,14 @@ pub struct Shard<R: Runtime> {
 /// A memtable that takes no more rows. The CPU pool shares it while it is sealed.
 pub struct Frozen {
     rows: Arc<Memtable>,
+    /// How often its text index could not be built.
+    text_failures: Cell<u32>,
+}
+
+impl Frozen {
+    fn new(rows: Memtable) -> Rc<Self> {
+        Rc::new(Self { rows: Arc::new(rows), text_failures: Cell::new(0) })
+    }
 }
 
 /// Reads that may run at the same time on one shard; further ones wait in its queue.
@@ -277,7 +285,7 @@ impl<R: Runtime> Shard<R> {
         if memtable.is_empty() {
             return false;
         }
-        self.frozen.borrow_mut().push(Rc::new(Frozen { rows: Arc::new(memtable) }));
+        self.frozen.borrow_mut().push(Frozen::new(memtable));
         true
     }
 

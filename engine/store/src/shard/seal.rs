@@ -10,6 +10,7 @@ use crate::keeper::Edit;
 use crate::names;
 use crate::segment::build::{BuiltSegment, build};
 use crate::segment::reader::Segment;
+use crate::segment::source::BuildError;
 use async_channel::Sender;
 use postlode_format::manifest::{SegmentEntry, SegmentKind};
 use postlode_format::segment::Identity;
@@ -60,7 +61,7 @@ pub async fn run<R: Runtime>(shard: Rc<Shard<R>>, jobs: Inbox<SealJob>, writer: 
             }
         }
         let Some(job) = queue.front_mut() else { continue };
-        match step(&shard, job, tries).await {
+        match step(&shard, job).await {
             Ok(()) => {
                 tries = 0;
                 *shard.stuck.borrow_mut() = None;
@@ -108,7 +109,7 @@ fn fail_waiting(queue: &mut VecDeque<SealJob>, error: &StoreError) {
     }
 }
 
-async fn step<R: Runtime>(shard: &Rc<Shard<R>>, job: &mut SealJob, tries: u32) -> Result<(), StoreError> {
+async fn step<R: Runtime>(shard: &Rc<Shard<R>>, job: &mut SealJob) -> Result<(), StoreError> {
     let mut edit = Edit {
         stream: job.stream,
         floor: job.floor,
@@ -121,7 +122,7 @@ async fn step<R: Runtime>(shard: &Rc<Shard<R>>, job: &mut SealJob, tries: u32) -
             if job.written.iter().any(|(done, _)| *done == kind) {
                 continue;
             }
-            let built = build_one(shard, frozen, kind, tries < TRIES).await?;
+            let built = build_one(shard, frozen, kind).await?;
             if let Some(built) = &built {
                 write_segment(&shard.runtime, built).await?;
             }
@@ -153,17 +154,24 @@ async fn build_one<R: Runtime>(
     shard: &Rc<Shard<R>>,
     frozen: &Frozen,
     kind: SegmentKind,
-    with_text: bool,
 ) -> Result<Option<BuiltSegment>, StoreError> {
     let id = shard.shared.next_segment.fetch_add(1, Ordering::Relaxed);
     let own = Identity { id, salt: shard.runtime.random_u64() };
+    let with_text = frozen.text_failures.get() < TRIES;
     let (rows, text, range) = (frozen.rows.clone(), shard.shared.options.text.clone(), shard.range);
     let built =
         offload(&shard.runtime, move || build(&*rows, kind, own, range, with_text.then_some(&*text))).await;
     match built {
         Some(Ok(built)) => Ok(built),
+        Some(Err(error @ BuildError::Text(_))) => {
+            frozen.text_failures.set(frozen.text_failures.get() + 1);
+            Err(StoreError::Unusable(error.to_string()))
+        }
         Some(Err(error)) => Err(StoreError::Unusable(format!("a segment cannot be built: {error}"))),
-        None => Err(StoreError::Unusable("building a segment was broken off".into())),
+        None => {
+            frozen.text_failures.set(frozen.text_failures.get() + 1);
+            Err(StoreError::Unusable("building a segment was broken off".into()))
+        }
     }
 }
 

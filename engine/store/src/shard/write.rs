@@ -23,7 +23,6 @@ use postlode_format::row::{
 use postlode_runtime::Runtime;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes after which a group takes no further requests.
@@ -276,7 +275,7 @@ impl<R: Runtime> Writer<R> {
         self.log.roll().await?;
         let fresh = Memtable::new(self.shard.shared.next_memtable());
         let full = self.shard.active.replace(fresh);
-        let frozen = Rc::new(Frozen { rows: Arc::new(full) });
+        let frozen = Frozen::new(full);
         self.shard.frozen.borrow_mut().push(frozen.clone());
         self.queue_seal(Some(frozen), Some((self.next_seq, self.log.next_file())), false).await;
         Ok(())

@@ -37,7 +37,7 @@ pub fn real_archives() -> Option<Vec<PathBuf>> {
             [corpus.join("pst").join(name), corpus.join(name)].into_iter().find(|path| path.is_file())?;
         there.canonicalize().ok()
     };
-    REAL.iter().map(|name| find(name)).collect()
+    REAL.iter().map(find).collect()
 }
 
 /// Bytes of all files in a folder, however deep.

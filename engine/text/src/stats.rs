@@ -2,13 +2,14 @@
 //! over segments and memtables.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use tantivy::query::Bm25StatisticsProvider;
 use tantivy::schema::Field;
 use tantivy::{SegmentReader, Term};
 
-/// Statistics of all readers of one search. A reader that cannot be read counts nothing here; the search itself
-/// meets the same damage and reports it.
+/// Statistics of all readers of one search. A reader that cannot be read, or on whose bytes the search library gives
+/// up, counts nothing here; the search itself meets the same damage and reports it.
 pub struct Global<'r> {
     readers: Vec<&'r SegmentReader>,
     frequencies: Mutex<HashMap<Term, u64>>,
@@ -20,10 +21,16 @@ impl<'r> Global<'r> {
     }
 }
 
+/// A panic of the search library on strange bytes counts as nothing found.
+fn contained<T: Default>(read: impl FnOnce() -> T) -> T {
+    // Unwind safety: reading changes nothing that outlives it.
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_default()
+}
+
 impl Bm25StatisticsProvider for Global<'_> {
     fn total_num_tokens(&self, field: Field) -> tantivy::Result<u64> {
         let of = |r: &&SegmentReader| r.inverted_index(field).map_or(0, |i| i.total_num_tokens());
-        Ok(self.readers.iter().map(of).sum())
+        Ok(self.readers.iter().map(|r| contained(|| of(r))).sum())
     }
 
     fn total_num_docs(&self) -> tantivy::Result<u64> {
@@ -38,7 +45,7 @@ impl Bm25StatisticsProvider for Global<'_> {
             let index = r.inverted_index(term.field()).ok()?;
             index.doc_freq(term).ok().map(u64::from)
         };
-        let sum = self.readers.iter().filter_map(of).sum();
+        let sum = self.readers.iter().filter_map(|r| contained(|| of(r))).sum();
         self.frequencies.lock().unwrap_or_else(PoisonError::into_inner).insert(term.clone(), sum);
         Ok(sum)
     }

@@ -28,6 +28,7 @@ if ! pkg-config --exists libpff 2>/dev/null; then
     need libpff-dev test -e /usr/include/libpff.h
 fi
 if [ "$what" = test ]; then
+    need redis-server has redis-server
     need pst-utils has readpst
     need pff-tools has pffexport
 fi

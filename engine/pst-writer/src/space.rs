@@ -56,7 +56,7 @@ pub(crate) struct Extent {
 }
 
 impl<W: Write + Seek> Space<W> {
-    /// Takes over an empty `sink` and leaves room for the head, which `finish` writes last.
+    /// Takes over an empty `sink` and leaves room for the head, which is written last.
     pub(crate) fn new(mut sink: W) -> Result<Self, Error> {
         sink.write_all(&[0; FIRST_REGION as usize])?;
         let mut space = Self {

@@ -9,115 +9,70 @@
 
 mod common;
 
+use common::machine::Machine;
 use common::*;
 use postlode_format::index::IndexId;
 use postlode_format::row::*;
-use postlode_runtime::CpuPool;
-use postlode_runtime::glommio::GlommioSpawner;
-use postlode_runtime::portable::PortableSpawner;
-use postlode_runtime::sim::{Sim, SimOptions, SimSpawner};
 use postlode_store::*;
-use std::cell::RefCell;
-use std::path::Path;
-
-fn portable(root: &Path) -> PortableSpawner {
-    PortableSpawner::new(root.to_owned(), CpuPool::new(1).unwrap())
-}
-
-fn glommio(root: &Path) -> GlommioSpawner {
-    GlommioSpawner::new(root.to_owned(), CpuPool::new(1).unwrap())
-}
-
-fn each_runtime(scenario: impl Fn(&dyn Fn(StoreOptions) -> Store, &Path)) {
-    let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("portable");
-    scenario(&|options| block_on(Store::open(portable(&root), options)).unwrap(), &root);
-    let root = dir.path().join("glommio");
-    scenario(&|options| block_on(Store::open(glommio(&root), options)).unwrap(), &root);
-    SIMULATED.with(|sim| *sim.borrow_mut() = Some(Sim::new(7, SimOptions::default())));
-    let root = dir.path().join("simulated");
-    scenario(&|options| block_on(Store::open(spawner(), options)).unwrap(), &root);
-    SIMULATED.with(|sim| *sim.borrow_mut() = None);
-}
-
-thread_local! {
-    /// The simulated machine of this test, while its scenario runs there.
-    static SIMULATED: RefCell<Option<Sim>> = const { RefCell::new(None) };
-}
-
-fn spawner() -> SimSpawner {
-    SIMULATED.with(|sim| sim.borrow().as_ref().unwrap().spawner())
-}
-
-/// Waits for a future, and runs the simulated machine meanwhile where the scenario runs there.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    SIMULATED.with(|sim| match sim.borrow().as_ref() {
-        Some(sim) => sim.run(future),
-        None => futures_lite::future::block_on(future),
-    })
-}
 
 #[test]
 fn what_is_stored_is_there_before_and_after_reopening() {
-    each_runtime(|open, _| {
+    Machine::each(|machine| {
         let all: Vec<u64> = (0..600).collect();
-        let store = open(options(2, Access::Write));
+        let store = machine.open(options(2, Access::Write)).unwrap();
         for chunk in all.chunks(50) {
-            let outcomes = block_on(store.load(batch(chunk.iter().copied()))).unwrap();
+            let outcomes = machine.wait(store.load(batch(chunk.iter().copied()))).unwrap();
             assert_eq!(outcomes, vec![Outcome::Stored; chunk.len()]);
         }
-        block_on(check(&store, &all));
-        block_on(store.close()).unwrap();
+        machine.wait(check(&store, &all));
+        machine.wait(store.close()).unwrap();
         for access in [Access::Snapshot, Access::Write] {
-            let store = open(options(2, access));
-            block_on(check(&store, &all));
-            assert_eq!(block_on(store.stats()).unwrap().emails, 600);
-            block_on(store.close()).unwrap();
+            let store = machine.open(options(2, access)).unwrap();
+            machine.wait(check(&store, &all));
+            assert_eq!(machine.wait(store.stats()).unwrap().emails, 600);
+            machine.wait(store.close()).unwrap();
         }
     });
 }
 
 #[test]
 fn a_handle_dropped_without_closing_loses_nothing() {
-    each_runtime(|open, root| {
+    Machine::each(|machine| {
         let all: Vec<u64> = (0..300).collect();
-        let store = open(options(2, Access::Write));
+        let store = machine.open(options(2, Access::Write)).unwrap();
         for chunk in all.chunks(20) {
-            block_on(store.load(batch(chunk.iter().copied()))).unwrap();
+            machine.wait(store.load(batch(chunk.iter().copied()))).unwrap();
         }
         drop(store);
-        let store = open(options(2, Access::Snapshot));
-        block_on(check(&store, &all));
-        block_on(store.close()).unwrap();
-        let store = open(options(2, Access::Write));
-        block_on(check(&store, &all));
-        block_on(store.close()).unwrap();
-        // The simulated disk is no folder to look into.
-        if let Ok(logs) = std::fs::read_dir(root.join("log")) {
-            assert_eq!(logs.count(), 0, "a closed store has no log");
-        }
+        let store = machine.open(options(2, Access::Snapshot)).unwrap();
+        machine.wait(check(&store, &all));
+        machine.wait(store.close()).unwrap();
+        let store = machine.open(options(2, Access::Write)).unwrap();
+        machine.wait(check(&store, &all));
+        machine.wait(store.close()).unwrap();
+        assert_eq!(machine.files("log"), [] as [std::path::PathBuf; 0], "a closed store has no log");
     });
 }
 
 #[test]
 fn a_message_found_twice_is_one_email_with_two_places() {
-    each_runtime(|open, _| {
-        let store = open(options(2, Access::Write));
-        block_on(store.load(batch([1, 2, 1]))).map(|o| assert_eq!(o[2], Outcome::Duplicate)).unwrap();
-        assert_eq!(block_on(store.load(batch([1]))).unwrap(), [Outcome::Duplicate]);
-        block_on(store.seal()).unwrap();
-        assert_eq!(block_on(store.load(batch([1]))).unwrap(), [Outcome::Duplicate]);
+    Machine::each(|machine| {
+        let store = machine.open(options(2, Access::Write)).unwrap();
+        machine.wait(store.load(batch([1, 2, 1]))).map(|o| assert_eq!(o[2], Outcome::Duplicate)).unwrap();
+        assert_eq!(machine.wait(store.load(batch([1]))).unwrap(), [Outcome::Duplicate]);
+        machine.wait(store.seal()).unwrap();
+        assert_eq!(machine.wait(store.load(batch([1]))).unwrap(), [Outcome::Duplicate]);
         let mut again = new_email(1, "/Other");
         let place = Place { archive: [9; 16], ..place_of(&again) };
         again.place.key = place_key(&email_id(1), &place.archive, 1).into();
         again.place.value = to_bytes(&place).unwrap();
         let other = LoadBatch { emails: vec![again], ..LoadBatch::default() };
-        assert_eq!(block_on(store.load(other)).unwrap(), [Outcome::NewPlace]);
-        let found = block_on(store.emails(&[email_id(1)])).unwrap().remove(0).unwrap().unwrap();
+        assert_eq!(machine.wait(store.load(other)).unwrap(), [Outcome::NewPlace]);
+        let found = machine.wait(store.emails(&[email_id(1)])).unwrap().remove(0).unwrap().unwrap();
         assert_eq!(found.places.len(), 2);
-        let parts = block_on(store.parts(IndexId::Folder, b"", 10)).unwrap();
+        let parts = machine.wait(store.parts(IndexId::Folder, b"", 10)).unwrap();
         assert_eq!(parts, [("/inbox".to_owned(), 2), ("/other".to_owned(), 1)]);
-        block_on(store.close()).unwrap();
+        machine.wait(store.close()).unwrap();
     });
 }
 
@@ -128,68 +83,69 @@ fn place_of(new: &NewEmail) -> Place {
 
 #[test]
 fn the_newest_mark_counts_wherever_it_lies() {
-    each_runtime(|open, _| {
-        let store = open(options(2, Access::Write));
-        block_on(store.load(batch(0..10))).unwrap();
+    Machine::each(|machine| {
+        let store = machine.open(options(2, Access::Write)).unwrap();
+        machine.wait(store.load(batch(0..10))).unwrap();
         for revision in 1..6u64 {
             let tags = vec![format!("tag{revision}")];
-            block_on(store.put(vec![mark(3, &Mark { tags, revision, date: date(3), ..Mark::default() })]))
+            machine
+                .wait(store.put(vec![mark(3, &Mark { tags, revision, date: date(3), ..Mark::default() })]))
                 .unwrap();
             if revision % 2 == 0 {
-                block_on(store.seal()).unwrap();
+                machine.wait(store.seal()).unwrap();
             }
-            let now = block_on(store.get(RowKind::Mark, &email_id(3))).unwrap().unwrap();
+            let now = machine.wait(store.get(RowKind::Mark, &email_id(3))).unwrap().unwrap();
             assert_eq!(access::<ArchivedMark>(&now).unwrap().revision.to_native(), revision);
         }
-        block_on(store.compact()).unwrap();
-        let now = block_on(store.get(RowKind::Mark, &email_id(3))).unwrap().unwrap();
+        machine.wait(store.compact()).unwrap();
+        let now = machine.wait(store.get(RowKind::Mark, &email_id(3))).unwrap().unwrap();
         assert_eq!(access::<ArchivedMark>(&now).unwrap().revision.to_native(), 5);
-        block_on(store.close()).unwrap();
+        machine.wait(store.close()).unwrap();
     });
 }
 
 #[test]
 fn a_deleted_email_does_not_come_back_with_its_archive() {
-    each_runtime(|open, _| {
-        let store = open(options(1, Access::Write));
-        block_on(store.load(batch(0..10))).unwrap();
-        block_on(store.put(vec![mark(4, &Mark { deleted: true, ..Mark::default() })])).unwrap();
-        assert_eq!(block_on(store.load(batch([4]))).unwrap(), [Outcome::Deleted]);
-        block_on(store.compact()).unwrap();
-        block_on(store.load(batch(10..20))).unwrap();
-        block_on(store.compact()).unwrap();
-        assert_eq!(block_on(store.load(batch([4]))).unwrap(), [Outcome::Deleted]);
-        assert!(block_on(store.emails(&[email_id(4)])).unwrap().remove(0).unwrap().is_none());
+    Machine::each(|machine| {
+        let store = machine.open(options(1, Access::Write)).unwrap();
+        machine.wait(store.load(batch(0..10))).unwrap();
+        machine.wait(store.put(vec![mark(4, &Mark { deleted: true, ..Mark::default() })])).unwrap();
+        assert_eq!(machine.wait(store.load(batch([4]))).unwrap(), [Outcome::Deleted]);
+        machine.wait(store.compact()).unwrap();
+        machine.wait(store.load(batch(10..20))).unwrap();
+        machine.wait(store.compact()).unwrap();
+        assert_eq!(machine.wait(store.load(batch([4]))).unwrap(), [Outcome::Deleted]);
+        assert!(machine.wait(store.emails(&[email_id(4)])).unwrap().remove(0).unwrap().is_none());
         let rest: Vec<u64> = (0..20).filter(|n| *n != 4).collect();
-        block_on(check(&store, &rest));
-        block_on(store.close()).unwrap();
+        machine.wait(check(&store, &rest));
+        machine.wait(store.close()).unwrap();
     });
 }
 
 #[test]
 fn any_number_of_shards_opens_it_and_compaction_cuts_it() {
-    each_runtime(|open, _| {
+    Machine::each(|machine| {
         let all: Vec<u64> = (0..400).collect();
         let mut at = 0;
         for shards in [2usize, 5, 1, 3] {
-            let store = open(options(shards, Access::Write));
+            let store = machine.open(options(shards, Access::Write)).unwrap();
             let new = &all[at..at + 100];
             at += 100;
             for chunk in new.chunks(20) {
-                block_on(store.load(batch(chunk.iter().copied()))).unwrap();
+                machine.wait(store.load(batch(chunk.iter().copied()))).unwrap();
             }
-            block_on(check(&store, &all[..at]));
+            machine.wait(check(&store, &all[..at]));
             if shards != 5 {
-                block_on(store.compact()).unwrap();
-                block_on(check(&store, &all[..at]));
-                let stats = block_on(store.stats()).unwrap();
+                machine.wait(store.compact()).unwrap();
+                machine.wait(check(&store, &all[..at]));
+                let stats = machine.wait(store.stats()).unwrap();
                 assert_eq!(stats.emails, at as u64);
                 assert_eq!(stats.segments.len(), shards, "one segment a shard after compaction");
             }
-            assert_eq!(block_on(store.verify()).unwrap().damage, []);
+            assert_eq!(machine.wait(store.verify()).unwrap().damage, []);
             // Every other time the store is left as a crash would leave it.
             if shards % 2 == 1 {
-                block_on(store.close()).unwrap();
+                machine.wait(store.close()).unwrap();
             }
         }
     });
@@ -197,136 +153,139 @@ fn any_number_of_shards_opens_it_and_compaction_cuts_it() {
 
 #[test]
 fn counts_need_no_reading_and_are_exact() {
-    each_runtime(|open, _| {
-        let store = open(options(3, Access::Write));
+    Machine::each(|machine| {
+        let store = machine.open(options(3, Access::Write)).unwrap();
         for chunk in (0..500u64).collect::<Vec<_>>().chunks(50) {
-            block_on(store.load(batch(chunk.iter().copied()))).unwrap();
+            machine.wait(store.load(batch(chunk.iter().copied()))).unwrap();
         }
-        let parts = block_on(store.parts(IndexId::Sender, b"", 100)).unwrap();
+        let parts = machine.wait(store.parts(IndexId::Sender, b"", 100)).unwrap();
         let expected: Vec<_> = (0..5).map(|n| (format!("sender{n}@example.org"), 100)).collect();
         assert_eq!(parts, expected);
-        assert_eq!(block_on(store.count(IndexId::Date, KeyRange::prefix(b""))).unwrap(), 500);
-        block_on(store.close()).unwrap();
+        assert_eq!(machine.wait(store.count(IndexId::Date, KeyRange::prefix(b""))).unwrap(), 500);
+        machine.wait(store.close()).unwrap();
     });
 }
 
 #[test]
 fn attachments_come_back_chunk_by_chunk() {
-    each_runtime(|open, _| {
-        let store = open(options(2, Access::Write));
+    Machine::each(|machine| {
+        let store = machine.open(options(2, Access::Write)).unwrap();
         let chunk = |n: u32| bytes::Bytes::from(vec![n as u8; 70_000]);
         for n in 0..5 {
             let row = Row { kind: RowKind::BlobChunk, key: blob_key(&[7; 32], n).into(), value: chunk(n) };
-            block_on(store.put(vec![row])).unwrap();
+            machine.wait(store.put(vec![row])).unwrap();
         }
-        block_on(store.close()).unwrap();
-        let store = open(options(2, Access::Snapshot));
+        machine.wait(store.close()).unwrap();
+        let store = machine.open(options(2, Access::Snapshot)).unwrap();
         for n in 0..5 {
-            let found = block_on(store.get(RowKind::BlobChunk, &blob_key(&[7; 32], n))).unwrap();
+            let found = machine.wait(store.get(RowKind::BlobChunk, &blob_key(&[7; 32], n))).unwrap();
             assert_eq!(found, Some(chunk(n)));
         }
-        assert_eq!(block_on(store.get(RowKind::BlobChunk, &blob_key(&[7; 32], 5))).unwrap(), None);
-        assert_eq!(block_on(store.verify()).unwrap().damage, []);
-        block_on(store.close()).unwrap();
+        assert_eq!(machine.wait(store.get(RowKind::BlobChunk, &blob_key(&[7; 32], 5))).unwrap(), None);
+        assert_eq!(machine.wait(store.verify()).unwrap().damage, []);
+        machine.wait(store.close()).unwrap();
     });
 }
 
 #[test]
 fn a_second_writer_is_refused_and_a_snapshot_writes_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let open = |access| block_on(Store::open(portable(dir.path()), options(1, access)));
-    let store = open(Access::Write).unwrap();
-    block_on(store.load(batch([1]))).unwrap();
-    assert!(matches!(open(Access::Write), Err(StoreError::Locked(_))));
-    let snapshot = open(Access::Snapshot).unwrap();
-    assert!(matches!(block_on(snapshot.load(batch([2]))), Err(StoreError::ReadOnly)));
-    block_on(check(&snapshot, &[1]));
-    block_on(snapshot.close()).unwrap();
-    block_on(store.close()).unwrap();
+    Machine::each(|machine| {
+        let open = |access| machine.open(options(1, access));
+        let store = open(Access::Write).unwrap();
+        machine.wait(store.load(batch([1]))).unwrap();
+        assert!(matches!(open(Access::Write), Err(StoreError::Locked(_))));
+        let snapshot = open(Access::Snapshot).unwrap();
+        assert!(matches!(machine.wait(snapshot.load(batch([2]))), Err(StoreError::ReadOnly)));
+        machine.wait(check(&snapshot, &[1]));
+        machine.wait(snapshot.close()).unwrap();
+        machine.wait(store.close()).unwrap();
+    });
 }
 
 #[test]
 fn a_missing_folder_is_an_empty_store_and_stays_missing() {
-    let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("none");
-    let store = block_on(Store::open(portable(&root), options(2, Access::Snapshot))).unwrap();
-    block_on(check(&store, &[]));
-    assert_eq!(block_on(store.verify()).unwrap(), VerifyReport::default());
-    block_on(store.close()).unwrap();
-    assert!(!root.exists());
+    Machine::each(|machine| {
+        let store = machine.open(options(2, Access::Snapshot)).unwrap();
+        machine.wait(check(&store, &[]));
+        assert_eq!(machine.wait(store.verify()).unwrap(), VerifyReport::default());
+        machine.wait(store.close()).unwrap();
+        for folder in ["", "log", "segments", "manifest"] {
+            assert!(machine.files(folder).is_empty(), "{folder}");
+        }
+    });
 }
 
 #[test]
 fn a_restored_email_survives_compaction_wherever_its_marks_lie() {
     // Compaction once asked only the marks of the segments it merged: a deletion in one of them won over a newer
     // restoration in another.
-    each_runtime(|open, _| {
-        let store = open(options(1, Access::Write));
-        block_on(store.load(batch(0..10))).unwrap();
+    Machine::each(|machine| {
+        let store = machine.open(options(1, Access::Write)).unwrap();
+        machine.wait(store.load(batch(0..10))).unwrap();
         let deleted = |deleted, revision| Mark { deleted, revision, ..Mark::default() };
-        block_on(store.put(vec![mark(4, &deleted(true, 1)), mark(5, &deleted(true, 1))])).unwrap();
-        block_on(store.seal()).unwrap();
-        block_on(store.put(vec![mark(4, &deleted(false, 2))])).unwrap();
-        block_on(store.compact()).unwrap();
+        machine.wait(store.put(vec![mark(4, &deleted(true, 1)), mark(5, &deleted(true, 1))])).unwrap();
+        machine.wait(store.seal()).unwrap();
+        machine.wait(store.put(vec![mark(4, &deleted(false, 2))])).unwrap();
+        machine.wait(store.compact()).unwrap();
         let rest: Vec<u64> = (0..10).filter(|n| *n != 5).collect();
-        block_on(check(&store, &rest));
+        machine.wait(check(&store, &rest));
         // A deletion that comes later reaches the one segment there is, too.
         let held = Mark { deleted: true, holds: vec!["case".into()], revision: 2, ..Mark::default() };
-        block_on(store.put(vec![mark(6, &deleted(true, 1)), mark(7, &held)])).unwrap();
-        block_on(store.compact()).unwrap();
+        machine.wait(store.put(vec![mark(6, &deleted(true, 1)), mark(7, &held)])).unwrap();
+        machine.wait(store.compact()).unwrap();
         let rest: Vec<u64> = rest.into_iter().filter(|n| *n != 6).collect();
-        block_on(check(&store, &rest));
-        block_on(store.close()).unwrap();
+        machine.wait(check(&store, &rest));
+        machine.wait(store.close()).unwrap();
     });
 }
 
 #[test]
 fn documents_of_a_long_named_space_are_all_listed() {
     // A prefix of 16 bytes or more was once taken for the beginning of an id, and most shards were not asked.
-    each_runtime(|open, _| {
-        let store = open(options(3, Access::Write));
+    Machine::each(|machine| {
+        let store = machine.open(options(3, Access::Write)).unwrap();
         let doc = to_bytes(&Doc { json: "{}".into(), removed: false }).unwrap();
         for n in 0..40 {
             let key = doc_key("prepared_statements", &n.to_string()).into();
-            block_on(store.put(vec![Row { kind: RowKind::Doc, key, value: doc.clone() }])).unwrap();
+            machine.wait(store.put(vec![Row { kind: RowKind::Doc, key, value: doc.clone() }])).unwrap();
         }
-        block_on(store.seal()).unwrap();
+        machine.wait(store.seal()).unwrap();
         let (rows, missing) =
-            block_on(store.rows(RowKind::Doc, b"prepared_statements\0", None, 100)).unwrap();
+            machine.wait(store.rows(RowKind::Doc, b"prepared_statements\0", None, 100)).unwrap();
         assert_eq!((rows.len(), missing.len()), (40, 0));
-        block_on(store.close()).unwrap();
+        machine.wait(store.close()).unwrap();
     });
 }
 
 #[test]
 fn the_longest_key_can_be_sealed_and_a_longer_one_is_refused() {
     // A key of the full length was once accepted by the log and refused by the tree: its shard never sealed again.
-    each_runtime(|open, _| {
-        let store = open(options(1, Access::Write));
+    Machine::each(|machine| {
+        let store = machine.open(options(1, Access::Write)).unwrap();
         let doc = to_bytes(&Doc { json: "{}".into(), removed: false }).unwrap();
         let row = |len: usize| Row { kind: RowKind::Doc, key: vec![b'k'; len].into(), value: doc.clone() };
-        block_on(store.put(vec![row(1024)])).unwrap();
-        assert!(matches!(block_on(store.put(vec![row(1025)])), Err(StoreError::Refused(_))));
-        block_on(store.seal()).unwrap();
-        assert!(block_on(store.get(RowKind::Doc, &[b'k'; 1024])).unwrap().is_some());
-        block_on(store.close()).unwrap();
+        machine.wait(store.put(vec![row(1024)])).unwrap();
+        assert!(matches!(machine.wait(store.put(vec![row(1025)])), Err(StoreError::Refused(_))));
+        machine.wait(store.seal()).unwrap();
+        assert!(machine.wait(store.get(RowKind::Doc, &[b'k'; 1024])).unwrap().is_some());
+        machine.wait(store.close()).unwrap();
     });
 }
 
 #[test]
 fn two_copies_with_different_dates_have_one_position() {
-    each_runtime(|open, _| {
-        let store = open(options(1, Access::Write));
-        block_on(store.load(batch([1]))).unwrap();
+    Machine::each(|machine| {
+        let store = machine.open(options(1, Access::Write)).unwrap();
+        machine.wait(store.load(batch([1]))).unwrap();
         let mut again = new_email(1, "/Other");
         let place = Place { archive: [9; 16], date: 77, ..place_of(&again) };
         again.place.key = place_key(&email_id(1), &place.archive, 1).into();
         again.place.value = to_bytes(&place).unwrap();
-        block_on(store.load(LoadBatch { emails: vec![again], ..LoadBatch::default() })).unwrap();
-        let found = block_on(store.emails(&[email_id(1)])).unwrap().remove(0).unwrap().unwrap();
+        machine.wait(store.load(LoadBatch { emails: vec![again], ..LoadBatch::default() })).unwrap();
+        let found = machine.wait(store.emails(&[email_id(1)])).unwrap().remove(0).unwrap().unwrap();
         for place in &found.places {
             assert_eq!(access::<ArchivedPlace>(place).unwrap().date.to_native(), date(1));
         }
-        block_on(store.close()).unwrap();
+        machine.wait(store.close()).unwrap();
     });
 }

@@ -1,6 +1,8 @@
 //! Emails to store, and a text builder that the store's tests can look into.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+pub mod machine;
+
 use bytes::Bytes;
 use postlode_format::id::{Field, Id, IdBuilder};
 use postlode_format::row::*;

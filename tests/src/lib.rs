@@ -43,6 +43,8 @@ pub fn program() -> PathBuf {
 pub struct Scene {
     dir: TempDir,
     environment: Vec<(String, String)>,
+    /// A program and arguments that run each command, if any.
+    within: Vec<String>,
 }
 
 impl Default for Scene {
@@ -58,7 +60,7 @@ impl Scene {
     /// Where there is no temporary folder.
     #[must_use]
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), environment: Vec::new() }
+        Self { dir: tempfile::tempdir().unwrap(), environment: Vec::new(), within: Vec::new() }
     }
 
     /// Sets a variable for all commands to come.
@@ -66,6 +68,11 @@ impl Scene {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Has all commands to come run by another program, which replaces itself by them: `nsenter`, say.
+    pub fn run_within(&mut self, runner: Vec<String>) {
+        self.within = runner;
     }
 
     /// A path in its folder.
@@ -105,7 +112,15 @@ impl Scene {
     /// A command, not started yet, on the scene's store.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program());
+        let program = program();
+        let mut command = match self.within.split_first() {
+            None => Command::new(program),
+            Some((runner, first)) => {
+                let mut command = Command::new(runner);
+                command.args(first).arg(program);
+                command
+            }
+        };
         command.args(arguments).env_remove("POSTLODE_CONFIG").env("POSTLODE_DATA", self.data());
         command.env("RUST_BACKTRACE", "0").envs(self.environment.iter().cloned()).stdin(Stdio::null());
         command

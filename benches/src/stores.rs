@@ -2,7 +2,7 @@
 
 use crate::{BenchError, machine};
 use futures_lite::future::block_on;
-use postlode_ingest::{LoadReport, LoadRequest, Loader};
+use postlode_ingest::{LoadReport, LoadRequest, Loader, Parsers};
 use postlode_runtime::glommio::GlommioSpawner;
 use postlode_runtime::portable::PortableSpawner;
 use postlode_runtime::{Choice, CpuPool};
@@ -53,7 +53,7 @@ pub fn runtimes() -> Vec<Choice> {
 /// Where the load ends early, or not everything in the archives could be read.
 pub fn load(store: &Store, paths: &[PathBuf]) -> Result<LoadReport, BenchError> {
     let request = LoadRequest { paths: paths.to_vec(), ..LoadRequest::default() };
-    let report = block_on(Loader::new(store.clone()).start(request)?.finish())?;
+    let report = block_on(Loader::new(store.clone(), Parsers::Threads).start(request)?.finish())?;
     whole(&report)?;
     Ok(report)
 }

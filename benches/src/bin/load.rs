@@ -8,7 +8,7 @@ use clap::Parser;
 use futures_lite::future::block_on;
 use postlode_benches::figures::{mb, median, rate, spread};
 use postlode_benches::{BenchError, machine, place, stores};
-use postlode_ingest::{LoadEvent, LoadRequest, Loader};
+use postlode_ingest::{LoadEvent, LoadRequest, Loader, Parsers};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,7 +51,13 @@ struct Run {
     source_bytes: u64,
 }
 
+/// The command by which this program becomes a parser, as `postlode` itself does.
+const PARSER_COMMAND: &str = "parse-for-loader";
+
 fn main() -> Result<(), BenchError> {
+    if std::env::args_os().nth(1).is_some_and(|command| command == PARSER_COMMAND) {
+        std::process::exit(postlode_ingest::parser_main().into());
+    }
     let arguments = Arguments::parse();
     if let Some(data) = &arguments.once {
         println!("{}", serde_json::to_string(&once(data, &arguments.archives)?)?);
@@ -108,8 +114,11 @@ fn once(data: &Path, archives: &[PathBuf]) -> Result<Run, BenchError> {
     }
     let (runtime, _) = postlode_runtime::choose(None);
     let store = stores::open(data, runtime, stores::options(), stores::cpu_pool()?)?;
-    let load = Loader::new(store.clone()).start(LoadRequest { paths, ..LoadRequest::default() })?;
+    let parsers =
+        Parsers::Processes { program: "/proc/self/exe".into(), arguments: vec![PARSER_COMMAND.into()] };
+    let load = Loader::new(store.clone(), parsers).start(LoadRequest { paths, ..LoadRequest::default() })?;
     let mut stages = Stages::default();
+    let memory = machine::FamilyMemory::watch();
     let report = loop {
         match block_on(load.next()) {
             Some(LoadEvent::Progress(progress)) => stages.enter(&progress.stage, progress.seconds),
@@ -137,7 +146,7 @@ fn once(data: &Path, archives: &[PathBuf]) -> Result<Run, BenchError> {
         stages: stages.done,
         commits: shards.iter().map(|shard| shard.commits).sum(),
         sync_seconds: shards.iter().map(|shard| shard.sync_micros as f64 / 1e6).sum(),
-        peak_rss: machine::peak_rss(),
+        peak_rss: memory.peak().max(machine::peak_rss()),
         disk_bytes: place::bytes_in(data)?,
         source_bytes,
     })
@@ -187,7 +196,7 @@ fn tell(name: &str, runs: &[Run]) {
         of(|r| r.commits as f64),
         of(|r| r.sync_seconds)
     );
-    println!("  peak resident memory         {:.0} MB", of(|run| run.peak_rss as f64) / 1e6);
+    println!("  peak memory, all processes   {:.0} MB", of(|run| run.peak_rss as f64) / 1e6);
     println!(
         "  bytes on disk a mail         {:.0}",
         of(|run| run.disk_bytes as f64 / run.mails.max(1) as f64)

@@ -1,30 +1,35 @@
 //! One archive, from its path to its report.
 
+use crate::child::Child;
 use crate::commit::{Commit, failure_row, put, report_of, retry};
+use crate::contents::{self, Contents, folder};
 use crate::discover;
 use crate::error::LoadError;
 use crate::hash::{hex, sha256};
+use crate::load::How;
 use crate::model::{ArchiveReport, FailureReport};
 use crate::output::ItemFailure;
 use crate::plan::Plan;
 use crate::resume::{self, Marks};
 use crate::watch::{Watch, add};
+use crate::wire::Trouble;
 use crate::worker::{Job, WAITING, work};
 use async_executor::LocalExecutor;
 use futures_lite::future::block_on;
 use postlode_format::id::Id;
 use postlode_format::row::{ArchiveVersion, Counts, Row, RowKind, archive_key, to_bytes};
-use postlode_mail::pst::{Archive, ArchiveInfo, Listing, PstError, Reader};
 use postlode_store::Store;
 use std::cell::RefCell;
 use std::fs::File;
 use std::path::Path;
-use std::sync::atomic::AtomicUsize;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What is the same for all archives of a load.
 pub(crate) struct Loading<'l> {
     pub(crate) store: &'l Store,
+    pub(crate) how: &'l How,
     pub(crate) custodian: &'l str,
     pub(crate) jobs: usize,
     pub(crate) marks: &'l Marks,
@@ -53,10 +58,13 @@ impl Outcome {
 /// An archive that is open, and what is known of it.
 struct Source {
     file: File,
-    info: ArchiveInfo,
+    bytes: u64,
     sha256: [u8; 32],
-    archive: Id,
     version: Id,
+    contents: Contents,
+    child: Child,
+    /// When its time is up.
+    until: Instant,
 }
 
 impl Loading<'_> {
@@ -66,9 +74,9 @@ impl Loading<'_> {
         let mut outcome = Outcome::default();
         outcome.report.path = path.display().to_string();
         match self.open(path, &mut outcome) {
-            Ok(Some((source, listing))) => self.load(&source, listing, &mut outcome)?,
+            Ok(Some(source)) => self.load(source, &mut outcome)?,
             Ok(None) => outcome.interrupted = true,
-            Err(error) => outcome.report.refused = Some(error.to_string()),
+            Err(why) => outcome.report.refused = Some(why.reason),
         }
         outcome.report.seconds = begun.elapsed().as_secs_f64();
         self.watch.finished(&outcome.report, &outcome.counts);
@@ -76,69 +84,96 @@ impl Loading<'_> {
     }
 
     /// Opens, hashes and lists it; `None` where the load was stopped meanwhile.
-    fn open(&self, path: &Path, outcome: &mut Outcome) -> Result<Option<(Source, Listing)>, PstError> {
-        let file = discover::open(path)?;
-        // Opened before it is hashed: what is refused should be refused at once.
-        let archive = Archive::from_file(&file)?;
+    fn open(&self, path: &Path, outcome: &mut Outcome) -> Result<Option<Source>, Trouble> {
+        let io = |error: std::io::Error| Trouble {
+            code: "io".to_owned(),
+            stage: "archive".to_owned(),
+            reason: format!("cannot read it: {error}"),
+        };
+        let file = discover::open(path).map_err(io)?;
+        let metadata = file.metadata().map_err(io)?;
         self.watch.stage("hashing");
-        let Some((sha256, bytes)) = sha256(&file, |_| !self.watch.stopped())? else { return Ok(None) };
-        self.watch.stage("listing");
-        let listing = archive.list()?;
-        let info = archive.info().clone();
+        let Some((sha256, bytes)) = sha256(&file, |_| !self.watch.stopped()).map_err(io)? else {
+            return Ok(None);
+        };
         let report = &mut outcome.report;
         report.sha256 = hex(&sha256);
         report.bytes = bytes;
-        report.folders = listing.folders.len() as u64;
-        info.kind.clone_into(&mut report.kind);
-        let archive = *Reader::new(archive, &sha256).id();
+        self.watch.stage("listing");
+        let limits = &self.how.limits;
+        let until =
+            Instant::now().checked_add(limits.of_archive(metadata.len())).unwrap_or_else(Instant::now);
+        let mut child = self.child()?;
+        let opened = contents::open(&mut child, &file, sha256, until)?;
+        let contents = contents::list(&mut child, opened, bytes, limits, until)?;
+        report.folders = contents.folders.len() as u64;
+        contents.opened.kind.clone_into(&mut report.kind);
         let version = sha256.first_chunk::<16>().copied().unwrap_or_default();
-        Ok(Some((Source { file, info, sha256, archive, version }, listing)))
+        Ok(Some(Source { file, bytes, sha256, version, contents, child, until }))
     }
 
-    fn load(&self, source: &Source, listing: Listing, outcome: &mut Outcome) -> Result<(), LoadError> {
-        let plan = Plan::of(&listing);
-        let load = plan.load_id(&source.archive, &source.version, self.custodian);
-        let known = block_on(resume::known_failures(self.store, &source.archive, &source.version))?;
-        let mut tally = resume::tally(&outcome.report.path, &plan, &load, self.marks, &known, &listing);
-        self.watch.opened(listing.found(), source.info.size);
-        let row_key = archive_key(&source.archive, &source.version);
+    fn child(&self) -> Result<Child, Trouble> {
+        let (child, unconfined) = Child::start(&self.how.parsers, self.how.limits.item)?;
+        if !unconfined.is_empty() && !self.how.warned.swap(true, Ordering::Relaxed) {
+            let unconfined = unconfined.join("; ");
+            tracing::warn!(unconfined, "archives are read with less protection than there could be");
+        }
+        tracing::debug!(pid = child.pid(), "parser started");
+        Ok(child)
+    }
+
+    fn load(&self, source: Source, outcome: &mut Outcome) -> Result<(), LoadError> {
+        let Source { file, bytes, sha256, version, contents, child, until } = source;
+        let archive = contents.opened.archive;
+        let found = contents.found();
+        let plan = Plan::of(contents.items.clone());
+        let load = plan.load_id(&archive, &version, self.custodian);
+        let known = block_on(resume::known_failures(self.store, &archive, &version))?;
+        let mut tally = resume::tally(&outcome.report.path, &plan, &load, self.marks, &known, &contents);
+        self.watch.opened(found, bytes);
+        let row_key = archive_key(&archive, &version);
         let row = block_on(retry(|| self.store.get(RowKind::Archive, &row_key)))?;
         let was_complete = resume::was_complete(row.as_deref());
-        let mut row = self.row(source, outcome);
+        let mut row = self.row(&contents, sha256, outcome);
         if !was_complete {
             self.put_row(&row_key, &row)?;
         }
-        self.whole_file(source, outcome);
-        let lost = self.listing_failures(source, &listing, outcome)?;
+        whole_file(&contents, bytes, outcome);
+        let lost = self.listing_failures(&contents, &version, outcome)?;
         tally.run = add(&tally.run, &lost);
-        let found = listing.found();
         let parsing = tally.run.found < found;
         self.watch.stage("loading");
         self.watch.counts(&tally.run, "");
         let job = Job {
-            sha256: source.sha256,
-            archive: source.archive,
-            version: source.version,
+            file,
+            bytes,
+            sha256,
+            archive,
+            version,
             custodian: self.custodian.to_owned(),
-            folders: listing.folders.into_iter().map(|folder| folder.path).collect(),
+            folders: contents.folders,
             done: tally.ranges.iter().map(|done| done.batches).collect(),
             plan,
             next: AtomicUsize::new(0),
             stop: self.watch.stop_flag(),
+            parsers: self.how.parsers.clone(),
+            limits: self.how.limits,
+            until,
+            spare: Mutex::new(parsing.then_some(child)),
         };
         let commit = Commit {
             store: self.store,
             path: outcome.report.path.clone(),
             load,
-            archive: source.archive,
-            version: source.version,
+            archive,
+            version,
             known,
             tally: RefCell::new(tally),
             watch: self.watch,
         };
         if parsing {
-            self.workers(&source.file, &job, &commit)?;
-            self.unchanged(source, outcome);
+            self.workers(&job, &commit)?;
+            self.unchanged(&job, outcome);
         }
         let tally = commit.tally.into_inner();
         if let Some((code, reason)) = &tally.broken {
@@ -161,7 +196,7 @@ impl Loading<'_> {
     }
 
     /// Reads all that is not done, on so many threads, and commits it on this one.
-    fn workers(&self, file: &File, job: &Job, commit: &Commit<'_>) -> Result<(), LoadError> {
+    fn workers(&self, job: &Job, commit: &Commit<'_>) -> Result<(), LoadError> {
         std::thread::scope(|scope| {
             // Dropped before the threads are waited for: a worker whose committer is gone ends.
             let committers = LocalExecutor::new();
@@ -169,7 +204,7 @@ impl Loading<'_> {
             for number in 0..self.jobs.clamp(1, job.plan.ranges().max(1)) {
                 let (to, from) = async_channel::bounded(WAITING);
                 let thread = std::thread::Builder::new().name(format!("load-{number}"));
-                match thread.spawn_scoped(scope, move || work(file, job, &to)) {
+                match thread.spawn_scoped(scope, move || work(job, &to)) {
                     Ok(_) => tasks.push(committers.spawn(commit.run(from))),
                     // Those that were started will do it.
                     Err(error) if number > 0 => tracing::warn!(%error, "fewer workers than asked for"),
@@ -185,20 +220,20 @@ impl Loading<'_> {
         })
     }
 
-    fn row(&self, source: &Source, outcome: &Outcome) -> ArchiveVersion {
+    fn row(&self, contents: &Contents, sha256: [u8; 32], outcome: &Outcome) -> ArchiveVersion {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         ArchiveVersion {
             extra: Vec::new(),
             path: outcome.report.path.clone(),
-            kind: source.info.kind.to_owned(),
-            sha256: source.sha256,
+            kind: contents.opened.kind.clone(),
+            sha256,
             bytes: outcome.report.bytes,
             folders: outcome.report.folders,
             custodian: self.custodian.to_owned(),
             loaded_at: i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
             complete: false,
             counts: Counts::default(),
-            password: source.info.password,
+            password: contents.opened.password,
         }
     }
 
@@ -208,42 +243,22 @@ impl Loading<'_> {
         block_on(put(self.store, vec![row]))
     }
 
-    /// Says what is wrong with the archive as a whole, though it could be opened.
-    fn whole_file(&self, source: &Source, outcome: &mut Outcome) {
-        let info = &source.info;
-        if info.claimed_size > info.size {
-            let reason = format!(
-                "the file has {} bytes and says it should have {}: it was cut short, items may be missing",
-                info.size, info.claimed_size
-            );
-            outcome.beside("corrupt", "archive", reason);
-        }
-        for note in &info.notes {
-            outcome.beside(note.code, &note.stage, note.reason.clone());
-        }
-    }
-
     /// Reports and stores what could not be listed, and counts the items among it.
     fn listing_failures(
         &self,
-        source: &Source,
-        listing: &Listing,
+        contents: &Contents,
+        version: &Id,
         outcome: &mut Outcome,
     ) -> Result<Counts, LoadError> {
         let mut counts = Counts::default();
         let mut rows = Vec::new();
-        for failure in &listing.failures {
-            let folder = usize::try_from(failure.folder).ok().and_then(|n| listing.folders.get(n));
-            let lost = ItemFailure {
-                folder: folder.map_or_else(|| "/".to_owned(), |folder| folder.path.clone()),
-                node: failure.node(listing),
-                code: failure.error.code().to_owned(),
-                stage: if failure.row.is_some() { "folder table" } else { "folder" }.to_owned(),
-                reason: failure.error.to_string(),
-            };
-            rows.push(failure_row(&source.archive, &source.version, &lost)?);
+        for failure in &contents.lost {
+            let Trouble { code, stage, reason } = failure.trouble.clone();
+            let folder = folder(&contents.folders, failure.folder).to_owned();
+            let lost = ItemFailure { folder, node: failure.node, code, stage, reason };
+            rows.push(failure_row(&contents.opened.archive, version, &lost)?);
             outcome.failures.push(report_of(&outcome.report.path, lost));
-            let items = u64::from(failure.row.is_some());
+            let items = u64::from(failure.item);
             counts.found = counts.found.saturating_add(items);
             counts.failed = counts.failed.saturating_add(items);
         }
@@ -254,10 +269,10 @@ impl Loading<'_> {
     }
 
     /// Says so if the file is not what it was before.
-    fn unchanged(&self, source: &Source, outcome: &mut Outcome) {
+    fn unchanged(&self, job: &Job, outcome: &mut Outcome) {
         self.watch.stage("checking");
-        match sha256(&source.file, |_| !self.watch.stopped()) {
-            Ok(Some((now, _))) if now != source.sha256 => {
+        match sha256(&job.file, |_| !self.watch.stopped()) {
+            Ok(Some((now, _))) if now != job.sha256 => {
                 let reason =
                     "the file changed while it was being loaded: load it again when nothing writes to it";
                 outcome.beside("io", "checking the file's hash", reason.to_owned());
@@ -266,5 +281,19 @@ impl Loading<'_> {
             Ok(_) => {}
             Err(error) => outcome.beside("io", "checking the file's hash", error.to_string()),
         }
+    }
+}
+
+/// Says what is wrong with the archive as a whole, though it could be opened.
+fn whole_file(contents: &Contents, bytes: u64, outcome: &mut Outcome) {
+    let claimed = contents.opened.claimed_size;
+    if claimed > bytes {
+        let reason = format!(
+            "the file has {bytes} bytes and says it should have {claimed}: it was cut short, items may be missing"
+        );
+        outcome.beside("corrupt", "archive", reason);
+    }
+    for note in &contents.opened.notes {
+        outcome.beside(&note.code, &note.stage, note.reason.clone());
     }
 }

@@ -1,8 +1,10 @@
 //! The loader: takes requests, one at a time, and tells how they go.
 
 use crate::archive::Loading;
+use crate::child::Parsers;
 use crate::discover::{Candidate, discover};
 use crate::error::LoadError;
+use crate::limits::Limits;
 use crate::model::{ArchiveReport, LoadEvent, LoadReport, LoadRequest};
 use crate::resume::read_marks;
 use crate::watch::Watch;
@@ -19,7 +21,23 @@ pub const MAX_JOBS: usize = 256;
 #[derive(Clone)]
 pub struct Loader {
     store: Store,
+    how: How,
     turn: Arc<Mutex<()>>,
+}
+
+/// How archives are read.
+#[derive(Debug, Clone)]
+pub(crate) struct How {
+    pub(crate) parsers: Parsers,
+    pub(crate) limits: Limits,
+    /// It was said that parsers are not confined; once is enough.
+    pub(crate) warned: Arc<AtomicBool>,
+}
+
+impl How {
+    pub(crate) fn new(parsers: Parsers) -> Self {
+        Self { parsers, limits: Limits::default(), warned: Arc::default() }
+    }
 }
 
 /// A load that was started. Dropping it stops it at the end of the batches it is at.
@@ -49,8 +67,15 @@ impl Drop for Load {
 impl Loader {
     /// A loader into `store`, which must be open for writing.
     #[must_use]
-    pub fn new(store: Store) -> Self {
-        Self { store, turn: Arc::default() }
+    pub fn new(store: Store, parsers: Parsers) -> Self {
+        Self { store, how: How::new(parsers), turn: Arc::default() }
+    }
+
+    /// With other time limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.how.limits = limits;
+        self
     }
 
     /// Starts a load on a thread of its own. Where another one runs, it waits for its turn.
@@ -78,7 +103,7 @@ impl Loader {
     ) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let watch = Watch::new(events.clone(), stop);
-        let loaded = load(&self.store, request, &watch);
+        let loaded = load(&self.store, &self.how, request, &watch);
         let last = match &loaded {
             Ok(report) => LoadEvent::Done(report.clone()),
             Err(error) => LoadEvent::Failed { error: error.to_string() },
@@ -112,12 +137,17 @@ impl Load {
 }
 
 /// Loads everything that a request names.
-pub(crate) fn load(store: &Store, request: &LoadRequest, watch: &Watch) -> Result<LoadReport, LoadError> {
+pub(crate) fn load(
+    store: &Store,
+    how: &How,
+    request: &LoadRequest,
+    watch: &Watch,
+) -> Result<LoadReport, LoadError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = request.jobs.unwrap_or(cores).clamp(1, MAX_JOBS);
     let candidates = discover(&request.paths);
     let marks = block_on(read_marks(store))?;
-    let loading = Loading { store, custodian: &request.custodian, jobs, marks: &marks, watch };
+    let loading = Loading { store, how, custodian: &request.custodian, jobs, marks: &marks, watch };
     let mut report = LoadReport::default();
     let archives = candidates.len() as u64;
     for (number, candidate) in (1u64..).zip(candidates) {

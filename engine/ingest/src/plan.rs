@@ -5,7 +5,7 @@
 
 use postlode_format::id::{Id, hash_of};
 use postlode_format::row::Counts;
-use postlode_mail::pst::{ItemRef, Listing};
+use postlode_mail::pst::ItemRef;
 use std::ops::Range;
 
 /// Items of one batch: what is committed together with one step of progress.
@@ -26,8 +26,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn of(listing: &Listing) -> Self {
-        let mut items = listing.items.clone();
+    pub(crate) fn of(mut items: Vec<ItemRef>) -> Self {
         items.sort_unstable_by_key(|item| (item.nid, item.folder));
         let batches = items.len().div_ceil(BATCH_ITEMS);
         let range_items = (batches / MIN_RANGES).clamp(1, RANGE_BATCHES) * BATCH_ITEMS;
@@ -135,7 +134,7 @@ mod tests {
     fn plan(items: u32) -> Plan {
         // From high to low: the plan sorts.
         let items = (0..items).rev().map(|nid| ItemRef { nid, folder: 0 }).collect();
-        Plan::of(&Listing { items, ..Listing::default() })
+        Plan::of(items)
     }
 
     #[test]

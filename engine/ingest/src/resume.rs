@@ -1,6 +1,7 @@
 //! What earlier loads left: how far each range came, and what could not be read.
 
 use crate::commit::{Tally, each_row};
+use crate::contents::Contents;
 use crate::error::LoadError;
 use crate::model::FailureReport;
 use crate::plan::{Done, Mark, Plan, progress};
@@ -8,7 +9,6 @@ use postlode_format::id::Id;
 use postlode_format::row::{
     ArchivedArchiveVersion, ArchivedFailure, ArchivedWatermark, Counts, Failure, RowKind, access, archive_key,
 };
-use postlode_mail::pst::Listing;
 use postlode_store::Store;
 use std::collections::HashMap;
 
@@ -83,7 +83,7 @@ pub(crate) fn tally(
     load: &Id,
     marks: &Marks,
     known: &HashMap<u64, Failure>,
-    listing: &Listing,
+    contents: &Contents,
 ) -> Tally {
     let mut tally = Tally::default();
     for range in 0..plan.ranges() {
@@ -100,7 +100,7 @@ pub(crate) fn tally(
                     None => tally.run.duplicate = tally.run.duplicate.saturating_add(1),
                     Some(failure) => {
                         tally.run.failed = tally.run.failed.saturating_add(1);
-                        let folder = listing.path_of(item).to_owned();
+                        let folder = contents.path_of(item).to_owned();
                         tally.failures.push(FailureReport {
                             archive: path.to_owned(),
                             folder,

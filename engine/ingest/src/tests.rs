@@ -1,7 +1,10 @@
 //! Interruption at every point of what one worker says, as a kill between two commits would.
 
+use crate::child::{Child, Parsers};
 use crate::commit::Commit;
-use crate::load::load;
+use crate::contents;
+use crate::limits::Limits;
+use crate::load::{How, load};
 use crate::model::{LoadReport, LoadRequest};
 use crate::output::Output;
 use crate::plan::Plan;
@@ -9,7 +12,6 @@ use crate::resume;
 use crate::watch::Watch;
 use crate::worker::{Job, work};
 use futures_lite::future::block_on;
-use postlode_mail::pst::{Archive, Reader};
 use postlode_runtime::CpuPool;
 use postlode_runtime::portable::PortableSpawner;
 use postlode_store::{Access, Store, StoreOptions};
@@ -19,6 +21,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::time::Instant;
 
 fn store(root: &Path, shards: usize) -> Store {
     let cpu = CpuPool::new(1).unwrap();
@@ -31,29 +34,39 @@ fn run(store: &Store, path: &Path) -> LoadReport {
     let (events, _told) = async_channel::unbounded();
     let watch = Watch::new(events, Arc::default());
     let request = LoadRequest { paths: vec![path.to_owned()], jobs: Some(2), ..LoadRequest::default() };
-    load(store, &request, &watch).unwrap()
+    load(store, &How::new(Parsers::Threads), &request, &watch).unwrap()
 }
 
 /// All that a single worker says of an archive, told step by step to `each`.
 fn said(path: &Path, store: &Store, mut each: impl FnMut(&Commit<'_>, Output)) {
     let file = File::open(path).unwrap();
-    let (sha256, _) = crate::hash::sha256(&file, |_| true).unwrap().unwrap();
-    let reader = Reader::new(Archive::from_file(&file).unwrap(), &sha256);
-    let listing = reader.list().unwrap();
-    let plan = Plan::of(&listing);
+    let (sha256, bytes) = crate::hash::sha256(&file, |_| true).unwrap().unwrap();
+    let limits = Limits::default();
+    let until = Instant::now() + limits.of_archive(bytes);
+    let (mut child, _) = Child::start(&Parsers::Threads, limits.item).unwrap();
+    let opened = contents::open(&mut child, &file, sha256, until).unwrap();
+    let contents = contents::list(&mut child, opened, bytes, &limits, until).unwrap();
+    let archive = contents.opened.archive;
+    let plan = Plan::of(contents.items.clone());
     let version = *sha256.first_chunk().unwrap();
-    let load = plan.load_id(reader.id(), &version, "");
-    let tally = resume::tally("", &plan, &load, &HashMap::new(), &HashMap::new(), &listing);
+    let load = plan.load_id(&archive, &version, "");
+    let tally = resume::tally("", &plan, &load, &HashMap::new(), &HashMap::new(), &contents);
     let job = Job {
+        file,
+        bytes,
         sha256,
-        archive: *reader.id(),
+        archive,
         version,
         custodian: String::new(),
-        folders: listing.folders.iter().map(|folder| folder.path.clone()).collect(),
+        folders: contents.folders,
         done: vec![0; plan.ranges()],
         plan,
         next: AtomicUsize::new(0),
         stop: Arc::new(AtomicBool::new(false)),
+        parsers: Parsers::Threads,
+        limits,
+        until,
+        spare: Some(child).into(),
     };
     let (events, _told) = async_channel::unbounded();
     let watch = Watch::new(events, Arc::default());
@@ -69,8 +82,8 @@ fn said(path: &Path, store: &Store, mut each: impl FnMut(&Commit<'_>, Output)) {
     };
     let (to, from) = async_channel::unbounded();
     std::thread::scope(|scope| {
-        let (file, job) = (&file, &job);
-        scope.spawn(move || work(file, job, &to));
+        let job = &job;
+        scope.spawn(move || work(job, &to));
         while let Ok(output) = from.recv_blocking() {
             each(&commit, output);
         }

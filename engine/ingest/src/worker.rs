@@ -1,28 +1,36 @@
-//! One worker: takes ranges of an archive's items, reads them, and hands over what it read.
+//! One worker: takes ranges of an archive's items, has a parser of its own read them, and hands over what it says.
 //!
-//! What always holds: it owns its libpff handle; it says something of every item of a range that it took, unless it
-//! was stopped; what it says is bounded in memory, and it waits while nobody takes it.
+//! What always holds: something is said of every item of a range that was taken, unless the load was stopped. A
+//! parser that dies or hangs is replaced: what is left of the batch is then read item by item, so that it is known
+//! where the next one dies; that item is tried once more alone, and has failed if that one dies too.
+//! What a parser says is checked: rows are valid, an attachment has the hash it is stored under.
 
-use crate::output::{Chunk, Output, Parsed, Piece};
-use crate::parse::{Parser, Read, failure};
+use crate::child::{Child, Death, Parsers};
+use crate::contents::{self, folder};
+use crate::limits::Limits;
+use crate::output::{Chunk, ItemFailure, Output, Parsed, Piece};
 use crate::plan::Plan;
+use crate::reply::{self, Said, Streamed};
+use crate::wire::Request;
 use async_channel::Sender;
+use bytes::Bytes;
 use postlode_format::id::Id;
-use postlode_mail::pst::{Archive, ItemRef, PstError, Reader};
+use postlode_mail::pst::ItemRef;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-/// Bytes of rows after which a piece is handed over, before its batch ends.
-const PIECE_BYTES: usize = 4 << 20;
 /// Pieces that may wait for the committer.
 pub(crate) const WAITING: usize = 2;
-/// Items after which the archive is opened anew: libpff's memory grows while one is open.
-const ITEMS_PER_HANDLE: usize = 16_384;
+/// How often a parser may fail to take an archive that one has taken already.
+const OPENINGS: u32 = 5;
 
 /// What all workers of one archive share.
 pub(crate) struct Job {
+    pub(crate) file: File,
+    pub(crate) bytes: u64,
     pub(crate) sha256: [u8; 32],
     pub(crate) archive: Id,
     pub(crate) version: Id,
@@ -36,11 +44,17 @@ pub(crate) struct Job {
     pub(crate) next: AtomicUsize,
     /// Stop at the end of a batch.
     pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) parsers: Parsers,
+    pub(crate) limits: Limits,
+    /// When the archive's time is up.
+    pub(crate) until: Instant,
+    /// The parser that listed the archive.
+    pub(crate) spare: Mutex<Option<Child>>,
 }
 
 impl Job {
     pub(crate) fn folder(&self, item: &ItemRef) -> &str {
-        usize::try_from(item.folder).ok().and_then(|n| self.folders.get(n)).map_or("/", String::as_str)
+        folder(&self.folders, item.folder)
     }
 
     fn stopped(&self) -> bool {
@@ -48,123 +62,252 @@ impl Job {
     }
 }
 
-/// Nobody listens any more.
-pub(crate) struct Gone;
+/// Why a worker ended early.
+enum Ended {
+    /// Nobody listens any more, or the load was stopped.
+    Gone,
+    /// The archive can be read no more.
+    Broken(Death),
+}
+
+/// Why reading did not get to its end.
+enum Cut {
+    Ended(Ended),
+    Died(Death),
+}
+
+impl From<Ended> for Cut {
+    fn from(ended: Ended) -> Self {
+        Self::Ended(ended)
+    }
+}
+
+impl From<Death> for Cut {
+    fn from(death: Death) -> Self {
+        Self::Died(death)
+    }
+}
 
 /// Reads ranges until there are none, it is stopped, or nobody listens.
-pub(crate) fn work(file: &File, job: &Job, to: &Sender<Output>) {
-    let mut worker = Worker { file, job, to, piece: Piece::default(), bytes: 0 };
-    match worker.ranges() {
-        Ok(()) | Err(Ended::Gone) => {}
-        Err(Ended::Broken(error)) => {
-            let broken = Output::Broken { code: error.code().to_owned(), reason: error.to_string() };
-            // If nobody listens, nobody needs to know.
-            drop(to.send_blocking(broken));
+pub(crate) fn work(job: &Job, to: &Sender<Output>) {
+    let mut worker = Worker { job, to, child: None };
+    loop {
+        let range = job.next.fetch_add(1, Ordering::Relaxed);
+        if range >= job.plan.ranges() {
+            return;
+        }
+        match worker.range(range) {
+            Ok(()) => {}
+            Err(Ended::Gone) => return,
+            Err(Ended::Broken(death)) => {
+                let broken = Output::Broken { code: death.code.to_owned(), reason: death.reason };
+                // If nobody listens, nobody needs to know.
+                drop(to.send_blocking(broken));
+                return;
+            }
         }
     }
 }
 
-enum Ended {
-    Gone,
-    Broken(PstError),
-}
-
-impl From<Gone> for Ended {
-    fn from(_: Gone) -> Self {
-        Self::Gone
-    }
+/// Where a worker is in a range.
+struct Position {
+    range: usize,
+    batch: u32,
+    /// The next item, in the plan.
+    at: usize,
 }
 
 struct Worker<'j> {
-    file: &'j File,
     job: &'j Job,
     to: &'j Sender<Output>,
-    piece: Piece,
-    bytes: usize,
+    child: Option<Child>,
 }
 
 impl Worker<'_> {
-    fn ranges(&mut self) -> Result<(), Ended> {
-        let mut handle: Option<Reader> = None;
-        let mut read = 0usize;
-        loop {
-            let range = self.job.next.fetch_add(1, Ordering::Relaxed);
-            if range >= self.job.plan.ranges() {
-                return Ok(());
+    fn range(&mut self, range: usize) -> Result<(), Ended> {
+        let plan = &self.job.plan;
+        let batch = self.job.done.get(range).copied().unwrap_or(0);
+        let mut position = Position { range, batch, at: plan.batch(range, batch).start };
+        let end = plan.range(range).end;
+        // Up to here each item is read by itself; the item that is being tried alone.
+        let (mut careful, mut alone) = (position.at, None);
+        while position.at < end {
+            if self.job.stopped() && position.at == plan.batch(range, position.batch).start {
+                return Err(Ended::Gone);
             }
-            let done = self.job.done.get(range).copied().unwrap_or(0);
-            for batch in done..self.job.plan.batches(range) {
-                if self.job.stopped() {
-                    return Ok(());
+            let here = position.at;
+            let upto = if alone == Some(here) {
+                here.saturating_add(1)
+            } else if here < careful {
+                careful
+            } else {
+                end
+            };
+            match self.read(&mut position, upto, here < careful) {
+                Ok(()) => {}
+                Err(Cut::Ended(ended)) => return Err(ended),
+                Err(Cut::Died(death)) => {
+                    self.child = None;
+                    let at = position.at;
+                    let late = Instant::now() >= self.job.until;
+                    if late {
+                        let death = self.job.limits.archive_timeout(self.job.bytes, "reading the archive");
+                        self.give_up(&mut position, end, &death)?;
+                    } else if alone == Some(at) {
+                        self.give_up(&mut position, at.saturating_add(1), &death)?;
+                    } else if at < careful {
+                        alone = Some(at);
+                    } else {
+                        careful = plan.batch(range, position.batch).end;
+                    }
                 }
-                let items = self.job.plan.items().get(self.job.plan.batch(range, batch)).unwrap_or_default();
-                if read >= ITEMS_PER_HANDLE {
-                    (handle, read) = (None, 0);
-                }
-                read = read.saturating_add(items.len());
-                self.begin(range, batch);
-                for item in items {
-                    self.item(item, &mut handle)?;
-                }
-                self.end()?;
             }
-        }
-    }
-
-    fn begin(&mut self, range: usize, batch: u32) {
-        let range = u32::try_from(range).unwrap_or(u32::MAX);
-        self.piece = Piece { range, batch, ..Piece::default() };
-        self.bytes = 0;
-    }
-
-    fn item(&mut self, item: &ItemRef, handle: &mut Option<Reader>) -> Result<(), Ended> {
-        let job = self.job;
-        let reader = match handle {
-            Some(reader) => reader,
-            None => {
-                let archive = Archive::from_file(self.file).map_err(Ended::Broken)?;
-                handle.insert(Reader::new(archive, &job.sha256))
-            }
-        };
-        let parser = Parser { reader, job, to: self.to };
-        // A fault of our own costs the item it happens at, not the load.
-        let Read { parsed, blobs } = match catch_unwind(AssertUnwindSafe(|| parser.item(item))) {
-            Ok(read) => read?,
-            Err(_) => {
-                *handle = None;
-                let reason = "a fault of ours ended the reading of this item".to_owned();
-                let parsed = Parsed::Failed(failure(job, item, "crashed", "item", reason));
-                Read { parsed, blobs: Vec::new() }
-            }
-        };
-        let rows = match &parsed {
-            Parsed::Item { emails, .. } => {
-                emails.iter().map(|e| e.email.len().saturating_add(e.body.len())).sum()
-            }
-            Parsed::Failed(_) => 0,
-        };
-        let chunks: usize = blobs.iter().map(|chunk: &Chunk| chunk.bytes.len()).sum();
-        self.bytes = self.bytes.saturating_add(rows).saturating_add(chunks).saturating_add(512);
-        self.piece.blobs.extend(blobs);
-        if self.piece.items.is_empty() {
-            job.folder(item).clone_into(&mut self.piece.folder);
-        }
-        self.piece.items.push(parsed);
-        if self.bytes >= PIECE_BYTES {
-            self.hand_over()?;
         }
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), Gone> {
-        self.piece.ends = true;
-        self.hand_over()
+    /// A parser that has the archive open.
+    fn child(&mut self) -> Result<Child, Ended> {
+        if let Some(child) = self.child.take() {
+            return Ok(child);
+        }
+        if let Some(spare) = self.job.spare.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Ok(spare);
+        }
+        let mut last = None;
+        for _ in 0..OPENINGS {
+            let opened = Child::start(&self.job.parsers, self.job.limits.item).and_then(|(mut child, _)| {
+                let until = Instant::now().checked_add(self.job.limits.item).unwrap_or(self.job.until);
+                contents::open(&mut child, &self.job.file, self.job.sha256, until)
+                    .map(|opened| (child, opened))
+                    .map_err(|why| Death { code: "crashed", reason: why.reason })
+            });
+            match opened {
+                Ok((child, opened)) if opened.archive == self.job.archive => return Ok(child),
+                Ok(_) => {
+                    let reason = "the file changed while it was being read".to_owned();
+                    return Err(Ended::Broken(Death { code: "io", reason }));
+                }
+                Err(death) => last = Some(death),
+            }
+        }
+        let none = || Death { code: "crashed", reason: "no parser could open it".to_owned() };
+        Err(Ended::Broken(last.unwrap_or_else(none)))
     }
 
-    fn hand_over(&mut self) -> Result<(), Gone> {
-        let (range, batch) = (self.piece.range, self.piece.batch);
-        let piece = std::mem::replace(&mut self.piece, Piece { range, batch, ..Piece::default() });
-        self.bytes = 0;
-        self.to.send_blocking(Output::Piece(piece)).map_err(|_| Gone)
+    /// Has items read up to `upto`, and moves on with each that was.
+    fn read(&mut self, position: &mut Position, upto: usize, each: bool) -> Result<(), Cut> {
+        let job = self.job;
+        let mut child = self.child()?;
+        let items = job.plan.items().get(position.at..upto).unwrap_or_default();
+        let batch = job.plan.batch(position.range, position.batch);
+        let request = Request::Read {
+            items: items.iter().map(|item| item.nid).collect(),
+            first: count(batch.end.saturating_sub(position.at)),
+            batch: count(crate::plan::BATCH_ITEMS),
+            each,
+        };
+        child.ask(&request)?;
+        let mut streamed: Option<Streamed> = None;
+        while position.at < upto {
+            let limit = Instant::now().checked_add(job.limits.item).unwrap_or(job.until);
+            let frame = child.next(Some(limit.min(job.until))).map_err(|death| match death.code {
+                "timeout" => job.limits.item_timeout(),
+                _ => death,
+            })?;
+            match self.said(&mut child, &frame, position, upto, &mut streamed)? {
+                true => {}
+                // Stopped at the end of a batch: what the parser is at is not waited for.
+                false => return Err(Ended::Gone.into()),
+            }
+        }
+        self.child = Some(child);
+        Ok(())
     }
+
+    /// Takes one thing that a parser said. `false`: the load was stopped.
+    fn said(
+        &self,
+        child: &mut Child,
+        frame: &Bytes,
+        position: &mut Position,
+        upto: usize,
+        streamed: &mut Option<Streamed>,
+    ) -> Result<bool, Cut> {
+        let batch = self.job.plan.batch(position.range, position.batch);
+        let ahead = position.at..upto.min(batch.end);
+        let items = self.job.plan.items().get(ahead).unwrap_or_default();
+        match reply::take(self.job, frame, items, streamed) {
+            None => Err(child.misbehaved().into()),
+            Some(Said::Chunk(chunk)) => {
+                self.hand_over(Output::Chunk(chunk))?;
+                Ok(true)
+            }
+            Some(Said::Wanted { sha256, last }) => {
+                let (answer, answered) = async_channel::bounded(1);
+                self.hand_over(Output::Wanted { sha256, last, answer })?;
+                let wanted = answered.recv_blocking().map_err(|_| Ended::Gone)?;
+                *streamed = wanted.then(|| Streamed::new(sha256, last));
+                child.ask(&Request::Answer { wanted })?;
+                Ok(true)
+            }
+            Some(Said::Items { items, blobs }) => {
+                *streamed = None;
+                let ended = self.piece(position, items, blobs, batch)?;
+                Ok(!(ended && self.job.stopped()))
+            }
+        }
+    }
+
+    /// Names all items up to `upto` as failed.
+    fn give_up(&self, position: &mut Position, upto: usize, death: &Death) -> Result<(), Ended> {
+        while position.at < upto {
+            let batch = self.job.plan.batch(position.range, position.batch);
+            let items = self.job.plan.items().get(position.at..upto.min(batch.end)).unwrap_or_default();
+            let failed = |item: &ItemRef| {
+                Parsed::Failed(ItemFailure {
+                    folder: self.job.folder(item).to_owned(),
+                    node: u64::from(item.nid),
+                    code: death.code.to_owned(),
+                    stage: "item".to_owned(),
+                    reason: death.reason.clone(),
+                })
+            };
+            let items: Vec<Parsed> = items.iter().map(failed).collect();
+            if items.is_empty() {
+                return Ok(());
+            }
+            self.piece(position, items, Vec::new(), batch)?;
+        }
+        Ok(())
+    }
+
+    /// Hands over what became of items of one batch, and moves on. Says whether the batch has ended.
+    fn piece(
+        &self,
+        position: &mut Position,
+        items: Vec<Parsed>,
+        blobs: Vec<Chunk>,
+        batch: Range<usize>,
+    ) -> Result<bool, Ended> {
+        let first = self.job.plan.items().get(position.at);
+        let folder = first.map_or("/", |item| self.job.folder(item)).to_owned();
+        let at = position.at.saturating_add(items.len());
+        let ends = at >= batch.end;
+        let range = u32::try_from(position.range).unwrap_or(u32::MAX);
+        self.hand_over(Output::Piece(Piece { range, batch: position.batch, folder, blobs, items, ends }))?;
+        position.at = at;
+        if ends {
+            position.batch = position.batch.saturating_add(1);
+        }
+        Ok(ends)
+    }
+
+    fn hand_over(&self, output: Output) -> Result<(), Ended> {
+        self.to.send_blocking(output).map_err(|_| Ended::Gone)
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }

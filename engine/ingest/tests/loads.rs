@@ -6,7 +6,7 @@ mod common;
 use common::{check, load, store};
 use futures_lite::future::block_on;
 use postlode_format::row::{ArchivedArchiveVersion, ArchivedPlace, RowKind, access};
-use postlode_ingest::{LoadEvent, LoadRequest, Loader};
+use postlode_ingest::{LoadEvent, LoadRequest, Loader, Parsers};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -117,7 +117,7 @@ fn a_load_that_is_stopped_again_and_again_comes_to_its_end() {
     let path = dir.path().join("a.pst");
     let made = archive(&path, 1_500, 5);
     let store = store(&dir.path().join("data"));
-    let loader = Loader::new(store.clone());
+    let loader = Loader::new(store.clone(), Parsers::Threads);
     let mut stored = 0;
     let mut rounds = 0;
     loop {

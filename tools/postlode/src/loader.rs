@@ -1,11 +1,14 @@
 //! The load pipeline as the front end wants it.
 
 use async_channel::Sender;
-use postlode_ingest::{LoadEvent, LoadRequest, Loader, Stop};
+use postlode_ingest::{LoadEvent, LoadRequest, Loader, Parsers, Stop};
 use postlode_server::Loading;
 use postlode_store::Store;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
+
+/// The command by which this program becomes a parser. It is for the loader, and in no help text.
+pub const PARSER_COMMAND: &str = "parse-for-loader";
 
 /// Loads into the store that this process holds, and knows which loads are running.
 pub struct StoreLoader {
@@ -27,7 +30,10 @@ impl StoreLoader {
     pub fn new(store: Store) -> Arc<Self> {
         let running =
             Running { loads: Mutex::default(), count: watch::Sender::new(0), ended: Mutex::new(false) };
-        Arc::new(Self { loader: Loader::new(store), running: Arc::new(running) })
+        // Parsers are this program again: see `main`.
+        let parsers =
+            Parsers::Processes { program: "/proc/self/exe".into(), arguments: vec![PARSER_COMMAND.into()] };
+        Arc::new(Self { loader: Loader::new(store, parsers), running: Arc::new(running) })
     }
 
     /// Stops all loads at the end of the batches they are at, and begins no new one.

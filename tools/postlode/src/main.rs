@@ -25,6 +25,10 @@ use std::process::ExitCode;
 const FRONT_THREADS: usize = 2;
 
 fn main() -> ExitCode {
+    // Before anything else: a parser has no threads, no log and no settings.
+    if std::env::args_os().nth(1).is_some_and(|command| command == loader::PARSER_COMMAND) {
+        return ExitCode::from(postlode_ingest::parser_main());
+    }
     // clap itself exits with 2 on wrong usage, and with 0 for --help and --version.
     let arguments = Arguments::parse();
     let console = Console::new(arguments.common.json);

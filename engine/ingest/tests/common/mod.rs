@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 use futures_lite::future::block_on;
-use postlode_ingest::{LoadReport, LoadRequest, Loader};
+use postlode_ingest::{LoadReport, LoadRequest, Loader, Parsers};
 use postlode_runtime::CpuPool;
 use postlode_runtime::portable::PortableSpawner;
 use postlode_store::{Access, Store, StoreOptions};
@@ -19,7 +19,8 @@ pub fn store(root: &Path) -> Store {
 
 pub fn load(store: &Store, paths: &[PathBuf], custodian: &str) -> LoadReport {
     let request = LoadRequest { paths: paths.to_vec(), custodian: custodian.to_owned(), jobs: Some(2) };
-    let report = block_on(Loader::new(store.clone()).start(request).unwrap().finish()).unwrap();
+    let report =
+        block_on(Loader::new(store.clone(), Parsers::Threads).start(request).unwrap().finish()).unwrap();
     check(&report);
     report
 }

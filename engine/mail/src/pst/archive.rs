@@ -112,7 +112,7 @@ impl Archive {
         let file = Rc::new(file);
         let (mut handle, mut whole) = (open_view(View::of_archive(&file, &header)), None);
         if !matches!(handle.as_ref().map(|h| h.root_folder()), Some(Ok(Some(_)))) {
-            let opened = ffi::File::open(&name).map_err(|error| match error {
+            let opened = open_whole(&file, &header, &name).map_err(|error| match error {
                 PstError::Corrupt { error, .. } => damaged(error.cause.unwrap_or(error.message)),
                 other => other,
             })?;
@@ -200,9 +200,18 @@ impl Archive {
         if let Some(handle) = &*self.whole.borrow() {
             return Ok(Rc::clone(handle));
         }
-        let handle = Rc::new(ffi::File::open(&self.name)?);
+        let handle = Rc::new(open_whole(&self.file, &self.header, &self.name)?);
         self.whole.replace(Some(Rc::clone(&handle)));
         Ok(handle)
+    }
+}
+
+/// Opens the archive without a view. Where libbfio is there, libpff reads it through the descriptor that is open, so
+/// that no file need be opened; only else by its name.
+fn open_whole(file: &Rc<File>, header: &Header, name: &CString) -> Result<ffi::File, PstError> {
+    match ffi::File::open_view(View::of_everything(file, header)?)? {
+        Some(opened) => Ok(opened),
+        None => ffi::File::open(name),
     }
 }
 

@@ -86,6 +86,11 @@ impl Header {
         Ok(Self { layout, size: claimed, nodes: PageRef { bid, offset }, bytes: *bytes })
     }
 
+    /// The header's bytes.
+    pub(super) fn bytes(&self) -> &[u8; HEADER] {
+        &self.bytes
+    }
+
     /// The header's bytes with another root of the tree of nodes, in a file of another size.
     pub(super) fn with_nodes(&self, nodes: PageRef, size: u64) -> [u8; HEADER] {
         let mut bytes = self.bytes;

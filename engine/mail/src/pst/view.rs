@@ -89,6 +89,12 @@ impl View {
         Ok(Self::build(file, header, &nodes.shape, kept)?.map(|view| (view, nid..=last)))
     }
 
+    /// The archive as it is.
+    pub(super) fn of_everything(file: &Rc<File>, header: &Header) -> io::Result<Self> {
+        let end = file.metadata()?.len();
+        Ok(Self { file: Rc::clone(file), header: *header.bytes(), end, base: end, pages: Vec::new() })
+    }
+
     fn build(
         file: &Rc<File>,
         header: &Header,

@@ -1,0 +1,254 @@
+//! A parser as the loader sees it: started, asked, listened to for a limited time, and ended.
+//!
+//! What always holds: one that is dropped is dead; why one died is known by its end, not by what it said.
+
+use crate::parser;
+use crate::wire::{self, ArchivedReply, Request, Trouble, receive, send};
+use bytes::Bytes;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How parsers are started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parsers {
+    /// As processes of their own: this program with these arguments, which does nothing but call
+    /// [`crate::parser_main`]. What an archive does to one of them, it does to that process alone.
+    Processes {
+        /// The program.
+        program: PathBuf,
+        /// Its arguments.
+        arguments: Vec<OsString>,
+    },
+    /// As threads of this process, for archives that are trusted: nothing confines them, a crash of libpff is a crash
+    /// of this process, and one that hangs is left hanging.
+    Threads,
+}
+
+/// The last bytes of what a parser wrote to stderr that are looked at.
+const LAST_WORDS: u64 = 16 << 10;
+
+/// Why a parser is of no use any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Death {
+    /// Failure code: `timeout`, `memory` or `crashed`.
+    pub(crate) code: &'static str,
+    /// What happened, for people.
+    pub(crate) reason: String,
+}
+
+/// A running parser. Dropped, it is killed.
+#[derive(Debug)]
+pub(crate) struct Child {
+    stream: UnixStream,
+    process: Option<std::process::Child>,
+}
+
+impl Child {
+    /// Starts one, and waits until it is ready. Also tells what it could not give up of its powers.
+    pub(crate) fn start(parsers: &Parsers, patience: Duration) -> Result<(Self, Vec<String>), Death> {
+        let not_started = |error: &dyn std::fmt::Display| Death {
+            code: "crashed",
+            reason: format!("no parser can be started: {error}"),
+        };
+        let (stream, theirs) = UnixStream::pair().map_err(|error| not_started(&error))?;
+        let process = match parsers {
+            Parsers::Processes { program, arguments } => Some(
+                Command::new(program)
+                    .args(arguments)
+                    .env_clear()
+                    .current_dir("/")
+                    .stdin(Stdio::from(OwnedFd::from(theirs)))
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::piped())
+                    .spawn()
+                    .map_err(|error| not_started(&format!("{}: {error}", program.display())))?,
+            ),
+            Parsers::Threads => {
+                let serve = move || {
+                    // It ends when this side closes.
+                    drop(parser::serve(&theirs, Vec::new()));
+                };
+                std::thread::Builder::new()
+                    .name("parser".to_owned())
+                    .spawn(serve)
+                    .map_err(|error| not_started(&error))?;
+                None
+            }
+        };
+        let mut child = Self { stream, process };
+        let frame = child.next(Instant::now().checked_add(patience))?;
+        match wire::open::<ArchivedReply>(&frame) {
+            Ok(ArchivedReply::Ready { unconfined }) => {
+                let unconfined = unconfined.iter().map(|what| what.as_str().to_owned()).collect();
+                Ok((child, unconfined))
+            }
+            _ => Err(child.misbehaved()),
+        }
+    }
+
+    /// Process id, where it is a process.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(std::process::Child::id)
+    }
+
+    /// Asks it something.
+    pub(crate) fn ask(&mut self, request: &Request) -> Result<(), Death> {
+        match send(&self.stream, request) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.ended(&error)),
+        }
+    }
+
+    /// Gives it an archive and asks it to open it.
+    pub(crate) fn give(&mut self, file: &File, version: [u8; 32]) -> Result<(), Death> {
+        self.ask(&Request::Open { version })?;
+        match wire::send_descriptor(&self.stream, file) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.ended(&error)),
+        }
+    }
+
+    /// What it says next, which must begin before `until`.
+    pub(crate) fn next(&mut self, until: Option<Instant>) -> Result<Bytes, Death> {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        // Zero would mean for ever.
+        let left = left.map(|left| left.max(Duration::from_millis(1)));
+        if let Err(error) = self.stream.set_read_timeout(left) {
+            return Err(self.ended(&error));
+        }
+        match receive(&self.stream) {
+            Ok(Some(frame)) => Ok(frame),
+            Ok(None) => Err(self.ended(&io::ErrorKind::UnexpectedEof.into())),
+            Err(error) => Err(self.ended(&error)),
+        }
+    }
+
+    /// It said what no parser says; it ends here.
+    pub(crate) fn misbehaved(&mut self) -> Death {
+        drop(self.end());
+        Death { code: "crashed", reason: "the parser said what no parser says".to_owned() }
+    }
+
+    /// Why the socket failed.
+    fn ended(&mut self, error: &io::Error) -> Death {
+        if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
+            drop(self.end());
+            return Death { code: "timeout", reason: "the parser said nothing for too long".to_owned() };
+        }
+        if error.kind() == io::ErrorKind::InvalidData {
+            return self.misbehaved();
+        }
+        match self.end() {
+            Some((status, words)) => death(status, &words),
+            None => Death { code: "crashed", reason: "the parser ended".to_owned() },
+        }
+    }
+
+    /// Ends it. Tells how it ended where it had ended by itself, and the last it wrote.
+    fn end(&mut self) -> Option<(std::process::ExitStatus, String)> {
+        // A thread notices by the closed socket.
+        drop(self.stream.shutdown(Shutdown::Both));
+        let mut process = self.process.take()?;
+        // One that has just closed its socket is on its way out: its own end says more than our signal.
+        for _ in 0..50 {
+            if !matches!(process.try_wait(), Ok(None)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // It may have ended; then there is nobody to be killed.
+        drop(process.kill());
+        let status = process.wait().ok()?;
+        let mut words = Vec::new();
+        if let Some(stderr) = process.stderr.take() {
+            // What cannot be read is not needed.
+            drop(stderr.take(LAST_WORDS).read_to_end(&mut words));
+        }
+        Some((status, String::from_utf8_lossy(&words).into_owned()))
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        drop(self.stream.shutdown(Shutdown::Both));
+        if let Some(process) = &mut self.process {
+            // It may have ended; then there is nobody to be killed.
+            drop(process.kill());
+            drop(process.wait());
+        }
+    }
+}
+
+/// Why a parser died, from its end. What it wrote may hold words of the mail it read, so that none of it is passed on.
+fn death(status: std::process::ExitStatus, words: &str) -> Death {
+    const KILLED_FOR_TIME: i32 = libc::SIGXCPU;
+    if words.contains("memory allocation of") {
+        return Death { code: "memory", reason: "the parser needed more memory than it may have".to_owned() };
+    }
+    match (status.signal(), status.code()) {
+        (Some(KILLED_FOR_TIME), _) => {
+            Death { code: "timeout", reason: "the parser used up its processor time".to_owned() }
+        }
+        (Some(signal), _) => {
+            Death { code: "crashed", reason: format!("the parser was ended by signal {signal}") }
+        }
+        (None, code) => {
+            let code = code.unwrap_or(-1);
+            Death { code: "crashed", reason: format!("the parser ended with code {code}") }
+        }
+    }
+}
+
+/// The text of a trouble that crossed.
+pub(crate) fn trouble(crossed: &wire::ArchivedTrouble) -> Trouble {
+    /// The codes there are: what comes from a parser is not believed to be one of them.
+    const CODES: [&str; 8] =
+        ["refused", "corrupt", "encrypted", "timeout", "crashed", "memory", "unsupported", "io"];
+    let code = CODES.into_iter().find(|code| *code == crossed.code.as_str()).unwrap_or("corrupt");
+    let cut = |text: &str| text.chars().take(1000).collect();
+    Trouble { code: code.to_owned(), stage: cut(&crossed.stage), reason: cut(&crossed.reason) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(script: &str) -> Parsers {
+        Parsers::Processes { program: "/bin/sh".into(), arguments: vec!["-c".into(), script.into()] }
+    }
+
+    fn start(parsers: &Parsers) -> Death {
+        Child::start(parsers, Duration::from_millis(400)).map(|_| ()).unwrap_err()
+    }
+
+    #[test]
+    fn why_a_parser_died_is_known() {
+        assert_eq!(start(&script("kill -SEGV $$")).reason, "the parser was ended by signal 11");
+        assert_eq!(start(&script("exit 7")).reason, "the parser ended with code 7");
+        assert_eq!(
+            start(&script("echo memory allocation of 9 bytes failed >&2; kill -ABRT $$")).code,
+            "memory"
+        );
+        assert_eq!(start(&script("exec sleep 60")).code, "timeout");
+        assert_eq!(start(&script("printf 'much more than is' >&0; exec sleep 60")).code, "crashed");
+        let none = Parsers::Processes { program: "/no/such/program".into(), arguments: Vec::new() };
+        assert!(start(&none).reason.contains("/no/such/program"));
+    }
+
+    #[test]
+    fn one_that_is_dropped_is_dead() {
+        let (stream, _theirs) = UnixStream::pair().unwrap();
+        let process = Command::new("sleep").arg("60").stderr(Stdio::piped()).spawn().unwrap();
+        let pid = process.id();
+        drop(Child { stream, process: Some(process) });
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+    }
+}

@@ -1,0 +1,119 @@
+//! What is in an archive, asked of a parser: what it is, its folders, the node ids of its items.
+//!
+//! What always holds: what a parser says is checked before it is used: no item has a folder that is not there, and a
+//! list is no longer than an archive of the file's size can hold.
+
+use crate::child::{Child, Death, trouble};
+use crate::limits::Limits;
+use crate::wire::{self, ArchivedReply, Opened, Request, Trouble, Unlisted};
+use postlode_mail::pst::ItemRef;
+use std::fs::File;
+use std::time::Instant;
+
+/// Bytes of an archive that an item or a folder takes at the very least: an entry in a tree of nodes.
+const LEAST_BYTES: u64 = 16;
+
+/// The contents of an archive.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    pub(crate) opened: Opened,
+    /// Paths of folders.
+    pub(crate) folders: Vec<String>,
+    pub(crate) items: Vec<ItemRef>,
+    /// What could not be listed.
+    pub(crate) lost: Vec<Unlisted>,
+}
+
+impl Contents {
+    /// Items found: those that are listed and those whose row could not be read.
+    pub(crate) fn found(&self) -> u64 {
+        let rows = self.lost.iter().filter(|lost| lost.item).count();
+        (self.items.len() as u64).saturating_add(rows as u64)
+    }
+
+    /// The path of an item's folder.
+    pub(crate) fn path_of(&self, item: &ItemRef) -> &str {
+        folder(&self.folders, item.folder)
+    }
+}
+
+/// The path of a folder.
+pub(crate) fn folder(folders: &[String], number: u32) -> &str {
+    usize::try_from(number).ok().and_then(|n| folders.get(n)).map_or("/", String::as_str)
+}
+
+impl From<Death> for Trouble {
+    fn from(death: Death) -> Self {
+        Self { code: death.code.to_owned(), stage: "archive".to_owned(), reason: death.reason }
+    }
+}
+
+/// Has an archive opened. `Err` is why it is refused.
+pub(crate) fn open(
+    child: &mut Child,
+    file: &File,
+    version: [u8; 32],
+    until: Instant,
+) -> Result<Opened, Trouble> {
+    child.give(file, version)?;
+    let frame = child.next(Some(until))?;
+    match wire::open::<ArchivedReply>(&frame) {
+        Ok(ArchivedReply::Refused(why)) => Err(trouble(why)),
+        Ok(ArchivedReply::Opened(opened)) => Ok(Opened {
+            kind: opened.kind.chars().take(100).collect(),
+            archive: opened.archive,
+            claimed_size: opened.claimed_size.to_native(),
+            password: opened.password,
+            notes: opened.notes.iter().map(trouble).collect(),
+        }),
+        _ => Err(child.misbehaved().into()),
+    }
+}
+
+/// Has the archive that is open listed.
+pub(crate) fn list(
+    child: &mut Child,
+    opened: Opened,
+    bytes: u64,
+    limits: &Limits,
+    until: Instant,
+) -> Result<Contents, Trouble> {
+    let mut contents = Contents { opened, ..Contents::default() };
+    child.ask(&Request::List)?;
+    loop {
+        let frame = child.next(Some(until)).map_err(|death| match death.code {
+            "timeout" => Trouble::from(limits.archive_timeout(bytes, "naming its items")),
+            _ => Trouble::from(death),
+        })?;
+        let sane = match wire::open::<ArchivedReply>(&frame) {
+            Ok(ArchivedReply::Listed) => return Ok(contents),
+            Ok(ArchivedReply::Refused(why)) => return Err(trouble(why)),
+            Ok(ArchivedReply::Folders(folders)) => {
+                contents.folders.extend(folders.iter().map(|path| path.as_str().to_owned()));
+                true
+            }
+            Ok(ArchivedReply::Items(items)) => {
+                let item = |nid: u32, folder: u32| ItemRef { nid, folder };
+                contents.items.extend(items.iter().map(|i| item(i.0.to_native(), i.1.to_native())));
+                let folders = contents.folders.len() as u64;
+                items.iter().all(|item| u64::from(item.1.to_native()) < folders)
+            }
+            Ok(ArchivedReply::Lost(lost)) => {
+                contents.lost.extend(lost.iter().map(|lost| Unlisted {
+                    folder: lost.folder.to_native(),
+                    node: lost.node.to_native(),
+                    item: lost.item,
+                    trouble: trouble(&lost.trouble),
+                }));
+                true
+            }
+            _ => false,
+        };
+        let all = [contents.folders.len(), contents.items.len(), contents.lost.len()];
+        let all = all.iter().fold(0u64, |sum, more| sum.saturating_add(*more as u64));
+        // Rows of damaged tables may be many; they are bounded by the file all the same.
+        if !sane || all > bytes.checked_div(LEAST_BYTES).unwrap_or(0).saturating_add(1024) {
+            return Err(child.misbehaved().into());
+        }
+    }
+}

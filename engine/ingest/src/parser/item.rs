@@ -1,0 +1,148 @@
+//! One item of an archive: its family read and serialised, its small attachments beside it, its large ones streamed
+//! to the loader before it, where the store needs them.
+
+use super::{trouble, unexpected};
+use crate::wire::{self, ArchivedRequest, Item, Reply, Trouble, WholeBlob, WireMember, receive, send};
+use postlode_format::FormatError;
+use postlode_format::limits::BLOB_CHUNK;
+use postlode_format::row::to_bytes;
+use postlode_mail::pst::{AttachmentReader, Blob, BlobContent, Member, PstError, Reader};
+use sha2::{Digest, Sha256};
+use std::io;
+use std::os::unix::net::UnixStream;
+
+/// An item and the small attachments of its family.
+pub(super) struct Read {
+    pub(super) item: Item,
+    pub(super) blobs: Vec<WholeBlob>,
+}
+
+impl Read {
+    pub(super) fn failed(trouble: Trouble) -> Self {
+        Self { item: Item::Failed(trouble), blobs: Vec::new() }
+    }
+}
+
+/// Why an item was not read.
+enum Stop {
+    /// The loader is gone.
+    Gone(io::Error),
+    Failed(Trouble),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Gone(error)
+    }
+}
+
+/// Reads an item. An error is the loader's end.
+pub(super) fn read(reader: &Reader, nid: u32, stream: &UnixStream) -> io::Result<Read> {
+    match family(reader, nid, stream) {
+        Ok(read) => Ok(read),
+        Err(Stop::Gone(error)) => Err(error),
+        Err(Stop::Failed(trouble)) => Ok(Read::failed(trouble)),
+    }
+}
+
+fn family(reader: &Reader, nid: u32, stream: &UnixStream) -> Result<Read, Stop> {
+    let family = reader.read(nid).map_err(|error| Stop::Failed(trouble("item", &error)))?;
+    let attachments = family.members.first().map_or(0, |member| member.email.attachments.len() as u64);
+    let partial = family.members.iter().any(|member| !member.email.partial.is_empty());
+    let mut blobs = Vec::new();
+    for Blob { sha256, size, content } in family.blobs {
+        match content {
+            BlobContent::Whole(bytes) => blobs.push(WholeBlob { sha256, bytes }),
+            BlobContent::Stream(path) => {
+                Streaming { reader, nid, stream }.attachment(sha256, size, &path)?;
+            }
+        }
+    }
+    let mut members = Vec::with_capacity(family.members.len());
+    // Members come depth first, each before what it holds; rows the other way round.
+    for member in family.members.into_iter().rev() {
+        members.push(rows(&member).map_err(|error| {
+            let code = if matches!(error, FormatError::TooLarge { .. }) { "memory" } else { "unsupported" };
+            failed(code, "row", error.to_string())
+        })?);
+    }
+    Ok(Read { item: Item::Read { members, partial, attachments }, blobs })
+}
+
+fn rows(member: &Member) -> Result<WireMember, FormatError> {
+    let Member { node, email, body } = member;
+    Ok(WireMember { node: *node, email: to_bytes(email)?.into(), body: to_bytes(body)?.into() })
+}
+
+fn failed(code: &str, stage: &str, reason: String) -> Stop {
+    Stop::Failed(Trouble { code: code.to_owned(), stage: stage.to_owned(), reason })
+}
+
+/// Why streaming an attachment ended.
+enum Chunked {
+    Gone(io::Error),
+    Failed(PstError),
+}
+
+struct Streaming<'r> {
+    reader: &'r Reader,
+    nid: u32,
+    stream: &'r UnixStream,
+}
+
+impl Streaming<'_> {
+    /// Streams a large attachment, if the store needs it.
+    fn attachment(&self, sha256: [u8; 32], size: u64, path: &[u32]) -> Result<(), Stop> {
+        let failed = |code: &str, reason: String| failed(code, "attachment", reason);
+        let last = size.saturating_sub(1) / BLOB_CHUNK as u64;
+        let last = u32::try_from(last).map_err(|_| failed("memory", format!("it has {size} bytes")))?;
+        send(self.stream, &Reply::Wanted { sha256, last })?;
+        let frame = receive(self.stream)?.ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?;
+        match wire::open::<ArchivedRequest>(&frame)? {
+            ArchivedRequest::Answer { wanted: true } => {}
+            ArchivedRequest::Answer { wanted: false } => return Ok(()),
+            _ => return Err(unexpected().into()),
+        }
+        let sent = self.reader.attachment(self.nid, path, |from| self.chunks(from, sha256, last));
+        match sent.map_err(|error| failed(error.code(), error.to_string()))? {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(failed("io", "its bytes changed between two readings".to_owned())),
+            Err(Chunked::Gone(error)) => Err(Stop::Gone(error)),
+            Err(Chunked::Failed(error)) => Err(failed(error.code(), error.to_string())),
+        }
+    }
+
+    /// Sends chunk after chunk; the last one only if all of them together are what they should be: it is the last
+    /// chunk by which an attachment is known to be there.
+    fn chunks(&self, from: &mut AttachmentReader<'_>, sha256: [u8; 32], last: u32) -> Result<bool, Chunked> {
+        let mut hasher = Sha256::new();
+        for number in 0..=last {
+            let bytes = chunk(from).map_err(Chunked::Failed)?;
+            hasher.update(&bytes);
+            if number == last {
+                let more = from.next(&mut [0]).map_err(Chunked::Failed)?;
+                if more > 0 || <[u8; 32]>::from(hasher.clone().finalize()) != sha256 {
+                    return Ok(false);
+                }
+            } else if bytes.len() < BLOB_CHUNK {
+                return Ok(false);
+            }
+            send(self.stream, &Reply::Chunk { bytes }).map_err(Chunked::Gone)?;
+        }
+        Ok(true)
+    }
+}
+
+/// The next chunk: whole, but for the last one.
+fn chunk(from: &mut AttachmentReader<'_>) -> Result<Vec<u8>, PstError> {
+    let mut bytes = vec![0; BLOB_CHUNK];
+    let mut filled = 0usize;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match from.next(rest)? {
+            0 => break,
+            count => filled = filled.saturating_add(count),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}

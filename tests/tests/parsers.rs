@@ -1,5 +1,11 @@
 //! Parsers are processes of their own: confined, replaced when they die, and never the end of a load.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by a panic"
+)]
 
 use postlode_tests::{Scene, number};
 use rustix::process::{Pid, Signal, kill_process};
@@ -21,19 +27,22 @@ fn parsers(of: u32) -> Vec<i32> {
 #[test]
 fn parsers_killed_again_and_again_lose_nothing_in_silence() {
     let scene = Scene::new();
-    let (archive, made) = scene.archive("a.pst", 12_000, 51);
+    let (archive, made) = scene.archive("a.pst", 20_000, 51);
     let mut load = scene.start(&["load", "--json", "--jobs", "3", archive.to_str().unwrap()]);
     let mut killed = 0;
     let begun = Instant::now();
     while killed < 50 && !load.has_ended() && begun.elapsed() < Duration::from_secs(100) {
         let running = parsers(load.pid());
-        if let Some(pid) = running.get(killed % running.len().max(1)) {
+        // Killed three times in a row while it lists, an archive is refused: then there would be nothing to see.
+        let listing = killed >= 2 && running.len() == 1 && killed < 5;
+        if let Some(pid) = running.get(killed % running.len().max(1)).filter(|_| !listing) {
             // It may have ended meanwhile.
             killed += usize::from(kill_process(Pid::from_raw(*pid).unwrap(), Signal::KILL).is_ok());
         }
         std::thread::sleep(Duration::from_millis(7 + (killed as u64 * 13) % 23));
     }
     let ended = load.wait();
+    println!("{killed} parsers were killed");
     assert!(killed >= 10, "only {killed} parsers were killed before the end");
     let report = ended.json();
     let [found, stored, duplicate, failed] =

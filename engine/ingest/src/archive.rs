@@ -26,6 +26,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+/// How often an archive is tried whose parser dies before it has named the items.
+const LISTINGS: u32 = 3;
+
 /// What is the same for all archives of a load.
 pub(crate) struct Loading<'l> {
     pub(crate) store: &'l Store,
@@ -103,9 +106,20 @@ impl Loading<'_> {
         let limits = &self.how.limits;
         let until =
             Instant::now().checked_add(limits.of_archive(metadata.len())).unwrap_or_else(Instant::now);
-        let mut child = self.child()?;
-        let opened = contents::open(&mut child, &file, sha256, until)?;
-        let contents = contents::list(&mut child, opened, bytes, limits, until)?;
+        let mut tries = LISTINGS;
+        let (child, contents) = loop {
+            tries = tries.saturating_sub(1);
+            let listed = self.child().and_then(|mut child| {
+                let opened = contents::open(&mut child, &file, sha256, until)?;
+                let contents = contents::list(&mut child, opened, bytes, limits, until)?;
+                Ok((child, contents))
+            });
+            match listed {
+                // A parser may have died of something else than this archive.
+                Err(why) if why.code == "crashed" && tries > 0 => {}
+                other => break other?,
+            }
+        };
         report.folders = contents.folders.len() as u64;
         contents.opened.kind.clone_into(&mut report.kind);
         let version = sha256.first_chunk::<16>().copied().unwrap_or_default();

@@ -1,6 +1,6 @@
 # What there is to do with Postlode. Each target installs the system packages it needs, or says which are missing.
 
-.PHONY: all build demo test deny help
+.PHONY: all build demo test mutations bench deny help
 
 all: build
 
@@ -8,6 +8,8 @@ help:
 	@echo "make demo   make an archive, load it, serve it, ask three questions (ARCHIVE=path takes yours)"
 	@echo "make test   formatting, lints, all tests"
 	@echo "make build  the programs, in target/release"
+	@echo "make mutations   2,000 damaged archives through the loader (MUTATIONS=n)"
+	@echo "make bench  how fast it loads, commits and reads"
 	@echo "make deny   licences and advisories of dependencies, where cargo-deny is installed"
 
 build:
@@ -21,6 +23,17 @@ demo:
 test:
 	@scripts/setup.sh test
 	@scripts/test.sh
+
+mutations:
+	@scripts/setup.sh test
+	cargo build --locked -p postlode
+	MUTATIONS=$${MUTATIONS:-2000} cargo test --locked -p postlode-tests --test mutations -- --nocapture
+
+bench:
+	@scripts/setup.sh build
+	cargo build --locked --release -p postlode-benches
+	target/release/load
+	target/release/commit
 
 deny:
 	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }

@@ -10,6 +10,8 @@
     reason = "a test fails by a panic, and says what it could not do"
 )]
 
+pub mod mutate;
+
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -132,12 +134,21 @@ impl Scene {
     /// Where it does not end, or ends by a panic.
     #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Ended {
+        self.run_for(arguments, PATIENCE.as_secs())
+    }
+
+    /// Runs a command that may take so many seconds.
+    ///
+    /// # Panics
+    /// Where it does not end, or ends by a panic.
+    #[must_use]
+    pub fn run_for(&self, arguments: &[&str], seconds: u64) -> Ended {
         let mut command = self.command(arguments);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let pid = child.id();
         let (done, ended) = std::sync::mpsc::channel();
         std::thread::spawn(move || done.send(child.wait_with_output().unwrap()));
-        match ended.recv_timeout(PATIENCE) {
+        match ended.recv_timeout(Duration::from_secs(seconds)) {
             Ok(output) => Ended::new(arguments, &output),
             Err(_) => {
                 signal(pid, Signal::KILL);

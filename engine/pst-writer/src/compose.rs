@@ -13,6 +13,7 @@ use crate::message::{
     Address, Attachment, Importance, Message, Payload, Recipient, RecipientKind, prefix_len,
 };
 use crate::ndb::Ndb;
+use crate::rtf::compress_rtf;
 use crate::schema;
 use crate::subnodes::Subnodes;
 use crate::table::Table;
@@ -60,7 +61,7 @@ pub(crate) fn write_message<W: Write + Seek>(
     }
     properties.set(0x0E08, Value::I32(i32::try_from(size).unwrap_or(i32::MAX)));
     let data = context::write(ndb, &properties, None, &mut subnodes)?;
-    for body in [0x1000, 0x1013, 0x007D] {
+    for body in [0x1000, 0x1009, 0x1013, 0x007D] {
         properties.remove(body);
     }
     Ok(Composed { data, subnodes: subnodes.finish(ndb)?, properties, size })
@@ -122,6 +123,11 @@ fn message_properties(
     }
     if let Some(html) = message.body_html {
         out.set(0x1013, Value::Binary(html));
+    }
+    if let Some(rtf) = message.body_rtf {
+        out.set(0x1009, Value::Binary(compress_rtf(&rtf)));
+        // Nobody changed the plain body alone, so the RTF says the same.
+        out.set(0x0E1F, Value::Bool(true));
     }
     // What HTML is written in, and what readers that turn text into bytes should choose.
     out.set(0x3FDE, Value::I32(CODE_PAGE_UTF8));

@@ -133,6 +133,8 @@ pub struct Message {
     pub body_text: Option<String>,
     /// The body as HTML, in UTF-8 unless `properties` name another code page.
     pub body_html: Option<Vec<u8>>,
+    /// The body as RTF, which may carry HTML ([MS-OXRTFEX]). It is written compressed.
+    pub body_rtf: Option<Vec<u8>>,
     /// What is attached, in order.
     pub attachments: Vec<Attachment>,
     /// Further properties; they replace those made from the fields above.
@@ -160,6 +162,7 @@ impl Default for Message {
             from_me: false,
             body_text: None,
             body_html: None,
+            body_rtf: None,
             attachments: Vec::new(),
             properties: Properties::new(),
         }

@@ -13,6 +13,7 @@ mod mail;
 mod output;
 mod people;
 mod random;
+mod rtf;
 mod scenery;
 mod templates;
 mod threads;

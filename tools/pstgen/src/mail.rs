@@ -8,9 +8,11 @@ use crate::civil::Civil;
 use crate::content;
 use crate::people::{Cast, Language, Person};
 use crate::random::Random;
+use crate::rtf;
 use crate::scenery::PROJECTS;
 use crate::templates::{Gaps, TOPICS, fill, manners};
 use crate::threads::Thread;
+use crate::truth::Item;
 use crate::wire;
 
 /// How much of the mail that is answered is quoted, in characters.
@@ -77,7 +79,7 @@ pub(crate) fn new_thread(cast: &Cast, unix: i64, random: &mut Random) -> Thread 
 }
 
 /// Writes the next mail of `thread`.
-pub(crate) fn write(scene: &Scene<'_>, thread: &mut Thread, random: &mut Random) -> (Message, Turn) {
+pub(crate) fn write(scene: &Scene<'_>, thread: &mut Thread, random: &mut Random) -> (Item, Turn) {
     let cast = scene.cast;
     let is_answer = thread.mails > 0;
     let author = if is_answer {
@@ -124,12 +126,21 @@ pub(crate) fn write(scene: &Scene<'_>, thread: &mut Thread, random: &mut Random)
     if !from_owner {
         message.headers = Some(wire::headers(&message, sent, scene.unix, random.pick(&MAILERS)));
     }
+    let plain = format!("{text}\r\n\r\n{signature}\r\n{quoted}");
+    let html = to_html(&text, &signature, &quoted);
     let form = random.below(100);
-    if form < 85 {
-        message.body_text = Some(format!("{text}\r\n\r\n{signature}\r\n{quoted}"));
+    message.body_rtf = match form {
+        44..=49 => Some(rtf::of_text(&plain)),
+        82..=84 | 94..=97 => Some(rtf::around_html(&html)),
+        _ => None,
+    };
+    let rtf_text = message.body_rtf.is_some().then(|| plain.clone());
+    // HTML alone from 85 to 93 and from 98 up, RTF alone from 47 to 49 and from 94 to 97.
+    if matches!(form, 50..=81 | 85..=93 | 98..) {
+        message.body_html = Some(html.into_bytes());
     }
-    if form >= 50 {
-        message.body_html = Some(to_html(&text, &signature, &quoted).into_bytes());
+    if matches!(form, 0..=46 | 50..=84) {
+        message.body_text = Some(plain);
     }
     if is_answer {
         extend_conversation(&mut thread.conversation, scene.unix, random);
@@ -142,7 +153,7 @@ pub(crate) fn write(scene: &Scene<'_>, thread: &mut Thread, random: &mut Random)
     if random.chance(scene.attachments) {
         message.attachments = attachments(scene, &gaps, 0, random);
     }
-    (message, Turn { author, message_id, unix: scene.unix, text, quoted })
+    (Item { message, rtf_text }, Turn { author, message_id, unix: scene.unix, text, quoted })
 }
 
 /// Whom `author` writes to: the one who is answered first, then the others; now and then someone in secret.

@@ -130,9 +130,9 @@ pub(crate) fn fill(archive: &mut Archive, options: &Options) -> Result<(), Error
         };
         let thread = &mut open[index];
         let scene = mail::Scene { cast: &cast, unix, number, keywords, attachments: options.attachments };
-        let (message, turn) = mail::write(&scene, thread, &mut random);
+        let (item, turn) = mail::write(&scene, thread, &mut random);
         let place = places.of(thread, turn.author == cast.owner, unix, &mut random);
-        archive.add(options, place, message)?;
+        archive.add(options, place, item)?;
         thread.advance(turn);
         if thread.mails >= LONGEST_THREAD || random.chance(0.08) {
             open.swap_remove(index);

@@ -20,6 +20,20 @@ pub(crate) struct Place {
     pub(crate) path: String,
 }
 
+/// A message, and what it says where it does not say that itself.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) message: Message,
+    /// The text of its RTF body.
+    pub(crate) rtf_text: Option<String>,
+}
+
+impl From<Message> for Item {
+    fn from(message: Message) -> Self {
+        Self { message, rtf_text: None }
+    }
+}
+
 /// One item. Its node id goes in front when it is known.
 #[derive(Debug, Serialize)]
 struct Record<'a> {
@@ -38,11 +52,16 @@ struct Record<'a> {
     in_reply_to: Option<&'a str>,
     references: Option<&'a str>,
     message_class: &'a str,
-    /// Characters (Unicode scalar values) of the plain body.
+    /// Bytes of the plain body in UTF-8.
     text_len: usize,
     /// Bytes of the HTML body.
     html_len: usize,
     rtf: bool,
+    /// Bytes of the RTF body, decompressed.
+    rtf_len: usize,
+    rtf_sha256: Option<String>,
+    /// What a reader of the RTF body reads.
+    rtf_text: Option<&'a str>,
     importance: &'static str,
     to: Vec<&'a str>,
     cc: Vec<&'a str>,
@@ -83,9 +102,12 @@ impl<'a> Record<'a> {
             in_reply_to: message.in_reply_to.as_deref(),
             references: message.references.as_deref(),
             message_class: &message.class,
-            text_len: message.body_text.as_ref().map_or(0, |text| text.chars().count()),
+            text_len: message.body_text.as_ref().map_or(0, String::len),
             html_len: message.body_html.as_ref().map_or(0, Vec::len),
-            rtf: false,
+            rtf: message.body_rtf.is_some(),
+            rtf_len: message.body_rtf.as_ref().map_or(0, Vec::len),
+            rtf_sha256: message.body_rtf.as_ref().map(|rtf| hex(&Sha256::digest(rtf))),
+            rtf_text: None,
             importance: match message.importance {
                 Importance::Low => "low",
                 Importance::Normal => "normal",
@@ -170,8 +192,14 @@ impl Archive {
         }
     }
 
-    /// Writes `message` into the archive and the truth.
-    pub(crate) fn add(&mut self, options: &Options, place: &Place, message: Message) -> Result<(), Error> {
+    /// Writes `item` into the archive and the truth.
+    pub(crate) fn add(
+        &mut self,
+        options: &Options,
+        place: &Place,
+        item: impl Into<Item>,
+    ) -> Result<(), Error> {
+        let Item { message, rtf_text } = item.into();
         self.summary.items += 1;
         self.summary.attachments += message.attachments.len() as u64;
         let write = |pst: &mut postlode_pst_writer::PstWriter<File>, message| {
@@ -182,7 +210,9 @@ impl Archive {
             return Ok(());
         };
         // The writer takes the message, so its line is made first and the node id put before it afterwards.
-        let line = serde_json::to_string(&Record { folder: Some(&place.path), ..Record::new(&message) })
+        let record =
+            Record { folder: Some(&place.path), rtf_text: rtf_text.as_deref(), ..Record::new(&message) };
+        let line = serde_json::to_string(&record)
             .map_err(|error| Error::Write { path: truth.path.clone(), source: error.into() })?;
         let written = write(&mut self.pst, message)?;
         truth.add(written.nid, &line)

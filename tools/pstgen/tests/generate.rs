@@ -91,7 +91,7 @@ fn given_mail_goes_into_the_folder_of_its_list() {
         let [one, two] = &made.truth[..] else { panic!("{:?}", made.truth) };
         assert_eq!(one["folder"], "/Top of Outlook data file/r-devel");
         assert_eq!(one["delivered"], "2014-08-01 04:47:13");
-        assert_eq!((&one["text_len"], &one["html_len"]), (&7.into(), &0.into()));
+        assert_eq!((&one["text_len"], &one["html_len"]), (&11.into(), &0.into()));
         assert_eq!(one["to"].as_array().unwrap().len(), 2);
         assert_eq!(two["folder"], "/Top of Outlook data file/r/help");
         assert_eq!((&two["in_reply_to"], &two["references"]), (&"<1@x>".into(), &"<0@x> <1@x>".into()));

@@ -18,6 +18,7 @@ const PROPERTY_FILES: [&str; 5] =
 struct Seen {
     files: usize,
     messages: usize,
+    rtf: usize,
 }
 
 #[test]
@@ -51,7 +52,7 @@ fn everything_in_the_truth_is_in_the_archive() {
         assert_eq!(items, *count, "items of {folder}");
     }
     assert!(in_folder.len() > 20, "{in_folder:?}");
-    assert!(seen.files > 500 && seen.messages > 10, "{seen:?}");
+    assert!(seen.files > 500 && seen.messages > 10 && seen.rtf > 80, "{seen:?}");
 }
 
 /// Compares an exported item with its truth, and what is attached to it.
@@ -75,8 +76,14 @@ fn check(item: &Value, path: &Path, seen: &mut Seen) {
         assert_eq!(delivered.split(' ').nth(3).unwrap()[..8], text("delivered")[11..], "{delivered}");
         let len = |name: &str| files.get(name).map(|path| std::fs::read(path).unwrap());
         let plain = len("Message.txt").map(|bytes| String::from_utf8(bytes).unwrap());
-        assert_eq!(plain.map_or(0, |text| text.chars().count()), item["text_len"], "{path:?}");
+        // An old libpff turns characters beyond U+FFFF into others, but none into one of another length.
+        assert_eq!(plain.map_or(0, |text| text.len()), item["text_len"], "{path:?}");
         assert_eq!(len("Message.html").map_or(0, |bytes| bytes.len()), item["html_len"], "{path:?}");
+        // The program puts a zero behind RTF.
+        let rtf = len("Message.rtf").map(|bytes| bytes.strip_suffix(&[0]).unwrap().to_vec());
+        assert_eq!(rtf.as_ref().map_or(0, Vec::len), item["rtf_len"], "{path:?}");
+        assert_eq!(rtf.map(|bytes| sha256(&bytes)).as_deref(), item["rtf_sha256"].as_str(), "{path:?}");
+        seen.rtf += usize::from(item["rtf"] == true);
         let recipients = files.get("Recipients.txt").map(|path| std::fs::read_to_string(path).unwrap());
         let shown: Vec<&str> = recipients
             .as_deref()

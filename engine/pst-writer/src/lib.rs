@@ -32,6 +32,7 @@
 //! # Ok::<(), postlode_pst_writer::Error>(())
 //! ```
 
+mod address;
 mod bth;
 mod bytes;
 mod compose;
@@ -55,9 +56,10 @@ mod table;
 mod value;
 mod writer;
 
+pub use address::Address;
 pub use error::Error;
 pub use ids::FolderId;
-pub use message::{Address, Attachment, Importance, Message, Payload, Recipient, RecipientKind};
+pub use message::{Attachment, Importance, Message, Payload, Recipient, RecipientKind};
 pub use names::{NameKey, PS_PUBLIC_STRINGS, PSETID_ADDRESS, PSETID_APPOINTMENT, PSETID_COMMON, PSETID_TASK};
 pub use ndb::Encoding;
 pub use rtf::compress_rtf;

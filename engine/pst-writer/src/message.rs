@@ -2,23 +2,8 @@
 
 use std::io::Read;
 
+use crate::address::Address;
 use crate::value::{FileTime, Properties};
-
-/// A person or list: the name shown and the Internet address.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Address {
-    /// The display name.
-    pub name: String,
-    /// The SMTP address.
-    pub address: String,
-}
-
-impl Address {
-    /// `name` at `address`.
-    pub fn new(name: impl Into<String>, address: impl Into<String>) -> Self {
-        Self { name: name.into(), address: address.into() }
-    }
-}
 
 /// How a recipient is addressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +90,8 @@ pub struct Message {
     pub sender: Option<Address>,
     /// On whose behalf, when that is not the sender.
     pub representing: Option<Address>,
+    /// Whom answers go to, when that is not the sender.
+    pub reply_to: Vec<Address>,
     /// Whom it is for, in order.
     pub recipients: Vec<Recipient>,
     /// When it was sent.
@@ -148,6 +135,7 @@ impl Default for Message {
             subject: String::new(),
             sender: None,
             representing: None,
+            reply_to: Vec::new(),
             recipients: Vec::new(),
             submitted: None,
             delivered: None,

@@ -10,6 +10,7 @@ mod error;
 mod from;
 mod items;
 mod mail;
+mod notices;
 mod output;
 mod people;
 mod random;

@@ -1,7 +1,7 @@
 //! One mail: its people, subject, text, quotes, both forms of its body, and its attachments.
 
 use postlode_pst_writer::{
-    Attachment, FileTime, Importance, Message, Payload, Properties, Recipient, RecipientKind, Value,
+    Address, Attachment, FileTime, Importance, Message, Payload, Properties, Recipient, RecipientKind, Value,
 };
 
 use crate::civil::Civil;
@@ -17,6 +17,8 @@ use crate::wire;
 
 /// How much of the mail that is answered is quoted, in characters.
 const QUOTE_CHARS: usize = 900;
+/// How deep messages are embedded in messages.
+const DEEPEST: usize = 3;
 const EMOJI: [&str; 8] = ["🎉", "👍", "🙏", "😅", "🚢", "☕", "📎", "🤷‍♀️"];
 const MAILERS: [&str; 3] = ["mail.gateway.example", "out2.relay.example", "smtp.carrier.example"];
 
@@ -101,13 +103,21 @@ pub(crate) fn write(scene: &Scene<'_>, thread: &mut Thread, random: &mut Random)
     };
     let message_id = format!("<{:016x}.{}@{}>", random.next(), scene.number, writer.domain);
     let from_owner = author == cast.owner;
+    let internal = writer.domain == cast.people[cast.owner].domain && random.chance(0.5);
+    let address = |person: &Person| if internal { person.exchange_address() } else { person.address() };
+    let reply_to = if random.chance(0.03) {
+        vec![Address::new(format!("{} (project)", gaps.project), format!("projects@{}", writer.domain))]
+    } else {
+        Vec::new()
+    };
     let sent = scene.unix - random.below(90) as i64;
     let mut message = Message {
         subject: subject(thread, writer, is_answer, random),
-        sender: Some(writer.address()),
+        sender: Some(address(writer)),
+        reply_to,
         recipients: recipients
             .iter()
-            .map(|(person, kind)| Recipient { kind: *kind, address: cast.people[*person].address() })
+            .map(|(person, kind)| Recipient { kind: *kind, address: address(&cast.people[*person]) })
             .collect(),
         submitted: Some(FileTime::from_unix(sent)),
         delivered: Some(FileTime::from_unix(scene.unix)),
@@ -312,7 +322,7 @@ fn attachments(scene: &Scene<'_>, gaps: &Gaps<'_>, depth: usize, random: &mut Ra
     };
     (0..count)
         .map(|_| {
-            if depth < 3 && random.chance(0.06) {
+            if depth < DEEPEST && random.chance(if depth == 0 { 0.06 } else { 0.3 }) {
                 embedded(scene, gaps, depth + 1, random)
             } else {
                 content::file(gaps, random)
@@ -342,6 +352,9 @@ fn embedded(scene: &Scene<'_>, gaps: &Gaps<'_>, depth: usize, random: &mut Rando
         ..Message::default()
     };
     message.headers = Some(wire::headers(&message, unix, unix, random.pick(&MAILERS)));
+    if random.chance(0.3) {
+        message.body_html = Some(to_html(&text, &signature, "").into_bytes());
+    }
     if random.chance(0.4) {
         message.attachments = attachments(scene, gaps, depth, random);
     }

@@ -1,5 +1,6 @@
 //! The truth: what is in the archive, told by what went into it and not by reading it back.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -66,6 +67,9 @@ struct Record<'a> {
     to: Vec<&'a str>,
     cc: Vec<&'a str>,
     bcc: Vec<&'a str>,
+    reply_to: Vec<&'a str>,
+    /// Of the parties above, by SMTP address, what an Exchange server calls them.
+    exchange: BTreeMap<&'a str, &'a str>,
     files: Vec<FileRecord<'a>>,
 }
 
@@ -116,6 +120,13 @@ impl<'a> Record<'a> {
             to: addresses(RecipientKind::To),
             cc: addresses(RecipientKind::Cc),
             bcc: addresses(RecipientKind::Bcc),
+            reply_to: message.reply_to.iter().map(|one| one.address.as_str()).collect(),
+            exchange: message
+                .sender
+                .iter()
+                .chain(message.recipients.iter().map(|recipient| &recipient.address))
+                .filter_map(|one| Some((one.address.as_str(), one.exchange.as_deref()?)))
+                .collect(),
             files: message.attachments.iter().map(FileRecord::new).collect(),
         }
     }

@@ -26,7 +26,7 @@ fn everything_in_the_truth_is_read() {
     });
     let seen = check_archive(&made);
     assert!(seen.files > 500 && seen.messages > 20 && seen.rtf_read > 60, "{seen:?}");
-    assert!(seen.deepest >= 2, "{seen:?}");
+    assert_eq!(seen.deepest, 3, "{seen:?}");
 }
 
 fn check_archive(made: &Made) -> Seen {

@@ -7,6 +7,7 @@ use crate::address::{Address, RECIPIENT, REPRESENTING, SENDER, entry_list};
 use crate::context::{self, InSubnode};
 use crate::data_tree::{CopyError, copy_data};
 use crate::error::Error;
+use crate::format::{ANSI_CODE_PAGE, Format};
 use crate::heap::MAX_ALLOCATION;
 use crate::ids;
 use crate::message::{Attachment, Importance, Message, Payload, Recipient, RecipientKind, prefix_len};
@@ -51,7 +52,7 @@ pub(crate) fn write_message<W: Write + Seek>(
     let attachments = std::mem::take(&mut message.attachments);
     let has_attachments = !attachments.is_empty();
     let recipients = std::mem::take(&mut message.recipients);
-    let mut properties = message_properties(message, &recipients, has_attachments, created);
+    let mut properties = message_properties(message, &recipients, has_attachments, created, ndb.format());
     let mut size = properties.byte_len();
     size += write_recipients(ndb, recipients, &mut subnodes)?;
     if has_attachments {
@@ -70,6 +71,7 @@ fn message_properties(
     recipients: &[Recipient],
     has_attachments: bool,
     created: FileTime,
+    format: Format,
 ) -> Properties {
     let mut out = Properties::new();
     out.set_str(0x001A, message.class);
@@ -133,7 +135,11 @@ fn message_properties(
         out.set(0x0E1F, Value::Bool(true));
     }
     // What HTML is written in, and what readers that turn text into bytes should choose.
-    out.set(0x3FDE, Value::I32(CODE_PAGE_UTF8));
+    match format {
+        Format::Unicode => out.set(0x3FDE, Value::I32(CODE_PAGE_UTF8)),
+        // And what strings are written in.
+        Format::Ansi => out.set(0x3FDE, Value::I32(ANSI_CODE_PAGE)).set(0x3FFD, Value::I32(ANSI_CODE_PAGE)),
+    };
     let (importance, priority) = match message.importance {
         Importance::Low => (0, -1),
         Importance::Normal => (1, 0),

@@ -118,7 +118,7 @@ pub struct Message {
     pub from_me: bool,
     /// The body as plain text.
     pub body_text: Option<String>,
-    /// The body as HTML, in UTF-8 unless `properties` name another code page.
+    /// The body as HTML, in UTF-8 (code page 1252 in an ANSI archive) unless `properties` name another code page.
     pub body_html: Option<Vec<u8>>,
     /// The body as RTF, which may carry HTML ([MS-OXRTFEX]). It is written compressed.
     pub body_rtf: Option<Vec<u8>>,

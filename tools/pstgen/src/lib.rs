@@ -7,6 +7,7 @@
 mod civil;
 mod content;
 mod error;
+mod fit;
 mod from;
 mod items;
 mod mail;
@@ -25,7 +26,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 
-use postlode_pst_writer::{FileTime, PstWriter};
+use postlode_pst_writer::{FileTime, Format, PstWriter};
 use sha2::{Digest, Sha256};
 
 pub use error::Error;
@@ -47,6 +48,9 @@ pub struct Options {
     pub truth: Option<PathBuf>,
     /// Mail to write instead of making it up: JSONL, or that compressed by zstd (`.zst`).
     pub from: Option<PathBuf>,
+    /// Whether the archive is to be an ANSI archive: at most 2 GiB, 65,536 items in a folder, and text in code
+    /// page 1252.
+    pub ansi: bool,
     /// Whether files that are there already may be replaced.
     pub force: bool,
 }
@@ -61,6 +65,7 @@ impl Options {
             attachments: 0.1,
             truth: None,
             from: None,
+            ansi: false,
             force: false,
         }
     }
@@ -103,6 +108,9 @@ pub fn generate(options: &Options) -> Result<Summary, Error> {
         None => None,
     };
     let mut writer_options = postlode_pst_writer::Options::new(record_key(options)?);
+    if options.ansi {
+        writer_options.format = Format::Ansi;
+    }
     writer_options.created = FileTime::from_unix(threads::START);
     let sink = out.file()?;
     let cannot_write = |error| Error::archive(&options.out, error);
@@ -142,6 +150,7 @@ fn record_key(options: &Options) -> Result<[u8; 16], Error> {
     hash.update(options.seed.to_le_bytes());
     hash.update(options.messages.unwrap_or(u64::MAX).to_le_bytes());
     hash.update(options.attachments.to_le_bytes());
+    hash.update([u8::from(options.ansi)]);
     if let Some(from) = &options.from {
         hash.update(from::digest(from)?);
     }

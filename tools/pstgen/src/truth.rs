@@ -5,12 +5,15 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use postlode_pst_writer::{Attachment, FileTime, FolderId, Importance, Message, Payload, RecipientKind};
+use postlode_pst_writer::{
+    Attachment, FileTime, FolderId, Importance, Message, Payload, RecipientKind, fit_ansi,
+};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::civil::Civil;
 use crate::error::Error;
+use crate::fit;
 use crate::output::Output;
 use crate::{Archive, Options};
 
@@ -186,6 +189,7 @@ impl Archive {
         const TOP: &str = "/Top of Outlook data file";
         let mut place = Place { id: self.pst.top(), path: TOP.into() };
         self.note_path(&place.path);
+        let path = if options.ansi { fit_ansi(path) } else { path.into() };
         for name in path.split('/').filter(|name| !name.is_empty()) {
             let id = self
                 .pst
@@ -210,7 +214,10 @@ impl Archive {
         place: &Place,
         item: impl Into<Item>,
     ) -> Result<(), Error> {
-        let Item { message, rtf_text } = item.into();
+        let Item { mut message, rtf_text } = item.into();
+        if options.ansi {
+            fit::message(&mut message);
+        }
         self.summary.items += 1;
         self.summary.attachments += message.attachments.len() as u64;
         let write = |pst: &mut postlode_pst_writer::PstWriter<File>, message| {

@@ -26,6 +26,11 @@ const PTYP_STRING: u16 = 0x001F;
 const MULTIPLE: u16 = 0x1000;
 
 impl Format {
+    /// The most items that a folder can have: as many as the index of its table can number.
+    pub fn most_items(self) -> u64 {
+        1 << (8 * self.row_number_len())
+    }
+
     /// Bytes of a block id or a place in the file.
     pub(crate) fn number_len(self) -> usize {
         match self {

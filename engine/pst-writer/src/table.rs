@@ -67,7 +67,7 @@ impl Table {
         properties: &Properties,
     ) -> Result<(), Error> {
         let format = ndb.format();
-        let most = 1_u64 << (8 * format.row_number_len());
+        let most = format.most_items();
         let number = u32::try_from(self.index.len())
             .ok()
             .filter(|number| u64::from(*number) < most)

@@ -7,41 +7,15 @@ mod check;
 use std::io::{Cursor, Read};
 
 use check::lists::utf16;
-use check::{Archive, Permutation, u16_at};
+use check::made::{Pst, mail, permutation, written};
+use check::{Archive, u16_at};
 use postlode_pst_writer::{
-    Address, Attachment, Encoding, Error, FileTime, Format, Message, NameKey, Options, PSETID_COMMON,
-    Payload, PstWriter, Recipient, RecipientKind, Value,
+    Address, Attachment, Encoding, Error, Format, Message, NameKey, Options, PSETID_COMMON, Payload,
+    PstWriter, Recipient, RecipientKind, Value,
 };
 
-type Pst<'a> = PstWriter<&'a mut Cursor<Vec<u8>>>;
-
-/// What `fill` makes of an archive.
-fn written(encoding: Encoding, fill: impl FnOnce(&mut Pst<'_>)) -> Vec<u8> {
-    let mut file = Cursor::new(Vec::new());
-    let options = Options { encoding, ..Options::new([9; 16]) };
-    let mut pst = PstWriter::new(&mut file, options).unwrap();
-    fill(&mut pst);
-    let (_, len) = pst.finish().unwrap();
-    assert_eq!(len, file.get_ref().len() as u64);
-    file.into_inner()
-}
-
 fn checked(fill: impl FnOnce(&mut Pst<'_>)) -> Archive {
-    Archive::open(written(Encoding::None, fill), None)
-}
-
-fn mail(number: usize) -> Message {
-    let person = |name: &str| Address::new(name, format!("{}@example.com", name.to_lowercase()));
-    Message {
-        subject: format!("Re: Contract {number} – Größe"),
-        sender: Some(person("Ada")),
-        recipients: vec![Recipient { kind: RecipientKind::To, address: person("Grace") }],
-        delivered: Some(FileTime::from_unix(1_500_000_000 + number as i64)),
-        message_id: Some(format!("<{number}@example.com>")),
-        body_text: Some("Signed.\r\n".repeat(1 + number % 600)),
-        read: !number.is_multiple_of(3),
-        ..Message::default()
-    }
+    Archive::open(written(Format::Unicode, Encoding::None, fill), None)
 }
 
 #[test]
@@ -237,74 +211,6 @@ fn every_type_of_property_comes_back_and_named_ones_are_in_the_map() {
     assert_eq!(u16_at(entry, 6), named - 0x8000);
 }
 
-/// What `fill` makes of an ANSI archive.
-fn checked_ansi(encoding: Encoding, fill: impl FnOnce(&mut Pst<'_>)) -> Archive {
-    let mut file = Cursor::new(Vec::new());
-    let options = Options { format: Format::Ansi, encoding, ..Options::new([9; 16]) };
-    let mut pst = PstWriter::new(&mut file, options).unwrap();
-    fill(&mut pst);
-    pst.finish().unwrap();
-    Archive::open(file.into_inner(), (encoding == Encoding::Permute).then(permutation))
-}
-
-#[test]
-fn an_ansi_archive_is_as_whole_as_a_unicode_one() {
-    let sizes = [0, 3580, 3581, 8180, 8181, 70_000, 8180 * 2043, 8180 * 2043 + 1];
-    let byte = |index: usize| (index * 7 + index / 251) as u8;
-    for encoding in [Encoding::None, Encoding::Permute] {
-        let mut nids = Vec::new();
-        let archive = checked_ansi(encoding, |pst| {
-            let inbox = pst.add_folder_path("Inbox/Größe").unwrap();
-            nids.extend((0..3000).map(|number| pst.add_message(inbox, mail(number)).unwrap().nid));
-            let mut message = mail(1);
-            for size in sizes {
-                let bytes: Vec<u8> = (0..size).map(byte).collect();
-                message.attachments.push(Attachment::new(format!("Größe {size}"), Payload::Bytes(bytes)));
-            }
-            for number in 0..1000 {
-                let name = Attachment::new(format!("{number}"), Payload::Message(Box::new(mail(number))));
-                message.attachments.push(name);
-            }
-            nids.push(pst.add_message(inbox, message).unwrap().nid);
-        });
-        assert_eq!(archive.check_messaging(), 3001);
-        let message = archive.nodes[&nids[7]];
-        let properties = archive.properties(message);
-        assert_eq!(properties[&0x0070_001E], b"Contract 7 \x96 Gr\xf6\xdfe");
-        assert!(properties.keys().all(|tag| tag & 0xFFFF != 0x1F));
-        let subnodes = archive.subnodes(archive.nodes[&nids[3000]].subnodes);
-        let (rows, _) = archive.table(subnodes[&0x671]);
-        for (row, size) in rows.keys().zip(sizes) {
-            let data = &archive.properties(subnodes[row])[&0x3701_0102];
-            assert_eq!(data.len(), size);
-            assert!(data.iter().enumerate().all(|(index, value)| *value == byte(index)), "{size} bytes");
-        }
-    }
-}
-
-#[test]
-fn a_folder_of_an_ansi_archive_has_as_many_items_as_its_index_can_count() {
-    let mut contents = 0;
-    let archive = checked_ansi(Encoding::None, |pst| {
-        let folder = pst.add_folder_path("Big").unwrap();
-        contents = folder.nid() & !0x1F | 0x0E;
-        for _ in 0..65_536 {
-            pst.add_message(folder, Message::default()).unwrap();
-        }
-    });
-    assert_eq!(archive.table(archive.nodes[&contents]).0.len(), 65_536);
-
-    let options = Options { format: Format::Ansi, ..Options::new([9; 16]) };
-    let mut pst = PstWriter::new(Cursor::new(Vec::new()), options).unwrap();
-    let (full, other) = (pst.add_folder_path("Full").unwrap(), pst.add_folder_path("Other").unwrap());
-    for _ in 0..65_536 {
-        pst.add_message(full, Message::default()).unwrap();
-    }
-    pst.add_message(other, Message::default()).unwrap();
-    let error = pst.add_message(full, Message::default()).unwrap_err();
-    assert!(matches!(error, Error::TooMany { limit: 65_536, .. }), "{error}");
-}
-
 #[test]
 fn permuted_archives_differ_from_plain_ones_by_one_permutation() {
     let fill = |pst: &mut Pst<'_>| {
@@ -312,8 +218,8 @@ fn permuted_archives_differ_from_plain_ones_by_one_permutation() {
             pst.add_message(pst.top(), mail(number)).unwrap();
         }
     };
-    let plain = written(Encoding::None, fill);
-    let permuted = written(Encoding::Permute, fill);
+    let plain = written(Format::Unicode, Encoding::None, fill);
+    let permuted = written(Format::Unicode, Encoding::Permute, fill);
     assert_eq!(plain.len(), permuted.len());
     let archive = Archive::open(plain, None);
     let other = Archive::open(permuted, Some(permutation()));
@@ -321,26 +227,6 @@ fn permuted_archives_differ_from_plain_ones_by_one_permutation() {
     for (nid, node) in &archive.nodes {
         assert_eq!(archive.data(node.data), other.data(other.nodes[nid].data), "node {nid:#x}");
     }
-}
-
-/// The inverse permutation, learnt from an attachment that holds every byte once in order.
-fn permutation() -> Permutation {
-    let all: Vec<u8> = (0..=255).cycle().take(8176).collect();
-    let with = |encoding| {
-        let all = all.clone();
-        written(encoding, move |pst| {
-            let mut message = mail(0);
-            message.attachments.push(Attachment::new("all", Payload::Bytes(all)));
-            pst.add_message(pst.top(), message).unwrap();
-        })
-    };
-    let (plain, permuted) = (with(Encoding::None), with(Encoding::Permute));
-    let at = plain.windows(256).position(|window| window == &all[..256]).unwrap();
-    let mut decode = [0; 256];
-    for (index, byte) in permuted[at..at + 256].iter().enumerate() {
-        decode[usize::from(*byte)] = index as u8;
-    }
-    decode
 }
 
 #[test]
@@ -351,7 +237,10 @@ fn the_same_calls_give_the_same_bytes() {
             pst.add_message(folder, mail(number)).unwrap();
         }
     };
-    assert_eq!(written(Encoding::Permute, fill), written(Encoding::Permute, fill));
+    assert_eq!(
+        written(Format::Unicode, Encoding::Permute, fill),
+        written(Format::Unicode, Encoding::Permute, fill)
+    );
 }
 
 #[test]

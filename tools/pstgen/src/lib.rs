@@ -22,11 +22,11 @@ mod threads;
 mod truth;
 mod wire;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
 
-use postlode_pst_writer::{FileTime, Format, PstWriter};
+use postlode_pst_writer::{FileTime, FolderId, Format, PstWriter};
 use sha2::{Digest, Sha256};
 
 pub use error::Error;
@@ -48,8 +48,8 @@ pub struct Options {
     pub truth: Option<PathBuf>,
     /// Mail to write instead of making it up: JSONL, or that compressed by zstd (`.zst`).
     pub from: Option<PathBuf>,
-    /// Whether the archive is to be an ANSI archive: at most 2 GiB, 65,536 items in a folder, and text in code
-    /// page 1252.
+    /// Whether the archive is to be an ANSI archive: at most 2 GiB, text in code page 1252, and 65,536 items in a
+    /// folder; what is beyond goes into another folder beside it.
     pub ansi: bool,
     /// Whether files that are there already may be replaced.
     pub force: bool,
@@ -89,6 +89,8 @@ struct Archive {
     pst: PstWriter<File>,
     /// The paths of all folders below the root.
     paths: BTreeSet<String>,
+    /// How many items were meant for each folder of an ANSI archive.
+    items_in: BTreeMap<FolderId, u64>,
     truth: Option<TruthFile>,
     summary: Summary,
 }
@@ -121,6 +123,7 @@ pub fn generate(options: &Options) -> Result<Summary, Error> {
             None => None,
         },
         paths: BTreeSet::new(),
+        items_in: BTreeMap::new(),
         summary: Summary::default(),
     };
     // It is there in any case.
@@ -129,7 +132,7 @@ pub fn generate(options: &Options) -> Result<Summary, Error> {
         Some(path) => from::fill(&mut archive, path, options)?,
         None => threads::fill(&mut archive, options)?,
     }
-    let Archive { pst, paths, truth, mut summary } = archive;
+    let Archive { pst, paths, truth, mut summary, items_in: _ } = archive;
     summary.folders = paths.len() as u64;
     let (_, bytes) = pst.finish().map_err(cannot_write)?;
     summary.bytes = bytes;

@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use postlode_pst_writer::{
-    Attachment, FileTime, FolderId, Importance, Message, Payload, RecipientKind, fit_ansi,
+    Attachment, FileTime, FolderId, Format, Importance, Message, Payload, RecipientKind, fit_ansi,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -22,6 +22,7 @@ use crate::{Archive, Options};
 pub(crate) struct Place {
     pub(crate) id: FolderId,
     pub(crate) path: String,
+    class: String,
 }
 
 /// A message, and what it says where it does not say that itself.
@@ -183,11 +184,13 @@ impl TruthFile {
     }
 }
 
+/// The path of the folder that users see as the top.
+const TOP: &str = "/Top of Outlook data file";
+
 impl Archive {
     /// The folder at `path` below the top folder, made when there is none, for items of `class`.
     pub(crate) fn folder(&mut self, options: &Options, path: &str, class: &str) -> Result<Place, Error> {
-        const TOP: &str = "/Top of Outlook data file";
-        let mut place = Place { id: self.pst.top(), path: TOP.into() };
+        let mut place = Place { id: self.pst.top(), path: TOP.into(), class: class.into() };
         self.note_path(&place.path);
         let path = if options.ansi { fit_ansi(path) } else { path.into() };
         for name in path.split('/').filter(|name| !name.is_empty()) {
@@ -195,10 +198,22 @@ impl Archive {
                 .pst
                 .add_folder(place.id, name, Some(class))
                 .map_err(|error| Error::archive(&options.out, error))?;
-            place = Place { id, path: format!("{}/{name}", place.path) };
+            place = Place { id, path: format!("{}/{name}", place.path), class: place.class };
             self.note_path(&place.path);
         }
         Ok(place)
+    }
+
+    /// The folder beside `place` for one more item, when `place` has as many as a folder of an ANSI archive can.
+    fn overflow(&mut self, options: &Options, place: &Place) -> Result<Option<Place>, Error> {
+        let count = self.items_in.entry(place.id).or_insert(0);
+        let folder = *count / Format::Ansi.most_items();
+        *count += 1;
+        if folder == 0 {
+            return Ok(None);
+        }
+        let path = format!("{} {}", place.path.strip_prefix(TOP).unwrap_or_default(), folder + 1);
+        self.folder(options, &path, &place.class).map(Some)
     }
 
     fn note_path(&mut self, path: &str) {
@@ -215,8 +230,14 @@ impl Archive {
         item: impl Into<Item>,
     ) -> Result<(), Error> {
         let Item { mut message, rtf_text } = item.into();
+        let overflow;
+        let mut place = place;
         if options.ansi {
             fit::message(&mut message);
+            if let Some(other) = self.overflow(options, place)? {
+                overflow = other;
+                place = &overflow;
+            }
         }
         self.summary.items += 1;
         self.summary.attachments += message.attachments.len() as u64;

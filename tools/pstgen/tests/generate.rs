@@ -114,6 +114,24 @@ fn given_mail_goes_into_the_folder_of_its_list() {
 }
 
 #[test]
+fn what_a_folder_of_an_ansi_archive_cannot_take_goes_into_the_next() {
+    let scratch = tempfile::tempdir().unwrap();
+    let from = scratch.path().join("mail.jsonl");
+    let line = "{\"date\":\"2014-08-01T06:47:13Z\",\"list\":\"r/help\",\"body\":\"\u{65e5}\u{fc}\"}\n";
+    std::fs::write(&from, line.repeat(65_540)).unwrap();
+    let made = make(|options| {
+        options.messages = None;
+        options.from = Some(from);
+        options.ansi = true;
+    });
+    let count = |folder: &str| made.truth.iter().filter(|item| item["folder"] == folder).count();
+    assert_eq!(count("/Top of Outlook data file/r/help"), 65_536);
+    assert_eq!(count("/Top of Outlook data file/r/help 2"), 4);
+    // A question mark and an u with dots.
+    assert!(made.truth.iter().all(|item| item["text_len"] == 3));
+}
+
+#[test]
 fn a_bad_line_is_named_and_leaves_nothing_behind() {
     for (bad, reason) in [
         ("{\"date\":\"yesterday\"}", "\"yesterday\" is not an RFC 3339 date"),

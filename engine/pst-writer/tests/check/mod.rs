@@ -3,9 +3,13 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of the reader")]
 
+pub mod layout;
 pub mod lists;
+pub mod made;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use layout::{ANSI, Layout, UNICODE};
 
 pub fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap())
@@ -34,79 +38,6 @@ fn crc(bytes: &[u8]) -> u32 {
 fn signature(at: u64, id: u64) -> u16 {
     let mixed = (at ^ id) as u32;
     (mixed >> 16) as u16 ^ mixed as u16
-}
-
-/// Where the two layouts of the format have what.
-#[derive(Debug, Clone, Copy)]
-pub struct Layout {
-    pub ansi: bool,
-    /// Bytes of block ids and places.
-    pub number: usize,
-    /// Bytes of the trailers of pages and blocks.
-    pub trailer: usize,
-    /// Where B-tree pages have their counts.
-    counts: usize,
-    /// Where the bits of maps begin.
-    map: usize,
-    /// Bytes before the entries of blocks of subnodes.
-    subnodes: usize,
-    /// In the header: length, last map, free bytes, root of the nodes, of the blocks.
-    header: [usize; 5],
-    next_page: usize,
-    next_block: usize,
-    sentinel: usize,
-}
-
-const UNICODE: Layout = Layout {
-    ansi: false,
-    number: 8,
-    trailer: 16,
-    counts: 488,
-    map: 0,
-    subnodes: 8,
-    header: [184, 192, 200, 216, 232],
-    next_page: 32,
-    next_block: 516,
-    sentinel: 512,
-};
-
-const ANSI: Layout = Layout {
-    ansi: true,
-    number: 4,
-    trailer: 12,
-    counts: 496,
-    map: 4,
-    subnodes: 4,
-    header: [168, 172, 176, 184, 192],
-    next_page: 28,
-    next_block: 24,
-    sentinel: 460,
-};
-
-impl Layout {
-    /// A block id or a place.
-    fn number(&self, bytes: &[u8], at: usize) -> u64 {
-        if self.ansi { u64::from(u32_at(bytes, at)) } else { u64_at(bytes, at) }
-    }
-
-    /// So many of them, one after the other.
-    fn numbers<const N: usize>(&self, bytes: &[u8], at: usize) -> [u64; N] {
-        std::array::from_fn(|index| self.number(bytes, at + index * self.number))
-    }
-
-    /// Checksum and id in the trailer of a page or block, which begins at `at`.
-    fn checksum_and_id(&self, bytes: &[u8], at: usize) -> (u32, u64) {
-        if self.ansi {
-            (u32_at(bytes, at + 8), u64::from(u32_at(bytes, at + 4)))
-        } else {
-            (u32_at(bytes, at + 4), u64_at(bytes, at + 8))
-        }
-    }
-
-    /// Bytes of data in the largest block.
-    fn block_len(&self) -> usize {
-        8192 - self.trailer
-    }
 }
 
 #[derive(Debug, Clone, Copy)]

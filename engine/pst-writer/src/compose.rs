@@ -3,16 +3,16 @@
 
 use std::io::{Read, Seek, Write};
 
-use crate::bytes::{push_u16, utf16};
+use crate::address::{Address, RECIPIENT, REPRESENTING, SENDER, entry_list};
 use crate::context::{self, InSubnode};
 use crate::data_tree::{CopyError, copy_data};
 use crate::error::Error;
+use crate::format::{ANSI_CODE_PAGE, Format};
 use crate::heap::MAX_ALLOCATION;
 use crate::ids;
-use crate::message::{
-    Address, Attachment, Importance, Message, Payload, Recipient, RecipientKind, prefix_len,
-};
+use crate::message::{Attachment, Importance, Message, Payload, Recipient, RecipientKind, prefix_len};
 use crate::ndb::Ndb;
+use crate::rtf::compress_rtf;
 use crate::schema;
 use crate::subnodes::Subnodes;
 use crate::table::Table;
@@ -52,7 +52,7 @@ pub(crate) fn write_message<W: Write + Seek>(
     let attachments = std::mem::take(&mut message.attachments);
     let has_attachments = !attachments.is_empty();
     let recipients = std::mem::take(&mut message.recipients);
-    let mut properties = message_properties(message, &recipients, has_attachments, created);
+    let mut properties = message_properties(message, &recipients, has_attachments, created, ndb.format());
     let mut size = properties.byte_len();
     size += write_recipients(ndb, recipients, &mut subnodes)?;
     if has_attachments {
@@ -60,7 +60,7 @@ pub(crate) fn write_message<W: Write + Seek>(
     }
     properties.set(0x0E08, Value::I32(i32::try_from(size).unwrap_or(i32::MAX)));
     let data = context::write(ndb, &properties, None, &mut subnodes)?;
-    for body in [0x1000, 0x1013, 0x007D] {
+    for body in [0x1000, 0x1009, 0x1013, 0x007D] {
         properties.remove(body);
     }
     Ok(Composed { data, subnodes: subnodes.finish(ndb)?, properties, size })
@@ -71,6 +71,7 @@ fn message_properties(
     recipients: &[Recipient],
     has_attachments: bool,
     created: FileTime,
+    format: Format,
 ) -> Properties {
     let mut out = Properties::new();
     out.set_str(0x001A, message.class);
@@ -82,17 +83,22 @@ fn message_properties(
         out.set_str(0x0037, format!("\u{1}{mark}{}", message.subject));
     }
     if let Some(sender) = &message.sender {
-        set_address(&mut out, sender, [0x0C1A, 0x0C1E, 0x0C1F, 0x0C19, 0x0C1D]);
+        sender.set(&mut out, &SENDER);
     }
     if let Some(representing) = message.representing.as_ref().or(message.sender.as_ref()) {
-        set_address(&mut out, representing, [0x0042, 0x0064, 0x0065, 0x0041, 0x003B]);
+        representing.set(&mut out, &REPRESENTING);
+    }
+    if !message.reply_to.is_empty() {
+        let names: Vec<&str> = message.reply_to.iter().map(Address::shown).collect();
+        out.set(0x004F, Value::Binary(entry_list(&message.reply_to)));
+        out.set_str(0x0050, names.join("; "));
     }
     for (id, kind) in [(0x0E04, RecipientKind::To), (0x0E03, RecipientKind::Cc), (0x0E02, RecipientKind::Bcc)]
     {
         let names: Vec<&str> = recipients
             .iter()
             .filter(|recipient| recipient.kind == kind)
-            .map(|recipient| shown(&recipient.address))
+            .map(|recipient| recipient.address.shown())
             .collect();
         if !names.is_empty() {
             out.set_str(id, names.join("; "));
@@ -123,8 +129,17 @@ fn message_properties(
     if let Some(html) = message.body_html {
         out.set(0x1013, Value::Binary(html));
     }
+    if let Some(rtf) = message.body_rtf {
+        out.set(0x1009, Value::Binary(compress_rtf(&rtf)));
+        // Nobody changed the plain body alone, so the RTF says the same.
+        out.set(0x0E1F, Value::Bool(true));
+    }
     // What HTML is written in, and what readers that turn text into bytes should choose.
-    out.set(0x3FDE, Value::I32(CODE_PAGE_UTF8));
+    match format {
+        Format::Unicode => out.set(0x3FDE, Value::I32(CODE_PAGE_UTF8)),
+        // And what strings are written in.
+        Format::Ansi => out.set(0x3FDE, Value::I32(ANSI_CODE_PAGE)).set(0x3FFD, Value::I32(ANSI_CODE_PAGE)),
+    };
     let (importance, priority) = match message.importance {
         Importance::Low => (0, -1),
         Importance::Normal => (1, 0),
@@ -144,43 +159,6 @@ fn message_properties(
     out
 }
 
-/// Sets name, address type, address, entry id and search key.
-fn set_address(out: &mut Properties, address: &Address, ids: [u16; 5]) {
-    let [name, kind, email, entry_id, search_key] = ids;
-    out.set_str(name, shown(address));
-    out.set_str(kind, "SMTP");
-    out.set_str(email, address.address.as_str());
-    out.set(entry_id, Value::Binary(one_off_entry_id(address)));
-    out.set(search_key, Value::Binary(smtp_search_key(address)));
-}
-
-/// The name, or the address of someone without one.
-fn shown(address: &Address) -> &str {
-    if address.name.is_empty() { &address.address } else { &address.name }
-}
-
-/// The entry id of an address that is in no address book ([MS-OXCDATA] 2.2.5.1).
-fn one_off_entry_id(address: &Address) -> Vec<u8> {
-    const PROVIDER: [u8; 16] =
-        [0x81, 0x2B, 0x1F, 0xA4, 0xBE, 0xA3, 0x10, 0x19, 0x9D, 0x6E, 0x00, 0xDD, 0x01, 0x0F, 0x54, 0x02];
-    const UNICODE_NO_RICH_INFO: u16 = 0x9001;
-    let mut out = vec![0; 4];
-    out.extend_from_slice(&PROVIDER);
-    push_u16(&mut out, 0);
-    push_u16(&mut out, UNICODE_NO_RICH_INFO);
-    for text in [shown(address), "SMTP", address.address.as_str()] {
-        out.extend_from_slice(&utf16(text));
-        push_u16(&mut out, 0);
-    }
-    out
-}
-
-fn smtp_search_key(address: &Address) -> Vec<u8> {
-    let mut out = format!("SMTP:{}", address.address.to_uppercase()).into_bytes();
-    out.push(0);
-    out
-}
-
 /// Writes the recipient table, which every message has. Gives about how many bytes it took.
 fn write_recipients<W: Write + Seek>(
     ndb: &mut Ndb<W>,
@@ -195,14 +173,9 @@ fn write_recipients<W: Write + Seek>(
         row.set(0x0C15, Value::I32(recipient.kind as i32));
         row.set(0x0E0F, Value::Bool(true));
         row.set(0x0FFE, Value::I32(6)); // a mail user
-        row.set(0x0FFF, Value::Binary(one_off_entry_id(address)));
-        row.set_str(0x3001, shown(address));
-        row.set_str(0x3002, "SMTP");
-        row.set_str(0x3003, address.address.as_str());
-        row.set(0x300B, Value::Binary(smtp_search_key(address)));
+        address.set(&mut row, &RECIPIENT);
         row.set(0x3900, Value::I32(0));
-        row.set_str(0x39FE, address.address.as_str());
-        row.set_str(0x39FF, shown(address));
+        row.set_str(0x39FF, address.shown());
         row.set(0x3A40, Value::Bool(false));
         size += row.byte_len();
         table.add_row(ndb, number as u32 + 1, &row)?;

@@ -40,7 +40,7 @@ pub(crate) fn write<W: Write + Seek>(
         records.push((id, record));
     };
     for (id, value) in properties.iter() {
-        let encoded = value.encode();
+        let encoded = value.encode(ndb.format());
         let small = value.is_small() && encoded.len() <= 4;
         let reference = if small {
             let mut four = [0; 4];
@@ -49,7 +49,7 @@ pub(crate) fn write<W: Write + Seek>(
         } else {
             store(ndb, &mut heap, subnodes, &encoded)?
         };
-        add(id, value.kind(), reference);
+        add(id, ndb.format().kind(value.kind()), reference);
     }
     match in_subnode {
         Some(InSubnode::Data { id, kind, nid }) => add(id, kind, nid),

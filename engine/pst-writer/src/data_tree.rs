@@ -3,28 +3,38 @@
 
 use std::io::{Read, Seek, Write};
 
-use crate::bytes::{push_u16, push_u32, push_u64};
+use crate::bytes::{push_u16, push_u32};
 use crate::error::{Error, too_many};
-use crate::ndb::{BLOCK_DATA_LEN, Ndb};
+use crate::format::Format;
+use crate::ndb::Ndb;
 
 /// Block ids that one tree block holds.
-const IDS_PER_BLOCK: usize = (BLOCK_DATA_LEN - 8) / 8;
+fn ids_per_block(format: Format) -> usize {
+    (format.block_data_len() - 8) / format.number_len()
+}
 
-/// The blocks of one stream of data. All but the last hold [`BLOCK_DATA_LEN`] bytes.
-#[derive(Debug, Default)]
+/// The blocks of one stream of data. All but the last hold as many bytes as a block can.
+#[derive(Debug)]
 pub(crate) struct DataTree {
+    format: Format,
     blocks: Vec<u64>,
     last_len: usize,
 }
 
 impl DataTree {
+    /// No blocks yet.
+    pub(crate) fn new(format: Format) -> Self {
+        Self { format, blocks: Vec::new(), last_len: 0 }
+    }
+
     /// Adds the block `id` of `len` bytes after those there are.
     pub(crate) fn push(&mut self, id: u64, len: usize) -> Result<(), Error> {
-        if self.blocks.len() >= IDS_PER_BLOCK * IDS_PER_BLOCK {
-            return Err(too_many("blocks of one stream", (IDS_PER_BLOCK * IDS_PER_BLOCK) as u64));
+        let most = ids_per_block(self.format) * ids_per_block(self.format);
+        if self.blocks.len() >= most {
+            return Err(too_many("blocks of one stream", most as u64));
         }
         debug_assert!(
-            self.blocks.is_empty() || self.last_len == BLOCK_DATA_LEN,
+            self.blocks.is_empty() || self.last_len == self.format.block_data_len(),
             "only the last may be short"
         );
         self.blocks.push(id);
@@ -39,7 +49,7 @@ impl DataTree {
 
     /// Bytes in the stream.
     pub(crate) fn len(&self) -> u64 {
-        stream_len(&self.blocks, self.last_len)
+        stream_len(&self.blocks, self.last_len, self.format)
     }
 
     /// Writes the tree's own blocks. Gives the block id to refer to the stream by; zero when it is empty.
@@ -50,23 +60,24 @@ impl DataTree {
             _ => {}
         }
         let total = self.len();
-        if self.blocks.len() <= IDS_PER_BLOCK {
+        let ids_per_block = ids_per_block(self.format);
+        if self.blocks.len() <= ids_per_block {
             return write_ids(ndb, 1, &self.blocks, total);
         }
         let mut tops = Vec::new();
-        let mut chunks = self.blocks.chunks(IDS_PER_BLOCK).peekable();
+        let mut chunks = self.blocks.chunks(ids_per_block).peekable();
         while let Some(chunk) = chunks.next() {
-            let last_len = if chunks.peek().is_some() { BLOCK_DATA_LEN } else { self.last_len };
-            tops.push(write_ids(ndb, 1, chunk, stream_len(chunk, last_len))?);
+            let last_len = if chunks.peek().is_some() { self.format.block_data_len() } else { self.last_len };
+            tops.push(write_ids(ndb, 1, chunk, stream_len(chunk, last_len, self.format))?);
         }
         write_ids(ndb, 2, &tops, total)
     }
 }
 
-fn stream_len(blocks: &[u64], last_len: usize) -> u64 {
+fn stream_len(blocks: &[u64], last_len: usize, format: Format) -> u64 {
     match blocks.len() {
         0 => 0,
-        count => (count as u64 - 1) * BLOCK_DATA_LEN as u64 + last_len as u64,
+        count => (count as u64 - 1) * format.block_data_len() as u64 + last_len as u64,
     }
 }
 
@@ -77,15 +88,15 @@ fn write_ids<W: Write + Seek>(ndb: &mut Ndb<W>, level: u8, ids: &[u64], total: u
     push_u16(&mut block, ids.len() as u16);
     push_u32(&mut block, total);
     for id in ids {
-        push_u64(&mut block, *id);
+        ndb.format().push_number(&mut block, *id);
     }
     ndb.write_internal_block(&block)
 }
 
 /// Writes `data`. Gives its block id; zero when it is empty.
 pub(crate) fn write_data<W: Write + Seek>(ndb: &mut Ndb<W>, data: &[u8]) -> Result<u64, Error> {
-    let mut tree = DataTree::default();
-    for chunk in data.chunks(BLOCK_DATA_LEN) {
+    let mut tree = DataTree::new(ndb.format());
+    for chunk in data.chunks(ndb.format().block_data_len()) {
         tree.push(ndb.write_block(chunk)?, chunk.len())?;
     }
     tree.finish(ndb)
@@ -104,8 +115,8 @@ pub(crate) fn copy_data<W: Write + Seek>(
     ndb: &mut Ndb<W>,
     reader: &mut dyn Read,
 ) -> Result<(u64, u64), CopyError> {
-    let mut tree = DataTree::default();
-    let mut block = vec![0; BLOCK_DATA_LEN];
+    let mut tree = DataTree::new(ndb.format());
+    let mut block = vec![0; ndb.format().block_data_len()];
     loop {
         let len = fill(reader, &mut block).map_err(CopyError::Read)?;
         if len > 0 {
@@ -115,7 +126,7 @@ pub(crate) fn copy_data<W: Write + Seek>(
                 return Err(CopyError::Write(Error::TooLong { bytes: tree.len() }));
             }
         }
-        if len < BLOCK_DATA_LEN {
+        if len < block.len() {
             break;
         }
     }

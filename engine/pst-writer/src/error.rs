@@ -30,6 +30,12 @@ pub enum Error {
         /// Bytes seen up to the point of refusal.
         bytes: u64,
     },
+    /// A file longer than the offsets of an ANSI archive reach.
+    #[error("an ANSI archive cannot have more than {limit} bytes; write a Unicode archive or fewer items")]
+    TooLarge {
+        /// The most bytes there can be.
+        limit: u64,
+    },
     /// A structure of the format has no room for more entries.
     #[error("more {what} than the format has room for ({limit})")]
     TooMany {

@@ -9,7 +9,7 @@ use std::io::{Seek, Write};
 use crate::bytes::{push_u16, put};
 use crate::data_tree::DataTree;
 use crate::error::{Error, too_many};
-use crate::ndb::{BLOCK_DATA_LEN, Ndb};
+use crate::ndb::Ndb;
 
 /// The longest allocation; what is longer goes into a subnode.
 pub(crate) const MAX_ALLOCATION: usize = 3580;
@@ -39,6 +39,8 @@ pub(crate) type HeapId = u32;
 struct Page {
     number: usize,
     id: u64,
+    /// Bytes of its block.
+    room: usize,
     bytes: Vec<u8>,
     starts: Vec<u16>,
 }
@@ -55,9 +57,9 @@ pub(crate) struct Heap {
 impl Heap {
     /// An empty heap.
     pub(crate) fn new<W: Write + Seek>(ndb: &mut Ndb<W>, kind: HeapKind) -> Self {
-        let mut current = Page::new(0, ndb.reserve_block());
+        let mut current = Page::new(0, ndb.reserve_block(), ndb.format().block_data_len());
         put(&mut current.bytes, 2, &[0xEC, kind as u8]);
-        Self { tree: DataTree::default(), current, first: None, bitmap: None }
+        Self { tree: DataTree::new(ndb.format()), current, first: None, bitmap: None }
     }
 
     /// Puts `data`, at most [`MAX_ALLOCATION`] bytes, onto the heap. Nothing gives heap id zero.
@@ -109,8 +111,9 @@ impl Heap {
             return Err(too_many("pages of one heap", MAX_PAGES as u64));
         }
         self.note_fill();
-        let full = std::mem::replace(&mut self.current, Page::new(number, ndb.reserve_block()));
-        self.tree.push(full.id, BLOCK_DATA_LEN)?;
+        let room = self.current.room;
+        let full = std::mem::replace(&mut self.current, Page::new(number, ndb.reserve_block(), room));
+        self.tree.push(full.id, room)?;
         if full.number == 0 {
             self.first = Some(full);
         } else if full.has_bitmap() {
@@ -141,8 +144,8 @@ impl Heap {
 }
 
 impl Page {
-    fn new(number: usize, id: u64) -> Self {
-        let mut page = Self { number, id, bytes: Vec::with_capacity(BLOCK_DATA_LEN), starts: Vec::new() };
+    fn new(number: usize, id: u64, room: usize) -> Self {
+        let mut page = Self { number, id, room, bytes: Vec::with_capacity(room), starts: Vec::new() };
         let header = match number {
             0 => 12,
             _ if page.has_bitmap() => 2 + PAGES_BY_BITMAP / 2,
@@ -164,13 +167,12 @@ impl Page {
     /// Bytes left for another allocation, its entry in the map aside.
     fn free(&self) -> usize {
         let map = 4 + 2 * (self.starts.len() + 2);
-        BLOCK_DATA_LEN.saturating_sub(self.bytes.len().next_multiple_of(2) + map)
+        self.room.saturating_sub(self.bytes.len().next_multiple_of(2) + map)
     }
 
     fn has_room(&self, len: usize) -> bool {
         let map = 4 + 2 * (self.starts.len() + 2);
-        self.starts.len() < MAX_ALLOCATIONS
-            && (self.bytes.len() + len).next_multiple_of(2) + map <= BLOCK_DATA_LEN
+        self.starts.len() < MAX_ALLOCATIONS && (self.bytes.len() + len).next_multiple_of(2) + map <= self.room
     }
 
     /// The page with its map. The map begins at an even offset.
@@ -194,7 +196,7 @@ impl Page {
     /// Writes a page that others follow.
     fn write_full<W: Write + Seek>(self, ndb: &mut Ndb<W>) -> Result<(), Error> {
         let mut bytes = self.to_bytes();
-        bytes.resize(BLOCK_DATA_LEN, 0);
+        bytes.resize(self.room, 0);
         ndb.write_reserved(self.id, &bytes)
     }
 }

@@ -1,4 +1,5 @@
-//! Writes Outlook PST archives as [MS-PST] describes them: Unicode format, version 23.
+//! Writes Outlook PST archives as [MS-PST] describes them: Unicode archives of version 23, or ANSI archives of
+//! version 15 ([`Format`]).
 //!
 //! [`PstWriter`] is a streaming writer. Folders and messages are handed over one after the other and go to
 //! the file as they come; what stays in memory is an entry a block and a node for the two B-trees, eight
@@ -32,6 +33,7 @@
 //! # Ok::<(), postlode_pst_writer::Error>(())
 //! ```
 
+mod address;
 mod bth;
 mod bytes;
 mod compose;
@@ -39,6 +41,8 @@ mod context;
 mod crc;
 mod data_tree;
 mod error;
+mod format;
+mod header;
 mod heap;
 mod ids;
 mod message;
@@ -46,6 +50,7 @@ mod names;
 mod ndb;
 mod page;
 mod permute;
+mod rtf;
 mod schema;
 mod space;
 mod store;
@@ -54,10 +59,13 @@ mod table;
 mod value;
 mod writer;
 
+pub use address::Address;
 pub use error::Error;
+pub use format::{Format, fit_ansi};
 pub use ids::FolderId;
-pub use message::{Address, Attachment, Importance, Message, Payload, Recipient, RecipientKind};
+pub use message::{Attachment, Importance, Message, Payload, Recipient, RecipientKind};
 pub use names::{NameKey, PS_PUBLIC_STRINGS, PSETID_ADDRESS, PSETID_APPOINTMENT, PSETID_COMMON, PSETID_TASK};
 pub use ndb::Encoding;
+pub use rtf::compress_rtf;
 pub use value::{FileTime, Properties, Value};
 pub use writer::{Options, PstWriter, Written};

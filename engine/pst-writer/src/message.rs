@@ -2,23 +2,8 @@
 
 use std::io::Read;
 
+use crate::address::Address;
 use crate::value::{FileTime, Properties};
-
-/// A person or list: the name shown and the Internet address.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Address {
-    /// The display name.
-    pub name: String,
-    /// The SMTP address.
-    pub address: String,
-}
-
-impl Address {
-    /// `name` at `address`.
-    pub fn new(name: impl Into<String>, address: impl Into<String>) -> Self {
-        Self { name: name.into(), address: address.into() }
-    }
-}
 
 /// How a recipient is addressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +90,8 @@ pub struct Message {
     pub sender: Option<Address>,
     /// On whose behalf, when that is not the sender.
     pub representing: Option<Address>,
+    /// Whom answers go to, when that is not the sender.
+    pub reply_to: Vec<Address>,
     /// Whom it is for, in order.
     pub recipients: Vec<Recipient>,
     /// When it was sent.
@@ -131,8 +118,10 @@ pub struct Message {
     pub from_me: bool,
     /// The body as plain text.
     pub body_text: Option<String>,
-    /// The body as HTML, in UTF-8 unless `properties` name another code page.
+    /// The body as HTML, in UTF-8 (code page 1252 in an ANSI archive) unless `properties` name another code page.
     pub body_html: Option<Vec<u8>>,
+    /// The body as RTF, which may carry HTML ([MS-OXRTFEX]). It is written compressed.
+    pub body_rtf: Option<Vec<u8>>,
     /// What is attached, in order.
     pub attachments: Vec<Attachment>,
     /// Further properties; they replace those made from the fields above.
@@ -146,6 +135,7 @@ impl Default for Message {
             subject: String::new(),
             sender: None,
             representing: None,
+            reply_to: Vec::new(),
             recipients: Vec::new(),
             submitted: None,
             delivered: None,
@@ -160,6 +150,7 @@ impl Default for Message {
             from_me: false,
             body_text: None,
             body_html: None,
+            body_rtf: None,
             attachments: Vec::new(),
             properties: Properties::new(),
         }

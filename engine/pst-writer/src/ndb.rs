@@ -1,23 +1,21 @@
 //! Nodes and blocks: the lowest layer that has names for its parts ([MS-PST] 2.2).
 //!
-//! A block is up to 8,176 bytes with a trailer, known by its block id. A node is known by its node id and
+//! A block is up to 8 KiB with its trailer, known by its block id. A node is known by its node id and
 //! has a block (or a tree of blocks) of data and perhaps a tree of subnodes. Two B-trees say where blocks
 //! lie and what nodes there are; both are built when the archive is finished, from the entries kept here.
 
 use std::collections::BTreeMap;
 use std::io::{Seek, Write};
 
-use crate::bytes::{push_u32, push_u64, put};
+use crate::bytes::put;
 use crate::crc::crc;
 use crate::error::Error;
+use crate::format::Format;
+use crate::header::{self, Roots};
 use crate::ids;
-use crate::page::{BRANCH_LEN, PAGE_LEN, PageKind, entries_per_page, fill_tree_page, seal, signature};
+use crate::page::{PAGE_LEN, PageKind, checksum_and_id, entries_per_page, fill_tree_page, seal, signature};
 use crate::permute;
-use crate::space::{DENSITY_LIST, Extent, FIRST_REGION, SLOT_LEN, Space};
-
-/// Bytes of data in the largest block.
-pub(crate) const BLOCK_DATA_LEN: usize = 8192 - TRAILER_LEN;
-const TRAILER_LEN: usize = 16;
+use crate::space::{DENSITY_LIST, FIRST_REGION, SLOT_LEN, Space};
 
 /// Block ids go up in fours; the lowest bit is reserved.
 const BLOCK_ID_STEP: u64 = 4;
@@ -53,6 +51,7 @@ struct NodeEntry {
 #[derive(Debug)]
 pub(crate) struct Ndb<W> {
     space: Space<W>,
+    format: Format,
     encoding: Encoding,
     next_block: u64,
     next_page: u64,
@@ -66,13 +65,14 @@ pub(crate) struct Ndb<W> {
 
 impl<W: Write + Seek> Ndb<W> {
     /// Starts an archive in the empty `sink`.
-    pub(crate) fn new(sink: W, encoding: Encoding) -> Result<Self, Error> {
+    pub(crate) fn new(sink: W, format: Format, encoding: Encoding) -> Result<Self, Error> {
         let mut last_index = [0x400; 32];
         last_index[ids::TYPE_SEARCH_FOLDER as usize] = 0x4000;
         last_index[ids::TYPE_MESSAGE as usize] = 0x10000;
         last_index[ids::TYPE_ASSOCIATED_MESSAGE as usize] = 0x8000;
         Ok(Self {
-            space: Space::new(sink)?,
+            space: Space::new(sink, format)?,
+            format,
             encoding,
             next_block: BLOCK_ID_STEP,
             next_page: 1,
@@ -81,6 +81,11 @@ impl<W: Write + Seek> Ndb<W> {
             shared: BTreeMap::new(),
             last_index,
         })
+    }
+
+    /// How the archive is laid out.
+    pub(crate) fn format(&self) -> Format {
+        self.format
     }
 
     /// A new node id of type `kind`.
@@ -125,7 +130,7 @@ impl<W: Write + Seek> Ndb<W> {
         id
     }
 
-    /// Writes a data block of at most [`BLOCK_DATA_LEN`] bytes.
+    /// Writes a data block of at most [`Format::block_data_len`] bytes.
     pub(crate) fn write_block(&mut self, data: &[u8]) -> Result<u64, Error> {
         let id = self.reserve_block();
         self.write_reserved(id, data)?;
@@ -146,7 +151,7 @@ impl<W: Write + Seek> Ndb<W> {
     }
 
     fn write(&mut self, id: u64, data: &[u8], encoding: Encoding) -> Result<(), Error> {
-        let total = (data.len() + TRAILER_LEN).next_multiple_of(SLOT_LEN);
+        let total = (data.len() + self.format.trailer_len()).next_multiple_of(SLOT_LEN);
         let (at, block) = self.space.take(total, SLOT_LEN)?;
         block[..data.len()].copy_from_slice(data);
         if encoding == Encoding::Permute {
@@ -154,11 +159,10 @@ impl<W: Write + Seek> Ndb<W> {
         }
         let checksum = crc(&block[..data.len()]);
         let len = data.len() as u16;
-        let trailer = total - TRAILER_LEN;
+        let trailer = total - self.format.trailer_len();
         put(block, trailer, &len.to_le_bytes());
         put(block, trailer + 2, &signature(at, id).to_le_bytes());
-        put(block, trailer + 4, &checksum.to_le_bytes());
-        put(block, trailer + 8, &id.to_le_bytes());
+        put(block, trailer + 4, &checksum_and_id(checksum.to_le_bytes(), id, self.format));
         self.blocks.push(BlockEntry { id, at, len });
         Ok(())
     }
@@ -171,23 +175,29 @@ impl<W: Write + Seek> Ndb<W> {
         let density_list = self.next_page;
         self.next_page += 1;
         let mut head = vec![0; FIRST_REGION as usize];
-        let header = self.header(extent, node_root, block_root);
-        put(&mut head, 0, &header);
+        let roots = Roots {
+            extent,
+            nodes: (node_root.id, node_root.at),
+            blocks: (block_root.id, block_root.at),
+            next_page: self.next_page,
+            next_block: self.next_block,
+            last_index: self.last_index,
+        };
+        put(&mut head, 0, &header::write(&roots, self.format, self.encoding));
         // An empty density list tells writers to find free space by the allocation maps.
         let page = &mut head[DENSITY_LIST as usize..][..PAGE_LEN];
-        seal(page, PageKind::DensityList, DENSITY_LIST, density_list);
+        seal(page, PageKind::DensityList, DENSITY_LIST, density_list, self.format);
         Ok((self.space.write_head(&head)?, extent.file_len))
     }
 
     fn write_node_tree(&mut self) -> Result<PageRef, Error> {
         let mut nodes = std::mem::take(&mut self.nodes);
         nodes.sort_unstable_by_key(|node| node.nid);
-        self.write_tree(PageKind::NodeTree, NODE_ENTRY_LEN, &nodes, |node, out| {
-            push_u64(out, u64::from(node.nid));
-            push_u64(out, node.data);
-            push_u64(out, node.subnodes);
-            push_u32(out, node.parent);
-            push_u32(out, 0);
+        let format = self.format;
+        self.write_tree(PageKind::NodeTree, 4 * format.number_len(), &nodes, |node, out| {
+            for number in [u64::from(node.nid), node.data, node.subnodes, u64::from(node.parent)] {
+                format.push_number(out, number);
+            }
             u64::from(node.nid)
         })
     }
@@ -196,13 +206,19 @@ impl<W: Write + Seek> Ndb<W> {
         let mut blocks = std::mem::take(&mut self.blocks);
         let shared = std::mem::take(&mut self.shared);
         blocks.sort_unstable_by_key(|block| block.id);
-        self.write_tree(PageKind::BlockTree, BLOCK_ENTRY_LEN, &blocks, |block, out| {
+        let format = self.format;
+        let padding = match format {
+            Format::Unicode => 4,
+            Format::Ansi => 0,
+        };
+        let entry_len = 2 * format.number_len() + 4 + padding;
+        self.write_tree(PageKind::BlockTree, entry_len, &blocks, |block, out| {
             let references = 2 + shared.get(&block.id).copied().unwrap_or(0);
-            push_u64(out, block.id);
-            push_u64(out, block.at);
+            format.push_number(out, block.id);
+            format.push_number(out, block.at);
             out.extend_from_slice(&block.len.to_le_bytes());
             out.extend_from_slice(&references.to_le_bytes());
-            push_u32(out, 0);
+            out.resize(out.len() + padding, 0);
             block.id
         })
     }
@@ -216,7 +232,7 @@ impl<W: Write + Seek> Ndb<W> {
         encode: impl Fn(&T, &mut Vec<u8>) -> u64,
     ) -> Result<PageRef, Error> {
         let mut pages = Vec::new();
-        for chunk in entries.chunks(entries_per_page(entry_len)) {
+        for chunk in entries.chunks(entries_per_page(entry_len, self.format)) {
             let mut bytes = Vec::with_capacity(PAGE_LEN);
             let mut first = None;
             for entry in chunk {
@@ -229,21 +245,22 @@ impl<W: Write + Seek> Ndb<W> {
             pages.push(self.write_tree_page(kind, &[], entry_len, 0, 0)?);
         }
         let mut level = 0;
+        let branch_len = 3 * self.format.number_len();
         while let [first, _, ..] = pages[..] {
             level += 1;
-            let mut above = Vec::with_capacity(pages.len() / 20 + 1);
+            let mut above = Vec::new();
             let mut first_key = first.key;
-            for chunk in pages.chunks(entries_per_page(BRANCH_LEN)) {
+            for chunk in pages.chunks(entries_per_page(branch_len, self.format)) {
                 let mut bytes = Vec::with_capacity(PAGE_LEN);
                 for (index, page) in chunk.iter().enumerate() {
                     if index == 0 {
                         first_key = page.key;
                     }
-                    push_u64(&mut bytes, page.key);
-                    push_u64(&mut bytes, page.id);
-                    push_u64(&mut bytes, page.at);
+                    for number in [page.key, page.id, page.at] {
+                        self.format.push_number(&mut bytes, number);
+                    }
                 }
-                above.push(self.write_tree_page(kind, &bytes, BRANCH_LEN, level, first_key)?);
+                above.push(self.write_tree_page(kind, &bytes, branch_len, level, first_key)?);
             }
             pages = above;
         }
@@ -261,51 +278,11 @@ impl<W: Write + Seek> Ndb<W> {
         let id = self.next_page;
         self.next_page += 1;
         let (at, page) = self.space.take(PAGE_LEN, PAGE_LEN)?;
-        fill_tree_page(page, entries, entry_len, level);
-        seal(page, kind, at, id);
+        fill_tree_page(page, entries, entry_len, level, self.format);
+        seal(page, kind, at, id, self.format);
         Ok(PageRef { key, id, at })
     }
-
-    fn header(&self, extent: Extent, node_root: PageRef, block_root: PageRef) -> [u8; HEADER_LEN] {
-        let mut out = [0; HEADER_LEN];
-        put(&mut out, 0, b"!BDN");
-        put(&mut out, 8, b"SM");
-        put(&mut out, 10, &23_u16.to_le_bytes()); // Unicode
-        put(&mut out, 12, &19_u16.to_le_bytes()); // version of the client format
-        put(&mut out, 14, &[1, 1]); // platforms of creation and access
-        put(&mut out, 24, &0x4_0000_0000_u64.to_le_bytes());
-        put(&mut out, 32, &self.next_page.to_le_bytes());
-        put(&mut out, 40, &1_u32.to_le_bytes()); // counts changes of the header
-        for (index, last) in self.last_index.iter().enumerate() {
-            put(&mut out, 44 + index * 4, &last.to_le_bytes());
-        }
-        let root = 180;
-        put(&mut out, root + 4, &extent.file_len.to_le_bytes());
-        put(&mut out, root + 12, &extent.last_map.to_le_bytes());
-        put(&mut out, root + 20, &extent.free_bytes.to_le_bytes());
-        for (offset, tree) in [(root + 36, node_root), (root + 52, block_root)] {
-            put(&mut out, offset, &tree.id.to_le_bytes());
-            put(&mut out, offset + 8, &tree.at.to_le_bytes());
-        }
-        out[root + 68] = 2; // the allocation maps are right
-        out[256..512].fill(0xFF); // obsolete free maps
-        out[512] = 0x80; // sentinel
-        out[513] = match self.encoding {
-            Encoding::None => 0,
-            Encoding::Permute => 1,
-        };
-        put(&mut out, 516, &self.next_block.to_le_bytes());
-        let partial = crc(&out[8..8 + 471]);
-        put(&mut out, 4, &partial.to_le_bytes());
-        let full = crc(&out[8..8 + 516]);
-        put(&mut out, 524, &full.to_le_bytes());
-        out
-    }
 }
-
-const HEADER_LEN: usize = 564;
-const NODE_ENTRY_LEN: usize = 32;
-const BLOCK_ENTRY_LEN: usize = 24;
 
 /// A page of a B-tree, and the first key below it.
 #[derive(Debug, Clone, Copy)]

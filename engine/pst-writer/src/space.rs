@@ -12,7 +12,8 @@ use std::io::{Seek, SeekFrom, Write};
 
 use crate::bytes::put;
 use crate::error::Error;
-use crate::page::{PAGE_DATA_LEN, PAGE_LEN, PageKind, seal};
+use crate::format::Format;
+use crate::page::{MAP_LEN, PAGE_LEN, PageKind, seal};
 
 /// Where the first region begins; before it lie the header and the density list.
 pub(crate) const FIRST_REGION: u64 = 0x4400;
@@ -21,26 +22,27 @@ pub(crate) const DENSITY_LIST: u64 = 0x4200;
 /// The unit of allocation, in bytes: one bit of an allocation map.
 pub(crate) const SLOT_LEN: usize = 64;
 /// Bytes in a region.
-pub(crate) const REGION_LEN: usize = PAGE_DATA_LEN * 8 * SLOT_LEN;
+pub(crate) const REGION_LEN: usize = MAP_LEN * 8 * SLOT_LEN;
 
 const REGIONS_PER_PMAP: u64 = 8;
 /// The header's own free map covers the regions before the first FMap page.
 const REGIONS_BEFORE_FMAP: u64 = 128;
-const REGIONS_PER_FMAP: u64 = PAGE_DATA_LEN as u64;
+const REGIONS_PER_FMAP: u64 = MAP_LEN as u64;
 const REGIONS_BEFORE_FPMAP: u64 = 128 * 8 * REGIONS_PER_PMAP;
-const REGIONS_PER_FPMAP: u64 = PAGE_DATA_LEN as u64 * 8 * REGIONS_PER_PMAP;
+const REGIONS_PER_FPMAP: u64 = MAP_LEN as u64 * 8 * REGIONS_PER_PMAP;
 
 /// The space in a file, and the region that is being filled.
 #[derive(Debug)]
 pub(crate) struct Space<W> {
     sink: W,
+    format: Format,
     region: Vec<u8>,
     /// The number of the region in memory.
     number: u64,
     /// Bytes given out in the region, a multiple of [`SLOT_LEN`]; gaps left by alignment count as given out
     /// only in this cursor, not in `taken`.
     cursor: usize,
-    taken: [u8; PAGE_DATA_LEN],
+    taken: [u8; MAP_LEN],
     free_bytes: u64,
 }
 
@@ -57,14 +59,15 @@ pub(crate) struct Extent {
 
 impl<W: Write + Seek> Space<W> {
     /// Takes over an empty `sink` and leaves room for the head, which is written last.
-    pub(crate) fn new(mut sink: W) -> Result<Self, Error> {
+    pub(crate) fn new(mut sink: W, format: Format) -> Result<Self, Error> {
         sink.write_all(&[0; FIRST_REGION as usize])?;
         let mut space = Self {
             sink,
+            format,
             region: vec![0; REGION_LEN],
             number: 0,
             cursor: 0,
-            taken: [0; PAGE_DATA_LEN],
+            taken: [0; MAP_LEN],
             free_bytes: 0,
         };
         space.open_region();
@@ -76,6 +79,10 @@ impl<W: Write + Seek> Space<W> {
     pub(crate) fn take(&mut self, len: usize, align: usize) -> Result<(u64, &mut [u8]), Error> {
         let mut start = self.cursor.next_multiple_of(align);
         if start + len > REGION_LEN {
+            let most = self.format.most_bytes();
+            if region_start(self.number + 2) > most {
+                return Err(Error::TooLarge { limit: most });
+            }
             self.close_region()?;
             self.number += 1;
             self.open_region();
@@ -114,7 +121,7 @@ impl<W: Write + Seek> Space<W> {
 
     fn open_region(&mut self) {
         self.region.fill(0);
-        self.taken = [0; PAGE_DATA_LEN];
+        self.taken = [0; MAP_LEN];
         let maps = maps_of(self.number).len() * PAGE_LEN;
         self.mark(0, maps);
         self.cursor = maps;
@@ -127,10 +134,10 @@ impl<W: Write + Seek> Space<W> {
             let at = region_start(self.number) + (index * PAGE_LEN) as u64;
             let page = &mut self.region[index * PAGE_LEN..(index + 1) * PAGE_LEN];
             match kind {
-                PageKind::AllocationMap => put(page, 0, &self.taken),
-                _ => page[..PAGE_DATA_LEN].fill(0xFF),
+                PageKind::AllocationMap => put(page, self.format.map_offset(), &self.taken),
+                _ => page[self.format.map_offset()..][..MAP_LEN].fill(0xFF),
             }
-            seal(page, kind, at, at);
+            seal(page, kind, at, at, self.format);
         }
         self.sink.write_all(&self.region)?;
         Ok(())
@@ -175,7 +182,7 @@ mod tests {
 
     #[test]
     fn nothing_lies_across_regions_and_the_map_tells_what_is_taken() {
-        let mut space = Space::new(Cursor::new(Vec::new())).unwrap();
+        let mut space = Space::new(Cursor::new(Vec::new()), Format::Unicode).unwrap();
         let mut places = Vec::new();
         for index in 0..100 {
             let (len, align) = if index % 5 == 0 { (512, 512) } else { (8192 - index * 8, 64) };
@@ -203,5 +210,37 @@ mod tests {
             }
         }
         assert_eq!(free, extent.free_bytes);
+    }
+
+    /// Takes everything and keeps nothing.
+    struct Nowhere;
+
+    impl Write for Nowhere {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Seek for Nowhere {
+        fn seek(&mut self, _: SeekFrom) -> std::io::Result<u64> {
+            Ok(0)
+        }
+    }
+
+    #[test]
+    fn an_ansi_archive_ends_before_its_offsets_do() {
+        let mut space = Space::new(Nowhere, Format::Ansi).unwrap();
+        let error = loop {
+            match space.take(8192, SLOT_LEN) {
+                Ok((at, _)) => assert!(at + 8192 <= 1 << 31),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, Error::TooLarge { limit: 0x8000_0000 }));
+        assert!(region_start(space.number + 1) > (1 << 31) - REGION_LEN as u64, "as much as there can be");
     }
 }

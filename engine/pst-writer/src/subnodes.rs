@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 use std::io::{Seek, Write};
 
-use crate::bytes::{push_u16, push_u32, push_u64};
+use crate::bytes::push_u16;
 use crate::error::{Error, too_many};
+use crate::format::Format;
 use crate::ids;
-use crate::ndb::{BLOCK_DATA_LEN, Ndb};
+use crate::ndb::Ndb;
 
-const ENTRIES_PER_LEAF: usize = (BLOCK_DATA_LEN - 8) / 24;
-const LEAVES_PER_BRANCH: usize = (BLOCK_DATA_LEN - 8) / 16;
+/// How many entries of `numbers` ids each a block holds.
+fn entries_per_block(numbers: usize, format: Format) -> usize {
+    (format.block_data_len() - format.subnodes_head_len()) / (numbers * format.number_len())
+}
 
 /// The subnodes gathered for one node.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ impl Subnodes {
     /// An id for a subnode of type `kind`, not given out before.
     pub(crate) fn new_nid(&mut self, kind: u32) -> Result<u32, Error> {
         if self.next_index >= ids::MAX_INDEX {
-            return Err(too_many("subnodes", (ENTRIES_PER_LEAF * LEAVES_PER_BRANCH) as u64));
+            return Err(too_many("subnodes", u64::from(ids::MAX_INDEX)));
         }
         let nid = ids::nid(kind, self.next_index);
         self.next_index += 1;
@@ -43,28 +46,28 @@ impl Subnodes {
 
     /// Writes the tree. Gives its block id, zero when there is no subnode.
     pub(crate) fn finish<W: Write + Seek>(self, ndb: &mut Ndb<W>) -> Result<u64, Error> {
+        let format = ndb.format();
+        let (per_leaf, per_branch) = (entries_per_block(3, format), entries_per_block(2, format));
         let entries: Vec<_> = self.entries.into_iter().collect();
         let mut leaves = Vec::new();
-        for chunk in entries.chunks(ENTRIES_PER_LEAF) {
-            let mut block = head(0, chunk.len());
+        for chunk in entries.chunks(per_leaf) {
+            let mut block = head(0, chunk.len(), format);
             for (nid, (data, subnodes)) in chunk {
-                push_u64(&mut block, u64::from(*nid));
-                push_u64(&mut block, *data);
-                push_u64(&mut block, *subnodes);
+                for number in [u64::from(*nid), *data, *subnodes] {
+                    format.push_number(&mut block, number);
+                }
             }
             leaves.push((chunk[0].0, ndb.write_internal_block(&block)?));
         }
         match leaves[..] {
             [] => Ok(0),
             [(_, only)] => Ok(only),
-            _ if leaves.len() > LEAVES_PER_BRANCH => {
-                Err(too_many("subnodes", (ENTRIES_PER_LEAF * LEAVES_PER_BRANCH) as u64))
-            }
+            _ if leaves.len() > per_branch => Err(too_many("subnodes", (per_leaf * per_branch) as u64)),
             _ => {
-                let mut block = head(1, leaves.len());
+                let mut block = head(1, leaves.len(), format);
                 for (nid, id) in leaves {
-                    push_u64(&mut block, u64::from(nid));
-                    push_u64(&mut block, id);
+                    format.push_number(&mut block, u64::from(nid));
+                    format.push_number(&mut block, id);
                 }
                 ndb.write_internal_block(&block)
             }
@@ -72,10 +75,10 @@ impl Subnodes {
     }
 }
 
-fn head(level: u8, count: usize) -> Vec<u8> {
-    let mut block = Vec::with_capacity(BLOCK_DATA_LEN);
+fn head(level: u8, count: usize, format: Format) -> Vec<u8> {
+    let mut block = Vec::with_capacity(format.block_data_len());
     block.extend_from_slice(&[2, level]);
     push_u16(&mut block, count as u16);
-    push_u32(&mut block, 0);
+    block.resize(format.subnodes_head_len(), 0);
     block
 }

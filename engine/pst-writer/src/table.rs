@@ -8,9 +8,10 @@ use crate::bytes::{push_u16, push_u32, put};
 use crate::context::store;
 use crate::data_tree::DataTree;
 use crate::error::{Error, too_many};
+use crate::format::Format;
 use crate::heap::{Heap, HeapKind, MAX_ALLOCATION};
 use crate::ids;
-use crate::ndb::{BLOCK_DATA_LEN, Ndb};
+use crate::ndb::Ndb;
 use crate::schema::{ROW_ID, ROW_VERSION};
 use crate::subnodes::Subnodes;
 use crate::value::{Properties, cell_is_reference, cell_width};
@@ -49,10 +50,10 @@ impl Table {
     /// An empty table with `columns`, which are sorted.
     pub(crate) fn new<W: Write + Seek>(ndb: &mut Ndb<W>, columns: &[u32]) -> Self {
         Self {
-            layout: Layout::new(columns),
+            layout: Layout::new(columns, ndb.format()),
             heap: Heap::new(ndb, HeapKind::Table),
             subnodes: Subnodes::default(),
-            full_blocks: DataTree::default(),
+            full_blocks: DataTree::new(ndb.format()),
             rows: Vec::new(),
             index: Vec::new(),
         }
@@ -65,7 +66,12 @@ impl Table {
         row_id: u32,
         properties: &Properties,
     ) -> Result<(), Error> {
-        let number = u32::try_from(self.index.len()).map_err(|_| too_many("rows", u64::from(u32::MAX)))?;
+        let format = ndb.format();
+        let most = format.most_items();
+        let number = u32::try_from(self.index.len())
+            .ok()
+            .filter(|number| u64::from(*number) < most)
+            .ok_or(too_many("rows of one table", most))?;
         let mut row = vec![0; self.layout.row_len()];
         for column in &self.layout.columns {
             let value = match column.tag {
@@ -73,11 +79,12 @@ impl Table {
                 ROW_VERSION => (number + 1).to_le_bytes().to_vec(),
                 tag => {
                     let kind = tag as u16;
-                    let Some(value) = properties.get((tag >> 16) as u16).filter(|value| value.kind() == kind)
+                    let Some(value) =
+                        properties.get((tag >> 16) as u16).filter(|value| format.kind(value.kind()) == kind)
                     else {
                         continue;
                     };
-                    let encoded = value.encode();
+                    let encoded = value.encode(format);
                     if cell_is_reference(kind) {
                         store(ndb, &mut self.heap, &mut self.subnodes, &encoded)?.to_le_bytes().to_vec()
                     } else {
@@ -89,10 +96,10 @@ impl Table {
             put(&mut row, usize::from(column.offset), &value[..width]);
             row[usize::from(self.layout.ends[2]) + usize::from(column.bit / 8)] |= 0x80 >> (column.bit % 8);
         }
-        if self.rows.len() + row.len() > BLOCK_DATA_LEN {
-            self.rows.resize(BLOCK_DATA_LEN, 0);
+        if self.rows.len() + row.len() > format.block_data_len() {
+            self.rows.resize(format.block_data_len(), 0);
             let id = ndb.write_block(&self.rows)?;
-            self.full_blocks.push(id, BLOCK_DATA_LEN)?;
+            self.full_blocks.push(id, format.block_data_len())?;
             self.rows.clear();
         }
         self.rows.extend_from_slice(&row);
@@ -111,20 +118,23 @@ impl Table {
             self.subnodes.add(nid, self.full_blocks.finish(ndb)?, 0);
             nid
         };
+        let number_len = ndb.format().row_number_len();
         self.index.sort_unstable();
         let mut records = Vec::with_capacity(self.index.len() * 8);
         for (row_id, number) in &self.index {
             push_u32(&mut records, *row_id);
-            push_u32(&mut records, *number);
+            records.extend_from_slice(&number.to_le_bytes()[..number_len]);
         }
-        let index = bth::write(ndb, &mut self.heap, 4, 4, &records)?;
+        let index = bth::write(ndb, &mut self.heap, 4, number_len, &records)?;
         let root = self.heap.allocate(ndb, &self.layout.encode(index, rows))?;
         Ok((self.heap.finish(ndb, root)?, self.subnodes.finish(ndb)?))
     }
 }
 
 impl Layout {
-    fn new(tags: &[u32]) -> Self {
+    fn new(tags: &[u32], format: Format) -> Self {
+        let tags: Vec<u32> =
+            tags.iter().map(|tag| tag & 0xFFFF_0000 | u32::from(format.kind(*tag as u16))).collect();
         let mut columns = Vec::with_capacity(tags.len());
         let mut ends = [0; 4];
         let mut offset = 0;
@@ -174,15 +184,15 @@ mod tests {
 
     #[test]
     fn rows_are_as_long_as_those_of_outlook() {
-        assert_eq!(Layout::new(HIERARCHY).ends, [52, 52, 53, 55]);
-        let contents = Layout::new(CONTENTS);
+        assert_eq!(Layout::new(HIERARCHY, Format::Unicode).ends, [52, 52, 53, 55]);
+        let contents = Layout::new(CONTENTS, Format::Unicode);
         assert_eq!(contents.ends[1] - contents.ends[0], 0);
         assert_eq!(contents.columns.len(), 28);
     }
 
     #[test]
     fn the_row_id_and_version_come_first() {
-        let layout = Layout::new(CONTENTS);
+        let layout = Layout::new(CONTENTS, Format::Unicode);
         let place = |tag| layout.columns.iter().find(|column| column.tag == tag).unwrap();
         assert_eq!((place(ROW_ID).offset, place(ROW_ID).bit), (0, 0));
         assert_eq!((place(ROW_VERSION).offset, place(ROW_VERSION).bit), (4, 1));

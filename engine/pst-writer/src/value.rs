@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::bytes::{push_u32, utf16};
+use crate::bytes::push_u32;
+use crate::format::Format;
 
 /// A time as the format keeps it: 100-nanosecond steps since 1601-01-01 00:00 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,13 +37,13 @@ pub enum Value {
     Time(FileTime),
     /// PtypGuid, in the byte order of the file.
     Guid([u8; 16]),
-    /// PtypString, written as UTF-16.
+    /// PtypString, written as UTF-16; PtypString8 in ANSI archives.
     Str(String),
     /// PtypBinary.
     Binary(Vec<u8>),
     /// PtypMultipleInteger32.
     MvI32(Vec<i32>),
-    /// PtypMultipleString.
+    /// PtypMultipleString; PtypMultipleString8 in ANSI archives.
     MvStr(Vec<String>),
     /// PtypMultipleBinary.
     MvBinary(Vec<Vec<u8>>),
@@ -74,7 +75,7 @@ pub(crate) fn cell_is_reference(kind: u16) -> bool {
 }
 
 impl Value {
-    /// The property type's number.
+    /// The property type's number, in Unicode archives.
     pub fn kind(&self) -> u16 {
         match self {
             Value::I16(_) => 0x0002,
@@ -94,7 +95,7 @@ impl Value {
     }
 
     /// The value's bytes in the file, whichever place they go to.
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self, format: Format) -> Vec<u8> {
         match self {
             Value::I16(value) => value.to_le_bytes().to_vec(),
             Value::I32(value) => value.to_le_bytes().to_vec(),
@@ -103,10 +104,12 @@ impl Value {
             Value::Bool(value) => vec![u8::from(*value)],
             Value::Time(value) => value.0.to_le_bytes().to_vec(),
             Value::Guid(value) => value.to_vec(),
-            Value::Str(value) => utf16(value),
+            Value::Str(value) => format.text(value),
             Value::Binary(value) => value.clone(),
             Value::MvI32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            Value::MvStr(values) => encode_many(&values.iter().map(|value| utf16(value)).collect::<Vec<_>>()),
+            Value::MvStr(values) => {
+                encode_many(&values.iter().map(|value| format.text(value)).collect::<Vec<_>>())
+            }
             Value::MvBinary(values) => encode_many(values),
             Value::Raw { bytes, .. } => bytes.clone(),
         }
@@ -206,7 +209,10 @@ mod tests {
     #[test]
     fn many_strings_have_offsets_from_their_start() {
         let value = Value::MvStr(vec!["a".into(), "bc".into()]);
-        assert_eq!(value.encode(), [2, 0, 0, 0, 12, 0, 0, 0, 14, 0, 0, 0, 97, 0, 98, 0, 99, 0]);
+        assert_eq!(
+            value.encode(Format::Unicode),
+            [2, 0, 0, 0, 12, 0, 0, 0, 14, 0, 0, 0, 97, 0, 98, 0, 99, 0]
+        );
     }
 
     #[test]

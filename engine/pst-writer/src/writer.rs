@@ -5,6 +5,7 @@ use std::io::{Seek, Write};
 
 use crate::compose::write_message;
 use crate::error::Error;
+use crate::format::Format;
 use crate::ids::{self, FolderId};
 use crate::message::Message;
 use crate::names::{NameKey, Names, PS_PUBLIC_STRINGS, PSETID_COMMON};
@@ -21,6 +22,8 @@ pub struct Options {
     pub record_key: [u8; 16],
     /// The archive's name as Outlook shows it.
     pub name: String,
+    /// How it is laid out.
+    pub format: Format,
     /// How data is encoded.
     pub encoding: Encoding,
     /// When items without any time were made.
@@ -33,6 +36,7 @@ impl Options {
         Self {
             record_key,
             name: "Outlook data file".into(),
+            format: Format::Unicode,
             encoding: Encoding::Permute,
             created: FileTime::from_unix(0),
         }
@@ -75,7 +79,7 @@ impl<W: Write + Seek> PstWriter<W> {
     /// Starts an archive with the folders that each has: the root, the top folder ("Top of Outlook data
     /// file"), the search root, the common views and the deleted items.
     pub fn new(sink: W, options: Options) -> Result<Self, Error> {
-        let mut ndb = Ndb::new(sink, options.encoding)?;
+        let mut ndb = Ndb::new(sink, options.format, options.encoding)?;
         let templates = store::write_templates(&mut ndb)?;
         store::write_store(&mut ndb, &options.name, options.record_key)?;
         store::write_search(&mut ndb, &templates)?;

@@ -7,41 +7,15 @@ mod check;
 use std::io::{Cursor, Read};
 
 use check::lists::utf16;
-use check::{Archive, Permutation, u16_at};
+use check::made::{Pst, mail, permutation, written};
+use check::{Archive, u16_at};
 use postlode_pst_writer::{
-    Address, Attachment, Encoding, Error, FileTime, Message, NameKey, Options, PSETID_COMMON, Payload,
+    Address, Attachment, Encoding, Error, Format, Message, NameKey, Options, PSETID_COMMON, Payload,
     PstWriter, Recipient, RecipientKind, Value,
 };
 
-type Pst<'a> = PstWriter<&'a mut Cursor<Vec<u8>>>;
-
-/// What `fill` makes of an archive.
-fn written(encoding: Encoding, fill: impl FnOnce(&mut Pst<'_>)) -> Vec<u8> {
-    let mut file = Cursor::new(Vec::new());
-    let options = Options { encoding, ..Options::new([9; 16]) };
-    let mut pst = PstWriter::new(&mut file, options).unwrap();
-    fill(&mut pst);
-    let (_, len) = pst.finish().unwrap();
-    assert_eq!(len, file.get_ref().len() as u64);
-    file.into_inner()
-}
-
 fn checked(fill: impl FnOnce(&mut Pst<'_>)) -> Archive {
-    Archive::open(written(Encoding::None, fill), None)
-}
-
-fn mail(number: usize) -> Message {
-    let person = |name: &str| Address::new(name, format!("{}@example.com", name.to_lowercase()));
-    Message {
-        subject: format!("Re: Contract {number} – Größe"),
-        sender: Some(person("Ada")),
-        recipients: vec![Recipient { kind: RecipientKind::To, address: person("Grace") }],
-        delivered: Some(FileTime::from_unix(1_500_000_000 + number as i64)),
-        message_id: Some(format!("<{number}@example.com>")),
-        body_text: Some("Signed.\r\n".repeat(1 + number % 600)),
-        read: !number.is_multiple_of(3),
-        ..Message::default()
-    }
+    Archive::open(written(Format::Unicode, Encoding::None, fill), None)
 }
 
 #[test]
@@ -244,8 +218,8 @@ fn permuted_archives_differ_from_plain_ones_by_one_permutation() {
             pst.add_message(pst.top(), mail(number)).unwrap();
         }
     };
-    let plain = written(Encoding::None, fill);
-    let permuted = written(Encoding::Permute, fill);
+    let plain = written(Format::Unicode, Encoding::None, fill);
+    let permuted = written(Format::Unicode, Encoding::Permute, fill);
     assert_eq!(plain.len(), permuted.len());
     let archive = Archive::open(plain, None);
     let other = Archive::open(permuted, Some(permutation()));
@@ -253,26 +227,6 @@ fn permuted_archives_differ_from_plain_ones_by_one_permutation() {
     for (nid, node) in &archive.nodes {
         assert_eq!(archive.data(node.data), other.data(other.nodes[nid].data), "node {nid:#x}");
     }
-}
-
-/// The inverse permutation, learnt from an attachment that holds every byte once in order.
-fn permutation() -> Permutation {
-    let all: Vec<u8> = (0..=255).cycle().take(8176).collect();
-    let with = |encoding| {
-        let all = all.clone();
-        written(encoding, move |pst| {
-            let mut message = mail(0);
-            message.attachments.push(Attachment::new("all", Payload::Bytes(all)));
-            pst.add_message(pst.top(), message).unwrap();
-        })
-    };
-    let (plain, permuted) = (with(Encoding::None), with(Encoding::Permute));
-    let at = plain.windows(256).position(|window| window == &all[..256]).unwrap();
-    let mut decode = [0; 256];
-    for (index, byte) in permuted[at..at + 256].iter().enumerate() {
-        decode[usize::from(*byte)] = index as u8;
-    }
-    decode
 }
 
 #[test]
@@ -283,7 +237,10 @@ fn the_same_calls_give_the_same_bytes() {
             pst.add_message(folder, mail(number)).unwrap();
         }
     };
-    assert_eq!(written(Encoding::Permute, fill), written(Encoding::Permute, fill));
+    assert_eq!(
+        written(Format::Unicode, Encoding::Permute, fill),
+        written(Format::Unicode, Encoding::Permute, fill)
+    );
 }
 
 #[test]

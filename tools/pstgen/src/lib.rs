@@ -7,23 +7,26 @@
 mod civil;
 mod content;
 mod error;
+mod fit;
 mod from;
 mod items;
 mod mail;
+mod notices;
 mod output;
 mod people;
 mod random;
+mod rtf;
 mod scenery;
 mod templates;
 mod threads;
 mod truth;
 mod wire;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
 
-use postlode_pst_writer::{FileTime, PstWriter};
+use postlode_pst_writer::{FileTime, FolderId, Format, PstWriter};
 use sha2::{Digest, Sha256};
 
 pub use error::Error;
@@ -45,6 +48,9 @@ pub struct Options {
     pub truth: Option<PathBuf>,
     /// Mail to write instead of making it up: JSONL, or that compressed by zstd (`.zst`).
     pub from: Option<PathBuf>,
+    /// Whether the archive is to be an ANSI archive: at most 2 GiB, text in code page 1252, and 65,536 items in a
+    /// folder; what is beyond goes into another folder beside it.
+    pub ansi: bool,
     /// Whether files that are there already may be replaced.
     pub force: bool,
 }
@@ -59,6 +65,7 @@ impl Options {
             attachments: 0.1,
             truth: None,
             from: None,
+            ansi: false,
             force: false,
         }
     }
@@ -82,6 +89,8 @@ struct Archive {
     pst: PstWriter<File>,
     /// The paths of all folders below the root.
     paths: BTreeSet<String>,
+    /// How many items were meant for each folder of an ANSI archive.
+    items_in: BTreeMap<FolderId, u64>,
     truth: Option<TruthFile>,
     summary: Summary,
 }
@@ -101,6 +110,9 @@ pub fn generate(options: &Options) -> Result<Summary, Error> {
         None => None,
     };
     let mut writer_options = postlode_pst_writer::Options::new(record_key(options)?);
+    if options.ansi {
+        writer_options.format = Format::Ansi;
+    }
     writer_options.created = FileTime::from_unix(threads::START);
     let sink = out.file()?;
     let cannot_write = |error| Error::archive(&options.out, error);
@@ -111,6 +123,7 @@ pub fn generate(options: &Options) -> Result<Summary, Error> {
             None => None,
         },
         paths: BTreeSet::new(),
+        items_in: BTreeMap::new(),
         summary: Summary::default(),
     };
     // It is there in any case.
@@ -119,7 +132,7 @@ pub fn generate(options: &Options) -> Result<Summary, Error> {
         Some(path) => from::fill(&mut archive, path, options)?,
         None => threads::fill(&mut archive, options)?,
     }
-    let Archive { pst, paths, truth, mut summary } = archive;
+    let Archive { pst, paths, truth, mut summary, items_in: _ } = archive;
     summary.folders = paths.len() as u64;
     let (_, bytes) = pst.finish().map_err(cannot_write)?;
     summary.bytes = bytes;
@@ -140,6 +153,7 @@ fn record_key(options: &Options) -> Result<[u8; 16], Error> {
     hash.update(options.seed.to_le_bytes());
     hash.update(options.messages.unwrap_or(u64::MAX).to_le_bytes());
     hash.update(options.attachments.to_le_bytes());
+    hash.update([u8::from(options.ansi)]);
     if let Some(from) = &options.from {
         hash.update(from::digest(from)?);
     }

@@ -1,20 +1,24 @@
 //! One mail: its people, subject, text, quotes, both forms of its body, and its attachments.
 
 use postlode_pst_writer::{
-    Attachment, FileTime, Importance, Message, Payload, Properties, Recipient, RecipientKind, Value,
+    Address, Attachment, FileTime, Importance, Message, Payload, Properties, Recipient, RecipientKind, Value,
 };
 
 use crate::civil::Civil;
 use crate::content;
 use crate::people::{Cast, Language, Person};
 use crate::random::Random;
+use crate::rtf;
 use crate::scenery::PROJECTS;
 use crate::templates::{Gaps, TOPICS, fill, manners};
 use crate::threads::Thread;
+use crate::truth::Item;
 use crate::wire;
 
 /// How much of the mail that is answered is quoted, in characters.
 const QUOTE_CHARS: usize = 900;
+/// How deep messages are embedded in messages.
+const DEEPEST: usize = 3;
 const EMOJI: [&str; 8] = ["🎉", "👍", "🙏", "😅", "🚢", "☕", "📎", "🤷‍♀️"];
 const MAILERS: [&str; 3] = ["mail.gateway.example", "out2.relay.example", "smtp.carrier.example"];
 
@@ -77,7 +81,7 @@ pub(crate) fn new_thread(cast: &Cast, unix: i64, random: &mut Random) -> Thread 
 }
 
 /// Writes the next mail of `thread`.
-pub(crate) fn write(scene: &Scene<'_>, thread: &mut Thread, random: &mut Random) -> (Message, Turn) {
+pub(crate) fn write(scene: &Scene<'_>, thread: &mut Thread, random: &mut Random) -> (Item, Turn) {
     let cast = scene.cast;
     let is_answer = thread.mails > 0;
     let author = if is_answer {
@@ -99,13 +103,21 @@ pub(crate) fn write(scene: &Scene<'_>, thread: &mut Thread, random: &mut Random)
     };
     let message_id = format!("<{:016x}.{}@{}>", random.next(), scene.number, writer.domain);
     let from_owner = author == cast.owner;
+    let internal = writer.domain == cast.people[cast.owner].domain && random.chance(0.5);
+    let address = |person: &Person| if internal { person.exchange_address() } else { person.address() };
+    let reply_to = if random.chance(0.03) {
+        vec![Address::new(format!("{} (project)", gaps.project), format!("projects@{}", writer.domain))]
+    } else {
+        Vec::new()
+    };
     let sent = scene.unix - random.below(90) as i64;
     let mut message = Message {
         subject: subject(thread, writer, is_answer, random),
-        sender: Some(writer.address()),
+        sender: Some(address(writer)),
+        reply_to,
         recipients: recipients
             .iter()
-            .map(|(person, kind)| Recipient { kind: *kind, address: cast.people[*person].address() })
+            .map(|(person, kind)| Recipient { kind: *kind, address: address(&cast.people[*person]) })
             .collect(),
         submitted: Some(FileTime::from_unix(sent)),
         delivered: Some(FileTime::from_unix(scene.unix)),
@@ -124,12 +136,21 @@ pub(crate) fn write(scene: &Scene<'_>, thread: &mut Thread, random: &mut Random)
     if !from_owner {
         message.headers = Some(wire::headers(&message, sent, scene.unix, random.pick(&MAILERS)));
     }
+    let plain = format!("{text}\r\n\r\n{signature}\r\n{quoted}");
+    let html = to_html(&text, &signature, &quoted);
     let form = random.below(100);
-    if form < 85 {
-        message.body_text = Some(format!("{text}\r\n\r\n{signature}\r\n{quoted}"));
+    message.body_rtf = match form {
+        44..=49 => Some(rtf::of_text(&plain)),
+        82..=84 | 94..=97 => Some(rtf::around_html(&html)),
+        _ => None,
+    };
+    let rtf_text = message.body_rtf.is_some().then(|| plain.clone());
+    // HTML alone from 85 to 93 and from 98 up, RTF alone from 47 to 49 and from 94 to 97.
+    if matches!(form, 50..=81 | 85..=93 | 98..) {
+        message.body_html = Some(html.into_bytes());
     }
-    if form >= 50 {
-        message.body_html = Some(to_html(&text, &signature, &quoted).into_bytes());
+    if matches!(form, 0..=46 | 50..=84) {
+        message.body_text = Some(plain);
     }
     if is_answer {
         extend_conversation(&mut thread.conversation, scene.unix, random);
@@ -142,7 +163,7 @@ pub(crate) fn write(scene: &Scene<'_>, thread: &mut Thread, random: &mut Random)
     if random.chance(scene.attachments) {
         message.attachments = attachments(scene, &gaps, 0, random);
     }
-    (message, Turn { author, message_id, unix: scene.unix, text, quoted })
+    (Item { message, rtf_text }, Turn { author, message_id, unix: scene.unix, text, quoted })
 }
 
 /// Whom `author` writes to: the one who is answered first, then the others; now and then someone in secret.
@@ -301,7 +322,7 @@ fn attachments(scene: &Scene<'_>, gaps: &Gaps<'_>, depth: usize, random: &mut Ra
     };
     (0..count)
         .map(|_| {
-            if depth < 3 && random.chance(0.06) {
+            if depth < DEEPEST && random.chance(if depth == 0 { 0.06 } else { 0.3 }) {
                 embedded(scene, gaps, depth + 1, random)
             } else {
                 content::file(gaps, random)
@@ -331,6 +352,9 @@ fn embedded(scene: &Scene<'_>, gaps: &Gaps<'_>, depth: usize, random: &mut Rando
         ..Message::default()
     };
     message.headers = Some(wire::headers(&message, unix, unix, random.pick(&MAILERS)));
+    if random.chance(0.3) {
+        message.body_html = Some(to_html(&text, &signature, "").into_bytes());
+    }
     if random.chance(0.4) {
         message.attachments = attachments(scene, gaps, depth, random);
     }

@@ -27,6 +27,9 @@ struct Arguments {
     /// Take the mail from this JSONL file (.zst too) and make none up
     #[arg(long, value_name = "MAIL.jsonl", conflicts_with = "attachments")]
     from: Option<PathBuf>,
+    /// Write an ANSI archive, as Outlook did before 2003: at most 2 GiB, text in code page 1252
+    #[arg(long)]
+    ansi: bool,
     /// Replace files that are there already
     #[arg(long)]
     force: bool,
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         attachments: arguments.attachments,
         truth: arguments.truth,
         from: arguments.from,
+        ansi: arguments.ansi,
         force: arguments.force,
     };
     match pstgen::generate(&options) {

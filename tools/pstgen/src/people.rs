@@ -44,6 +44,17 @@ impl Person {
         Address::new(self.name(), self.mail())
     }
 
+    /// Name and address as the owner's Exchange server knows them: colleagues by a distinguished name.
+    pub(crate) fn exchange_address(&self) -> Address {
+        if self.domain != COMPANIES[0].1 {
+            return self.address();
+        }
+        self.address().with_exchange(format!(
+            "/O=POSTLODE/OU=EXCHANGE ADMINISTRATIVE GROUP (FYDIBOHF23SPDLT)/CN=RECIPIENTS/CN={}",
+            self.local.to_uppercase()
+        ))
+    }
+
     /// The address alone.
     pub(crate) fn mail(&self) -> String {
         format!("{}@{}", self.local, self.domain)

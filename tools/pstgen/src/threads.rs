@@ -21,7 +21,7 @@ const OPEN_THREADS: usize = 48;
 /// Mails after which nobody answers any more.
 const LONGEST_THREAD: usize = 24;
 /// The share of items that are not mail.
-const OTHER_ITEMS: f64 = 0.02;
+const OTHER_ITEMS: f64 = 0.04;
 /// Message-IDs that References keep, beside the first.
 const REFERENCES: usize = 10;
 
@@ -110,7 +110,7 @@ pub(crate) fn fill(archive: &mut Archive, options: &Options) -> Result<(), Error
     for number in 0..total {
         unix += random.below(2 * step) as i64;
         if random.chance(OTHER_ITEMS) {
-            let (place, item) = items::make(&item_places, &item_ids, &cast, unix, &mut random);
+            let (place, item) = items::make(&item_places, &item_ids, &cast, unix, number, &mut random);
             archive.add(options, place, item)?;
             continue;
         }
@@ -130,9 +130,9 @@ pub(crate) fn fill(archive: &mut Archive, options: &Options) -> Result<(), Error
         };
         let thread = &mut open[index];
         let scene = mail::Scene { cast: &cast, unix, number, keywords, attachments: options.attachments };
-        let (message, turn) = mail::write(&scene, thread, &mut random);
+        let (item, turn) = mail::write(&scene, thread, &mut random);
         let place = places.of(thread, turn.author == cast.owner, unix, &mut random);
-        archive.add(options, place, message)?;
+        archive.add(options, place, item)?;
         thread.advance(turn);
         if thread.mails >= LONGEST_THREAD || random.chance(0.08) {
             open.swap_remove(index);

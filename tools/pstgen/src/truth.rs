@@ -1,15 +1,19 @@
 //! The truth: what is in the archive, told by what went into it and not by reading it back.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use postlode_pst_writer::{Attachment, FileTime, FolderId, Importance, Message, Payload, RecipientKind};
+use postlode_pst_writer::{
+    Attachment, FileTime, FolderId, Format, Importance, Message, Payload, RecipientKind, fit_ansi,
+};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::civil::Civil;
 use crate::error::Error;
+use crate::fit;
 use crate::output::Output;
 use crate::{Archive, Options};
 
@@ -18,6 +22,21 @@ use crate::{Archive, Options};
 pub(crate) struct Place {
     pub(crate) id: FolderId,
     pub(crate) path: String,
+    class: String,
+}
+
+/// A message, and what it says where it does not say that itself.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) message: Message,
+    /// The text of its RTF body.
+    pub(crate) rtf_text: Option<String>,
+}
+
+impl From<Message> for Item {
+    fn from(message: Message) -> Self {
+        Self { message, rtf_text: None }
+    }
 }
 
 /// One item. Its node id goes in front when it is known.
@@ -38,15 +57,23 @@ struct Record<'a> {
     in_reply_to: Option<&'a str>,
     references: Option<&'a str>,
     message_class: &'a str,
-    /// Characters (Unicode scalar values) of the plain body.
+    /// Bytes of the plain body in UTF-8.
     text_len: usize,
     /// Bytes of the HTML body.
     html_len: usize,
     rtf: bool,
+    /// Bytes of the RTF body, decompressed.
+    rtf_len: usize,
+    rtf_sha256: Option<String>,
+    /// What a reader of the RTF body reads.
+    rtf_text: Option<&'a str>,
     importance: &'static str,
     to: Vec<&'a str>,
     cc: Vec<&'a str>,
     bcc: Vec<&'a str>,
+    reply_to: Vec<&'a str>,
+    /// Of the parties above, by SMTP address, what an Exchange server calls them.
+    exchange: BTreeMap<&'a str, &'a str>,
     files: Vec<FileRecord<'a>>,
 }
 
@@ -83,9 +110,12 @@ impl<'a> Record<'a> {
             in_reply_to: message.in_reply_to.as_deref(),
             references: message.references.as_deref(),
             message_class: &message.class,
-            text_len: message.body_text.as_ref().map_or(0, |text| text.chars().count()),
+            text_len: message.body_text.as_ref().map_or(0, String::len),
             html_len: message.body_html.as_ref().map_or(0, Vec::len),
-            rtf: false,
+            rtf: message.body_rtf.is_some(),
+            rtf_len: message.body_rtf.as_ref().map_or(0, Vec::len),
+            rtf_sha256: message.body_rtf.as_ref().map(|rtf| hex(&Sha256::digest(rtf))),
+            rtf_text: None,
             importance: match message.importance {
                 Importance::Low => "low",
                 Importance::Normal => "normal",
@@ -94,6 +124,13 @@ impl<'a> Record<'a> {
             to: addresses(RecipientKind::To),
             cc: addresses(RecipientKind::Cc),
             bcc: addresses(RecipientKind::Bcc),
+            reply_to: message.reply_to.iter().map(|one| one.address.as_str()).collect(),
+            exchange: message
+                .sender
+                .iter()
+                .chain(message.recipients.iter().map(|recipient| &recipient.address))
+                .filter_map(|one| Some((one.address.as_str(), one.exchange.as_deref()?)))
+                .collect(),
             files: message.attachments.iter().map(FileRecord::new).collect(),
         }
     }
@@ -147,21 +184,36 @@ impl TruthFile {
     }
 }
 
+/// The path of the folder that users see as the top.
+const TOP: &str = "/Top of Outlook data file";
+
 impl Archive {
     /// The folder at `path` below the top folder, made when there is none, for items of `class`.
     pub(crate) fn folder(&mut self, options: &Options, path: &str, class: &str) -> Result<Place, Error> {
-        const TOP: &str = "/Top of Outlook data file";
-        let mut place = Place { id: self.pst.top(), path: TOP.into() };
+        let mut place = Place { id: self.pst.top(), path: TOP.into(), class: class.into() };
         self.note_path(&place.path);
+        let path = if options.ansi { fit_ansi(path) } else { path.into() };
         for name in path.split('/').filter(|name| !name.is_empty()) {
             let id = self
                 .pst
                 .add_folder(place.id, name, Some(class))
                 .map_err(|error| Error::archive(&options.out, error))?;
-            place = Place { id, path: format!("{}/{name}", place.path) };
+            place = Place { id, path: format!("{}/{name}", place.path), class: place.class };
             self.note_path(&place.path);
         }
         Ok(place)
+    }
+
+    /// The folder beside `place` for one more item, when `place` has as many as a folder of an ANSI archive can.
+    fn overflow(&mut self, options: &Options, place: &Place) -> Result<Option<Place>, Error> {
+        let count = self.items_in.entry(place.id).or_insert(0);
+        let folder = *count / Format::Ansi.most_items();
+        *count += 1;
+        if folder == 0 {
+            return Ok(None);
+        }
+        let path = format!("{} {}", place.path.strip_prefix(TOP).unwrap_or_default(), folder + 1);
+        self.folder(options, &path, &place.class).map(Some)
     }
 
     fn note_path(&mut self, path: &str) {
@@ -170,8 +222,23 @@ impl Archive {
         }
     }
 
-    /// Writes `message` into the archive and the truth.
-    pub(crate) fn add(&mut self, options: &Options, place: &Place, message: Message) -> Result<(), Error> {
+    /// Writes `item` into the archive and the truth.
+    pub(crate) fn add(
+        &mut self,
+        options: &Options,
+        place: &Place,
+        item: impl Into<Item>,
+    ) -> Result<(), Error> {
+        let Item { mut message, rtf_text } = item.into();
+        let overflow;
+        let mut place = place;
+        if options.ansi {
+            fit::message(&mut message);
+            if let Some(other) = self.overflow(options, place)? {
+                overflow = other;
+                place = &overflow;
+            }
+        }
         self.summary.items += 1;
         self.summary.attachments += message.attachments.len() as u64;
         let write = |pst: &mut postlode_pst_writer::PstWriter<File>, message| {
@@ -182,7 +249,9 @@ impl Archive {
             return Ok(());
         };
         // The writer takes the message, so its line is made first and the node id put before it afterwards.
-        let line = serde_json::to_string(&Record { folder: Some(&place.path), ..Record::new(&message) })
+        let record =
+            Record { folder: Some(&place.path), rtf_text: rtf_text.as_deref(), ..Record::new(&message) };
+        let line = serde_json::to_string(&record)
             .map_err(|error| Error::Write { path: truth.path.clone(), source: error.into() })?;
         let written = write(&mut self.pst, message)?;
         truth.add(written.nid, &line)

@@ -62,6 +62,9 @@ pub(crate) fn headers(message: &Message, sent: i64, received: i64, via: &str) ->
     if let Some(sender) = &message.sender {
         add("From", &mailbox(sender));
     }
+    if !message.reply_to.is_empty() {
+        add("Reply-To", &message.reply_to.iter().map(mailbox).collect::<Vec<_>>().join(",\r\n "));
+    }
     for (name, kind) in [("To", RecipientKind::To), ("Cc", RecipientKind::Cc)] {
         let boxes: Vec<String> = message
             .recipients

@@ -30,7 +30,7 @@ fn usage_is_2() {
         &["a.pst", "--messages", "many"],
         &["a.pst", "--attachments", "1.5"],
         &["a.pst", "--attachments", "NaN"],
-        &["a.pst", "--ansi"],
+        &["a.pst", "--ansi", "yes"],
         &["a.pst", "--from", "m.jsonl", "--attachments", "0.5"],
     ] {
         assert_eq!(code(&pstgen(scratch.path(), arguments)), 2, "{arguments:?}");

@@ -33,15 +33,27 @@ fn mail_is_varied_and_threads_hang_together() {
     });
     let text = |item: &serde_json::Value, key: &str| item[key].as_str().unwrap_or("").to_owned();
     let ids: BTreeSet<String> = made.truth.iter().map(|item| text(item, "message_id")).collect();
-    let mail = made.truth.iter().filter(|item| item["message_class"] == "IPM.Note").count();
-    assert_eq!(ids.len(), mail + 1, "each mail has an id of its own, other items none");
+    let is_mail = |item: &&serde_json::Value| item["message_class"] == "IPM.Note";
+    let mail = made.truth.iter().filter(is_mail).count();
+    assert!(made.truth.iter().filter(is_mail).all(|item| !text(item, "message_id").is_empty()));
+    let with_id = made.truth.iter().filter(|item| !item["message_id"].is_null()).count();
+    assert_eq!(ids.len(), with_id + 1, "no id comes twice, and some items have none");
     let answers: Vec<_> = made.truth.iter().filter(|item| !item["in_reply_to"].is_null()).collect();
     assert!(answers.len() > mail / 3);
     for answer in &answers {
         assert!(ids.contains(&text(answer, "in_reply_to")));
         assert!(text(answer, "references").ends_with(&text(answer, "in_reply_to")));
     }
-    for class in ["IPM.Contact", "IPM.Appointment", "IPM.Task", "IPM.StickyNote"] {
+    for class in [
+        "IPM.Contact",
+        "IPM.DistList",
+        "IPM.Appointment",
+        "IPM.Task",
+        "IPM.StickyNote",
+        "IPM.Schedule.Meeting.Request",
+        "REPORT.IPM.Note.NDR",
+        "REPORT.IPM.Note.IPNRN",
+    ] {
         assert!(made.truth.iter().any(|item| item["message_class"] == class), "{class}");
     }
     let count =
@@ -49,6 +61,8 @@ fn mail_is_varied_and_threads_hang_together() {
     assert!(count(&|item| item["text_len"] != 0 && item["html_len"] != 0) > 500, "both bodies");
     assert!(count(&|item| item["text_len"] == 0 && item["html_len"] != 0) > 200, "HTML alone");
     assert!(count(&|item| item["bcc"].as_array().is_some_and(|bcc| !bcc.is_empty())) > 10);
+    assert!(count(&|item| item["reply_to"].as_array().is_some_and(|list| !list.is_empty())) > 50);
+    assert!(count(&|item| item["exchange"].as_object().is_some_and(|all| !all.is_empty())) > 500);
     assert!(count(&|item| item["importance"] == "high") > 50);
     assert!(count(&|item| !text(item, "subject").is_ascii()) > 200);
     let with_files = count(&|item| item["attachments"] != 0);
@@ -91,12 +105,30 @@ fn given_mail_goes_into_the_folder_of_its_list() {
         let [one, two] = &made.truth[..] else { panic!("{:?}", made.truth) };
         assert_eq!(one["folder"], "/Top of Outlook data file/r-devel");
         assert_eq!(one["delivered"], "2014-08-01 04:47:13");
-        assert_eq!((&one["text_len"], &one["html_len"]), (&7.into(), &0.into()));
+        assert_eq!((&one["text_len"], &one["html_len"]), (&11.into(), &0.into()));
         assert_eq!(one["to"].as_array().unwrap().len(), 2);
         assert_eq!(two["folder"], "/Top of Outlook data file/r/help");
         assert_eq!((&two["in_reply_to"], &two["references"]), (&"<1@x>".into(), &"<0@x> <1@x>".into()));
         assert_eq!(made.summary.folders, 5);
     }
+}
+
+#[test]
+fn what_a_folder_of_an_ansi_archive_cannot_take_goes_into_the_next() {
+    let scratch = tempfile::tempdir().unwrap();
+    let from = scratch.path().join("mail.jsonl");
+    let line = "{\"date\":\"2014-08-01T06:47:13Z\",\"list\":\"r/help\",\"body\":\"\u{65e5}\u{fc}\"}\n";
+    std::fs::write(&from, line.repeat(65_540)).unwrap();
+    let made = make(|options| {
+        options.messages = None;
+        options.from = Some(from);
+        options.ansi = true;
+    });
+    let count = |folder: &str| made.truth.iter().filter(|item| item["folder"] == folder).count();
+    assert_eq!(count("/Top of Outlook data file/r/help"), 65_536);
+    assert_eq!(count("/Top of Outlook data file/r/help 2"), 4);
+    // A question mark and an u with dots.
+    assert!(made.truth.iter().all(|item| item["text_len"] == 3));
 }
 
 #[test]

@@ -3,9 +3,13 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of the reader")]
 
+pub mod layout;
 pub mod lists;
+pub mod made;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use layout::{ANSI, Layout, UNICODE};
 
 pub fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap())
@@ -53,6 +57,7 @@ pub struct Node {
 /// An archive whose lowest layer has been checked.
 pub struct Archive {
     file: Vec<u8>,
+    pub layout: Layout,
     decode: Option<[u8; 256]>,
     pub nodes: BTreeMap<u32, Node>,
     pub blocks: HashMap<u64, Block>,
@@ -67,32 +72,36 @@ impl Archive {
     pub fn open(file: Vec<u8>, decode: Option<Permutation>) -> Self {
         assert_eq!(&file[..4], b"!BDN");
         assert_eq!(&file[8..10], b"SM");
-        assert_eq!(u16_at(&file, 10), 23);
+        let layout = match u16_at(&file, 10) {
+            23 => UNICODE,
+            15 => ANSI,
+            other => panic!("version {other}"),
+        };
         assert_eq!(u32_at(&file, 4), crc(&file[8..479]), "partial header checksum");
-        assert_eq!(u32_at(&file, 524), crc(&file[8..524]), "full header checksum");
-        assert_eq!(file[512], 0x80);
-        assert_eq!(file[513] == 1, decode.is_some());
-        assert_eq!(u64_at(&file, 184), file.len() as u64, "length of the file");
+        if !layout.ansi {
+            assert_eq!(u32_at(&file, 524), crc(&file[8..524]), "full header checksum");
+        }
+        assert_eq!(file[layout.sentinel], 0x80);
+        assert_eq!(file[layout.sentinel + 1] == 1, decode.is_some());
+        assert_eq!(layout.number(&file, layout.header[0]), file.len() as u64, "length of the file");
         let mut archive =
-            Self { file, decode, nodes: BTreeMap::new(), blocks: HashMap::new(), tree_depth: 0 };
+            Self { file, layout, decode, nodes: BTreeMap::new(), blocks: HashMap::new(), tree_depth: 0 };
         let mut taken: Vec<(u64, u64)> = Vec::new();
-        let node_root = (u64_at(&archive.file, 216), u64_at(&archive.file, 224));
-        let block_root = (u64_at(&archive.file, 232), u64_at(&archive.file, 240));
+        let node_root = layout.numbers(&archive.file, layout.header[3]);
+        let block_root = layout.numbers(&archive.file, layout.header[4]);
         let mut entries = Vec::new();
-        archive.walk(0x81, node_root, None, 32, &mut entries, &mut taken);
+        archive.walk(0x81, node_root, None, 4 * layout.number, &mut entries, &mut taken);
         for entry in entries.drain(..) {
-            let node =
-                Node { data: u64_at(&entry, 8), subnodes: u64_at(&entry, 16), parent: u32_at(&entry, 24) };
+            let [_, data, subnodes] = layout.numbers(&entry, 0);
+            let node = Node { data, subnodes, parent: u32_at(&entry, 3 * layout.number) };
             assert!(archive.nodes.insert(u32_at(&entry, 0), node).is_none());
         }
-        archive.walk(0x80, block_root, None, 24, &mut entries, &mut taken);
+        archive.walk(0x80, block_root, None, if layout.ansi { 12 } else { 24 }, &mut entries, &mut taken);
         for entry in &entries {
-            let block = Block {
-                at: u64_at(entry, 8),
-                len: usize::from(u16_at(entry, 16)),
-                references: u16_at(entry, 18),
-            };
-            archive.blocks.insert(u64_at(entry, 0), block);
+            let [id, at] = layout.numbers(entry, 0);
+            let len = usize::from(u16_at(entry, 2 * layout.number));
+            let block = Block { at, len, references: u16_at(entry, 2 * layout.number + 2) };
+            archive.blocks.insert(id, block);
         }
         archive.check_blocks(&mut taken);
         archive.check_maps(taken);
@@ -103,7 +112,7 @@ impl Archive {
     fn walk(
         &mut self,
         kind: u8,
-        (id, at): (u64, u64),
+        [id, at]: [u64; 2],
         key: Option<u64>,
         leaf_len: usize,
         out: &mut Vec<Vec<u8>>,
@@ -111,34 +120,32 @@ impl Archive {
     ) -> u8 {
         assert_eq!(at % 512, 0);
         let page = self.file[at as usize..at as usize + 512].to_vec();
-        assert_eq!([page[496], page[497]], [kind, kind]);
-        assert_eq!(u16_at(&page, 498), signature(at, id), "signature of page {id:#x}");
-        assert_eq!(u32_at(&page, 500), crc(&page[..496]), "checksum of page {id:#x}");
-        assert_eq!(u64_at(&page, 504), id);
-        assert!(id < u64_at(&self.file, 32), "page ids are below the next one");
+        let layout = self.layout;
+        let trailer = 512 - layout.trailer;
+        assert_eq!([page[trailer], page[trailer + 1]], [kind, kind]);
+        assert_eq!(u16_at(&page, trailer + 2), signature(at, id), "signature of page {id:#x}");
+        assert_eq!(layout.checksum_and_id(&page, trailer), (crc(&page[..trailer]), id), "page {id:#x}");
+        assert!(id < layout.number(&self.file, layout.next_page), "page ids are below the next one");
         taken.push((at, 512));
-        let [count, most, len, level] = [page[488], page[489], page[490], page[491]];
-        let expected = if level == 0 { leaf_len } else { 24 };
+        let [count, most, len, level] = *page[layout.counts..].first_chunk().unwrap();
+        let expected = if level == 0 { leaf_len } else { 3 * layout.number };
         assert_eq!(usize::from(len), expected);
-        assert_eq!(usize::from(most), 488 / expected);
+        assert_eq!(usize::from(most), layout.counts / expected);
         assert!(count <= most && (count > 0 || out.is_empty()));
         let entries: Vec<&[u8]> = page[..usize::from(count) * expected].chunks(expected).collect();
-        assert!(entries.is_sorted_by(|one, next| u64_at(one, 0) < u64_at(next, 0)), "keys rise");
+        assert!(
+            entries.is_sorted_by(|one, next| layout.number(one, 0) < layout.number(next, 0)),
+            "keys rise"
+        );
         if let (Some(key), Some(first)) = (key, entries.first()) {
-            assert_eq!(u64_at(first, 0), key, "a branch has the first key below it");
+            assert_eq!(layout.number(first, 0), key, "a branch has the first key below it");
         }
         for entry in entries {
             if level == 0 {
                 out.push(entry.to_vec());
             } else {
-                let below = self.walk(
-                    kind,
-                    (u64_at(entry, 8), u64_at(entry, 16)),
-                    Some(u64_at(entry, 0)),
-                    leaf_len,
-                    out,
-                    taken,
-                );
+                let [key, id, at] = layout.numbers(entry, 0);
+                let below = self.walk(kind, [id, at], Some(key), leaf_len, out, taken);
                 assert_eq!(below, level - 1);
             }
         }
@@ -147,18 +154,19 @@ impl Archive {
     }
 
     fn check_blocks(&self, taken: &mut Vec<(u64, u64)>) {
-        let next = u64_at(&self.file, 516);
+        let layout = self.layout;
+        let next = layout.number(&self.file, layout.next_block);
         for (id, block) in &self.blocks {
             assert!(id & 1 == 0 && *id < next, "block id {id:#x}");
-            assert!((1..=8176).contains(&block.len), "block {id:#x} has {} bytes", block.len);
-            let total = (block.len as u64 + 16).next_multiple_of(64);
+            assert!((1..=layout.block_len()).contains(&block.len), "block {id:#x} has {} bytes", block.len);
+            let total = ((block.len + layout.trailer) as u64).next_multiple_of(64);
             assert_eq!(block.at % 64, 0);
             let bytes = &self.file[block.at as usize..(block.at + total) as usize];
-            let trailer = &bytes[bytes.len() - 16..];
+            let trailer = &bytes[bytes.len() - layout.trailer..];
             assert_eq!(usize::from(u16_at(trailer, 0)), block.len);
             assert_eq!(u16_at(trailer, 2), signature(block.at, *id), "signature of block {id:#x}");
-            assert_eq!(u32_at(trailer, 4), crc(&bytes[..block.len]), "checksum of block {id:#x}");
-            assert_eq!(u64_at(trailer, 8), *id);
+            let expected = (crc(&bytes[..block.len]), *id);
+            assert_eq!(layout.checksum_and_id(trailer, 0), expected, "block {id:#x}");
             taken.push((block.at, total));
         }
     }
@@ -166,6 +174,8 @@ impl Archive {
     /// The allocation maps must show exactly the pages and blocks there are, none of them twice.
     fn check_maps(&self, mut taken: Vec<(u64, u64)>) {
         const REGION: u64 = 496 * 8 * 64;
+        let layout = self.layout;
+        let in_header = |index: usize| layout.number(&self.file, layout.header[index]);
         let regions = (self.file.len() as u64 - 0x4400) / REGION;
         assert_eq!((self.file.len() as u64 - 0x4400) % REGION, 0);
         for region in 0..regions {
@@ -182,15 +192,16 @@ impl Archive {
             }
             for kind in kinds {
                 let page = &self.file[at as usize..at as usize + 512];
-                assert_eq!([page[496], page[497]], [kind, kind], "map of region {region}");
-                assert_eq!(u16_at(page, 498), 0);
-                assert_eq!(u32_at(page, 500), crc(&page[..496]));
-                assert_eq!(u64_at(page, 504), at);
+                let trailer = 512 - layout.trailer;
+                assert_eq!([page[trailer], page[trailer + 1]], [kind, kind], "map of region {region}");
+                assert_eq!(u16_at(page, trailer + 2), 0);
+                assert_eq!(layout.checksum_and_id(page, trailer), (crc(&page[..trailer]), at));
+                assert!(page[..layout.map].iter().all(|byte| *byte == 0));
                 taken.push((at, 512));
                 at += 512;
             }
         }
-        assert_eq!(u64_at(&self.file, 192), 0x4400 + (regions - 1) * REGION, "the last map");
+        assert_eq!(in_header(1), 0x4400 + (regions - 1) * REGION, "the last map");
         taken.sort_unstable();
         let mut expected = vec![0_u8; self.file.len() / 64 / 8 + 1];
         let mut end = 0;
@@ -205,15 +216,17 @@ impl Archive {
         let mut free = 0;
         for region in 0..regions {
             let at = (0x4400 + region * REGION) as usize;
-            let map = &self.file[at..at + 496];
+            let map = &self.file[at + layout.map..][..496];
             assert_eq!(map, &expected[at / 512..at / 512 + 496], "allocation map of region {region}");
             free += map.iter().map(|byte| u64::from(byte.count_zeros()) * 64).sum::<u64>();
         }
-        assert_eq!(u64_at(&self.file, 200), free, "free bytes");
+        assert_eq!(in_header(2), free, "free bytes");
     }
 
     /// Each block's count is one more than the references to it, and each block is referred to.
     fn check_references(&self) {
+        let layout = self.layout;
+        let head = layout.subnodes;
         let mut counts: HashMap<u64, u16> = HashMap::new();
         let mut queue: Vec<u64> = Vec::new();
         for node in self.nodes.values() {
@@ -228,11 +241,16 @@ impl Archive {
             let block = self.raw(id);
             let entries = usize::from(u16_at(block, 2));
             let below: Vec<u64> = match (block[0], block[1]) {
-                (1, _) => (0..entries).map(|index| u64_at(block, 8 + index * 8)).collect(),
+                (1, _) => (0..entries).map(|index| layout.number(block, 8 + index * layout.number)).collect(),
                 (2, 0) => (0..entries)
-                    .flat_map(|index| [u64_at(block, 16 + index * 24), u64_at(block, 24 + index * 24)])
+                    .flat_map(|index| {
+                        let [_, data, below] = layout.numbers(block, head + index * 3 * layout.number);
+                        [data, below]
+                    })
                     .collect(),
-                (2, 1) => (0..entries).map(|index| u64_at(block, 16 + index * 16)).collect(),
+                (2, 1) => (0..entries)
+                    .map(|index| layout.number(block, head + (index * 2 + 1) * layout.number))
+                    .collect(),
                 other => panic!("an internal block of kind {other:?}"),
             };
             queue.extend(below.into_iter().filter(|id| *id != 0));
@@ -257,7 +275,10 @@ impl Archive {
         }
         self.collect(id, &mut out);
         if let [full @ .., _] = &out[..] {
-            assert!(full.iter().all(|block| block.len() == 8176), "only the last block may be short");
+            assert!(
+                full.iter().all(|block| block.len() == self.layout.block_len()),
+                "only the last block may be short"
+            );
         }
         out
     }
@@ -274,11 +295,11 @@ impl Archive {
         }
         assert_eq!(raw[0], 1, "a data tree");
         let count = usize::from(u16_at(raw, 2));
-        assert!((1..=1021).contains(&count));
-        assert_eq!(raw.len(), 8 + count * 8);
+        let width = self.layout.number;
+        assert_eq!(raw.len(), 8 + count * width);
         let before: usize = out.iter().map(Vec::len).sum();
         for index in 0..count {
-            let below = u64_at(raw, 8 + index * 8);
+            let below = self.layout.number(raw, 8 + index * width);
             assert_eq!(below & 2 != 0, raw[1] == 2, "levels of a data tree");
             self.collect(below, out);
         }
@@ -294,21 +315,24 @@ impl Archive {
         }
         let raw = self.raw(id);
         assert_eq!(raw[0], 2, "a subnode tree");
+        let layout = self.layout;
         let leaves: Vec<u64> = if raw[1] == 0 {
             vec![id]
         } else {
-            (0..usize::from(u16_at(raw, 2))).map(|index| u64_at(raw, 16 + index * 16)).collect()
+            (0..usize::from(u16_at(raw, 2)))
+                .map(|index| layout.number(raw, layout.subnodes + (index * 2 + 1) * layout.number))
+                .collect()
         };
         let mut last = 0;
         for leaf in leaves {
             let raw = self.raw(leaf);
             assert_eq!([raw[0], raw[1]], [2, 0]);
             for index in 0..usize::from(u16_at(raw, 2)) {
-                let at = 8 + index * 24;
-                let nid = u64_at(raw, at) as u32;
+                let [nid, data, subnodes] = layout.numbers(raw, layout.subnodes + index * 3 * layout.number);
+                let nid = nid as u32;
                 assert!(nid > last, "subnode ids rise");
                 last = nid;
-                let node = Node { data: u64_at(raw, at + 8), subnodes: u64_at(raw, at + 16), parent: 0 };
+                let node = Node { data, subnodes, parent: 0 };
                 out.insert(nid, node);
             }
         }

@@ -16,6 +16,7 @@ pub struct Made {
     pub pst: PathBuf,
     pub truth: Vec<Value>,
     pub summary: Summary,
+    pub ansi: bool,
 }
 
 /// Makes an archive and reads its truth.
@@ -30,7 +31,7 @@ pub fn make(adjust: impl FnOnce(&mut Options)) -> Made {
     let truth = lines(&truth);
     assert_eq!(summary.items, truth.len() as u64);
     assert_eq!(summary.bytes, std::fs::metadata(&pst).unwrap().len());
-    Made { scratch, pst, truth, summary }
+    Made { scratch, pst, truth, summary, ansi: options.ansi }
 }
 
 /// The JSON objects in a file.

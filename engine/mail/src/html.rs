@@ -7,6 +7,7 @@
 use crate::codepage;
 use html5gum::emitters::callback::{Callback, CallbackEmitter, CallbackEvent};
 use html5gum::{Span, Tokenizer};
+use std::collections::HashSet;
 
 /// Decodes an HTML body: by its byte order mark, else the code page beside it, else the charset it names itself.
 #[must_use]
@@ -25,8 +26,21 @@ pub fn decode(bytes: &[u8], page: Option<u32>) -> String {
     }
 }
 
+/// The content ids that an HTML body names in its `cid:` links.
+#[must_use]
+pub fn linked(html: &[u8]) -> HashSet<&[u8]> {
+    memchr::memmem::find_iter(html, b"cid:").filter_map(|at| link_target(html, at)).collect()
+}
+
+/// The content id that a `cid:` link at `at` names.
+fn link_target(html: &[u8], at: usize) -> Option<&[u8]> {
+    let rest = html.get(at.checked_add(4)?..)?;
+    let end = rest.iter().take(1024).position(|b| b.is_ascii_whitespace() || b"\"'<>)".contains(b))?;
+    rest.get(..end)
+}
+
 /// The charset named in a `meta` element near the start.
-fn named_charset(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
+pub(crate) fn named_charset(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
     let start = bytes.get(..bytes.len().min(2048))?.to_ascii_lowercase();
     let found = start.windows(8).position(|w| w == b"charset=")?;
     let rest = start.get(found.saturating_add(8)..)?;

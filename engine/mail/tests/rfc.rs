@@ -223,6 +223,17 @@ fn hostile_nesting_ends() {
     assert_eq!(found.members.len(), 17);
     assert_eq!(found.members[16].email.partial[0].code, "memory");
     assert_eq!(found.blobs.len(), 1);
+    let mut both = String::new();
+    for level in 0..17 {
+        for depth in 0..30 {
+            let boundary = format!("b{level}.{depth}.");
+            both.push_str(&format!("Content-Type: multipart/mixed; boundary={boundary}\n\n--{boundary}\n"));
+        }
+        both.push_str("Content-Type: message/rfc822\n\n");
+    }
+    let found = family(both.as_bytes());
+    check(&found, both.as_bytes());
+    assert_eq!(found.members.len(), 17);
     let mut wide = String::from("Content-Type: multipart/mixed; boundary=a\r\n\r\n");
     for _ in 0..30_000 {
         wide.push_str("--a\r\nContent-Type: multipart/mixed; boundary=never\r\n\r\nx\r\n");

@@ -3,7 +3,7 @@
 /// Largest message that is read.
 pub const MAX_MESSAGE: u64 = 128 << 20;
 /// Largest message that is kept as it came in its body row.
-pub const MAX_ORIGINAL: usize = 40 << 20;
+pub const MAX_ORIGINAL: usize = 36 << 20;
 /// Most bytes kept as they came of a message and all messages inside it together.
 pub const MAX_FAMILY: usize = 128 << 20;
 /// Most bytes of one header block that are looked at.
@@ -33,8 +33,10 @@ pub const LOOK_AHEAD: usize = 4 << 10;
 /// Number of the last byte at which a message may begin: above are the numbers of messages inside it.
 pub const MAX_OFFSET: u64 = (1 << 48) - 1;
 
-// Whatever is read of one message can be stored as one row. A body may be kept as converted text, which takes at most
-// three times as much.
-const _: () =
-    assert!(MAX_ORIGINAL + MAX_HEADERS + MAX_BODY + 2 * MAX_TEXT < postlode_format::limits::MAX_VALUE);
+// Whatever is read of one message can be stored as one row. An HTML body may be kept as converted text, which takes at
+// most three times as much.
+const _: () = assert!(
+    MAX_ORIGINAL + MAX_HEADERS + 4 * MAX_BODY + MAX_TEXT < postlode_format::limits::MAX_VALUE - (1 << 20)
+);
+const _: () = assert!(MAX_PARTS * (3 * MAX_NAME) < postlode_format::limits::MAX_VALUE / 2);
 const _: () = assert!(MAX_EMBEDDED < 1 << 16 && LOOK_AHEAD < READ_CHUNK);

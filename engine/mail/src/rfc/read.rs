@@ -9,12 +9,14 @@ use super::error::RfcError;
 use super::head::{self, About, Transfer};
 use super::identity::{self, AttachmentIdentity};
 use super::limits::{
-    MAX_EMBEDDED, MAX_EMBEDDED_DEPTH, MAX_FAMILY, MAX_HEADERS, MAX_MESSAGE, MAX_OFFSET, MAX_ORIGINAL,
+    MAX_EMBEDDED, MAX_EMBEDDED_DEPTH, MAX_FAMILY, MAX_HEADERS, MAX_MESSAGE, MAX_NAME, MAX_OFFSET,
+    MAX_ORIGINAL,
 };
 use super::part::{Leaf, Leaves, leaves};
 use super::quote::unquoted;
 use crate::family::{Blob, BlobContent, Draft, Family};
 use crate::headers::Headers;
+use crate::text::limited;
 use crate::{html, mime};
 use postlode_format::id::Id;
 use postlode_format::row::{Attachment, AttachmentKind, PartialNote};
@@ -189,7 +191,7 @@ impl Visit<'_> {
                 Ok(child) => {
                     row.kind = AttachmentKind::Message;
                     if row.name.is_empty() {
-                        row.name.clone_from(&child.email.subject);
+                        row.name = limited(child.email.subject.clone(), MAX_NAME).0;
                     }
                     let content = child.content_id.to_vec();
                     let identity = AttachmentIdentity { name: raw_name.clone(), content };

@@ -1,10 +1,12 @@
 //! Messages of our own making, through the reader of RFC 5322: rows, families, ids, and bytes of any kind.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
+use postlode_format::id::{Field, IdBuilder, to_hex};
 use postlode_format::row::{AttachmentKind, ItemKind, Stamp, TextSource, flag, to_bytes};
 use postlode_mail::family::{BlobContent, Family};
 use postlode_mail::rfc::{Source, read};
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 
 const ARCHIVE: [u8; 16] = [7; 16];
 
@@ -107,6 +109,28 @@ fn a_rich_message_is_read_whole() {
     );
     assert_eq!(email.attachments[0].content_id, "pic@x");
     assert_eq!(family.blobs[1].content, BlobContent::Whole(b"PDF".to_vec()));
+}
+
+#[test]
+fn an_id_is_made_from_raw_properties_and_does_not_change() {
+    let sha256 = |bytes: &[u8]| Sha256::digest(bytes).to_vec();
+    let mut list = IdBuilder::mail();
+    list.field(Field::MessageId, 0, b"<one@x.org>")
+        .field(Field::SenderAddress, 0, b"list@x.org")
+        .field(Field::SentTime, 0, b"Thu, 27 Feb 2014 01:00:00 -0800")
+        .field(Field::Subject, 0, b"=?iso-8859-1?q?Re:_Gr=FC=DFe?= =?iso-8859-1?q?_aus_Rom?=")
+        .field(Field::To, 0, b"\"Doe, Jane\" <jane@x.org>, Friends: bob@x.org, al@x.org;")
+        .field(Field::Cc, 0, b"c@x.org")
+        .field(Field::Bcc, 0, b"d@x.org")
+        .field(Field::PlainBody, 0, b"\xf0\xd2\xc9")
+        .field(Field::HtmlBody, 0, b"<p>\xf0<img src=\"cid:pic@x\">")
+        .parts(Field::Attachment, 0, &[b"image/gif; name=p.gif", &sha256(b"GIF")])
+        .parts(Field::Attachment, 0, &[b"attachment; filename*=utf-8''%C3%A4.pdf", &sha256(b"PDF")])
+        .parts(Field::Attachment, 0, &[b"attachment; filename=n.txt", &sha256(b"note")])
+        .parts(Field::Attachment, 0, &[b"text/plain", &sha256(b"list footer")]);
+    let id = family(RICH.as_bytes()).members[0].email.id;
+    assert_eq!(id, list.finish());
+    assert_eq!(to_hex(&id), "3d6c11ad42fb647bce776dd8fcbbaf6b");
 }
 
 #[test]

@@ -62,23 +62,18 @@ pub fn kind_of(first: &[u8], ending: Option<&str>) -> Option<Kind> {
         // A mailbox may be empty; a message that is empty is none.
         return named_mbox.then_some(Kind::Mbox);
     }
-    if begins_message(rest) {
-        return Some(Kind::Mbox);
-    }
-    let (head, _) = split(rest);
+    let mailbox = begins_message(rest);
+    let from_line = if mailbox { next_line(rest).1 } else { 0 };
+    let (head, _) = split(rest.get(from_line..).unwrap_or_default());
     if head.contains(&0) {
         return None;
     }
-    let mut seen: Vec<String> = Vec::new();
-    let mut at = 0usize;
-    while let Some(lines) = head.get(at..).filter(|lines| !lines.is_empty() && seen.len() < 64) {
-        let (line, length) = next_line(lines);
-        at = at.saturating_add(length);
-        let name = field_name(line).map(|name| String::from_utf8_lossy(name).to_ascii_lowercase());
-        seen.extend(name.filter(|name| !seen.contains(name) && name.len() < 80));
-    }
+    let seen = names(head);
     let common = seen.iter().filter(|name| COMMON.contains(&name.as_str())).count();
     let telling = seen.iter().any(|name| TELLING.contains(&name.as_str()));
+    if mailbox {
+        return (named_mbox || common >= 2).then_some(Kind::Mbox);
+    }
     match ending.as_str() {
         "eml" => (common >= 1).then_some(Kind::Eml),
         "mbox" | "mbx" => (common >= 2).then_some(Kind::Mbox),
@@ -88,6 +83,19 @@ pub fn kind_of(first: &[u8], ending: Option<&str>) -> Option<Kind> {
         _ if ending.contains(":2,") => (common >= 3 && telling).then_some(Kind::Eml),
         _ => None,
     }
+}
+
+/// The names of the first fields of a header, lower case, each once.
+fn names(head: &[u8]) -> Vec<String> {
+    let mut seen: Vec<String> = Vec::new();
+    let mut at = 0usize;
+    while let Some(lines) = head.get(at..).filter(|lines| !lines.is_empty() && seen.len() < 64) {
+        let (line, length) = next_line(lines);
+        at = at.saturating_add(length);
+        let name = field_name(line).map(|name| String::from_utf8_lossy(name).to_ascii_lowercase());
+        seen.extend(name.filter(|name| !seen.contains(name) && name.len() < 80));
+    }
+    seen
 }
 
 #[cfg(test)]
@@ -100,7 +108,7 @@ mod tests {
 
     #[test]
     fn mail_is_told_from_what_looks_like_it() {
-        let cases: [(&[u8], Option<&str>, Option<Kind>); 14] = [
+        let cases: [(&[u8], Option<&str>, Option<Kind>); 16] = [
             (MAIL, Some("eml"), Some(Kind::Eml)),
             (MAIL, None, Some(Kind::Eml)),
             (MAIL, Some("host:2,S"), Some(Kind::Eml)),
@@ -110,7 +118,9 @@ mod tests {
             (b"", Some("eml"), None),
             (b"", Some("mbox"), Some(Kind::Mbox)),
             (b"", None, None),
-            (b"From a@b Thu Jan  1 00:00:00 1970\nFrom: a@b\n", None, Some(Kind::Mbox)),
+            (b"From a@b Thu Jan  1 00:00:00 1970\nFrom: a@b\nTo: c\n", None, Some(Kind::Mbox)),
+            (b"From a@b Thu Jan  1 00:00:00 1970\nX-Odd: a@b\n", Some("mbox"), Some(Kind::Mbox)),
+            (b"From 9:00 on\nNote: nobody\n", Some("md"), None),
             (b"From what I know: nothing.\n\n", Some("txt"), None),
             (b"From: me\nTo: you\nSubject: notes\nDate: today\n\n", Some("txt"), None),
             (b"!BDN\0\0\0\0", Some("pst"), None),

@@ -10,6 +10,7 @@
 //! end; memory is one piece of the file and the list; time is linear.
 
 use super::error::RfcError;
+use super::file::fill;
 use super::head::{field_name, next_line};
 use super::limits::{LOOK_AHEAD, MAX_MESSAGE, MAX_MESSAGES, READ_CHUNK};
 use super::read::{Source, read};
@@ -18,7 +19,6 @@ use memchr::memmem;
 use postlode_format::id::Id;
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 /// Bytes before a line that tell whether it comes after an empty one.
 const LOOK_BACK: usize = 2;
@@ -60,7 +60,7 @@ impl<'f> Mbox<'f> {
         let mut base = 0u64;
         loop {
             let length = self.size.saturating_sub(base).min(READ_CHUNK as u64);
-            self.fill(&mut window, base, length)?;
+            fill(self.file, &mut window, base, length)?;
             let last = base.saturating_add(length) >= self.size;
             scan.window(&window, base, last)?;
             if last {
@@ -84,7 +84,7 @@ impl<'f> Mbox<'f> {
             return Err(RfcError::Limit { what: "size of the message", have: entry.len, limit });
         }
         let mut bytes = Vec::new();
-        self.fill(&mut bytes, entry.offset, entry.len)?;
+        fill(self.file, &mut bytes, entry.offset, entry.len)?;
         let start = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
         let rest = bytes.get(start..).unwrap_or_default();
         let head = if rest.starts_with(b"From ") { next_line(rest).1 } else { 0 };
@@ -115,7 +115,7 @@ impl<'f> Mbox<'f> {
     pub fn record_key(&self, entries: &[Entry]) -> Result<Option<[u8; 32]>, RfcError> {
         let Some(first) = entries.first() else { return Ok(None) };
         let mut bytes = Vec::new();
-        self.fill(&mut bytes, first.offset, first.len.min(KEY_BYTES))?;
+        fill(self.file, &mut bytes, first.offset, first.len.min(KEY_BYTES))?;
         let (mut end, mut begun) = (0usize, false);
         while let Some(rest) = bytes.get(end..).filter(|rest| !rest.is_empty()) {
             let (line, length) = next_line(rest);
@@ -126,12 +126,6 @@ impl<'f> Mbox<'f> {
             end = end.saturating_add(length);
         }
         Ok(Some(Sha256::digest(bytes.get(..end).unwrap_or_default()).into()))
-    }
-
-    fn fill(&self, buffer: &mut Vec<u8>, offset: u64, length: u64) -> Result<(), RfcError> {
-        // No length comes here that is not bounded by a limit.
-        buffer.resize(usize::try_from(length).unwrap_or(usize::MAX), 0);
-        Ok(self.file.read_exact_at(buffer, offset)?)
     }
 }
 

@@ -11,6 +11,7 @@ mod compose;
 mod decode;
 mod detect;
 mod error;
+mod file;
 mod head;
 mod identity;
 pub mod limits;
@@ -21,5 +22,6 @@ mod read;
 
 pub use detect::{Kind, kind_of};
 pub use error::RfcError;
+pub use file::whole;
 pub use mbox::{Entry, Mbox};
 pub use read::{Source, read};

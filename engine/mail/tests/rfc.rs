@@ -240,6 +240,18 @@ fn texts_side_by_side_are_all_searched() {
 }
 
 #[test]
+fn what_the_html_shows_is_inline() {
+    let raw = b"Subject: s\nImportance: odd\nX-Priority: 5\nContent-Type: multipart/mixed; boundary=x\n\n\
+        --x\nContent-Type: text/html\n\n<img src=\"cid:a@b\">\n\
+        --x\nContent-Type: image/png\nContent-ID: <a@b>\n\nPNG\n--x\nContent-Type: image/png\nContent-ID: <c@b>\n\nPNG\n--x--\n";
+    let family = family(raw);
+    check(&family, raw);
+    let email = &family.members[0].email;
+    assert_eq!(email.attachments.iter().map(|a| a.inline).collect::<Vec<_>>(), [true, false]);
+    assert_eq!((family.blobs.len(), email.importance), (1, 0));
+}
+
+#[test]
 fn hostile_nesting_ends() {
     let deep = "Content-Type: message/rfc822\r\n\r\n".repeat(200_000);
     let found = family(deep.as_bytes());

@@ -256,12 +256,15 @@ mod tests {
 
     #[test]
     fn lines_across_pieces_are_seen() {
-        for shift in 0..40usize {
+        let near = (0..40usize).flat_map(|shift| [shift, shift + LOOK_AHEAD]);
+        for shift in near {
             let filler = "x".repeat(READ_CHUNK - LOOK_AHEAD - FROM.len() - 8 - 20 + shift);
-            let two = format!("{FROM}A: b\n\n{filler}\n\n{FROM}C: d\n\ne\n");
+            let second = format!("C: d\n\n{}\n", "e".repeat(LOOK_AHEAD * 2));
+            let two = format!("{FROM}A: b\n\n{filler}\n\n{FROM}{second}");
+            assert!(two.len() > READ_CHUNK, "more than one piece");
             let found = messages(two.as_bytes());
             assert_eq!(found.len(), 2, "{shift}");
-            assert_eq!(found[1], b"C: d\n\ne\n");
+            assert_eq!(found[1], second.as_bytes());
         }
     }
 

@@ -54,6 +54,16 @@ pub fn encoding(page: u32) -> Option<&'static Encoding> {
     })
 }
 
+/// The code page number of an encoding; `None` for one that Windows has no number for.
+#[must_use]
+pub fn page(of: &'static Encoding) -> Option<u32> {
+    const PAGES: &[u32] = &[
+        UTF8, DEFAULT, 874, 932, 936, 949, 950, 866, 1250, 1251, 1253, 1254, 1255, 1256, 1257, 1258, 10000,
+        20866, 21866, 28592, 28593, 28594, 28595, 28596, 28597, 28598, 28603, 28605, 50220, 51932, 54936,
+    ];
+    PAGES.iter().copied().find(|page| encoding(*page) == Some(of))
+}
+
 /// Decodes bytes of a code page. Bytes that are UTF-8 with at least one character beyond ASCII are taken as UTF-8
 /// whatever page they claim, because bodies often contradict it and other text is hardly ever valid UTF-8 by
 /// chance; multi-byte pages, in which that does happen, are believed.
@@ -93,6 +103,14 @@ mod tests {
         assert_eq!(decode(936, b"\xb2\xc9\xb9\xba"), "采购");
         // Valid UTF-8 by chance; in GBK these are two common characters.
         assert_eq!(decode(936, b"\xc1\xaa\xcf\xb5"), "联系");
+    }
+
+    #[test]
+    fn an_encoding_has_the_page_that_has_it() {
+        assert_eq!(page(encoding_rs::WINDOWS_1252), Some(1252));
+        assert_eq!(page(encoding_rs::KOI8_R), Some(20866));
+        assert_eq!(page(encoding_rs::ISO_2022_JP), Some(50220));
+        assert_eq!(page(encoding_rs::X_USER_DEFINED), None);
     }
 
     proptest! {

@@ -7,6 +7,7 @@
 use crate::codepage;
 use html5gum::emitters::callback::{Callback, CallbackEmitter, CallbackEvent};
 use html5gum::{Span, Tokenizer};
+use std::collections::HashSet;
 
 /// Decodes an HTML body: by its byte order mark, else the code page beside it, else the charset it names itself.
 #[must_use]
@@ -25,8 +26,29 @@ pub fn decode(bytes: &[u8], page: Option<u32>) -> String {
     }
 }
 
+/// The content ids that an HTML body names in its `cid:` links.
+#[must_use]
+pub fn linked(html: &[u8]) -> HashSet<&[u8]> {
+    /// Longest content id.
+    const LONGEST: usize = 1024;
+    let finder = memchr::memmem::Finder::new(b"cid:");
+    let mut found = HashSet::new();
+    let mut rest = html;
+    // Each byte is looked at once: what runs on without an end is no id, and is passed over.
+    while let Some(after) = finder.find(rest).and_then(|at| rest.get(at.checked_add(4)?..)) {
+        let near = after.get(..LONGEST).unwrap_or(after);
+        let end = near.iter().position(|b| b.is_ascii_whitespace() || b"\"'<>)".contains(b));
+        let (id, more) = after.split_at(end.unwrap_or(near.len()));
+        if end.is_some() {
+            found.insert(id);
+        }
+        rest = more;
+    }
+    found
+}
+
 /// The charset named in a `meta` element near the start.
-fn named_charset(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
+pub(crate) fn named_charset(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
     let start = bytes.get(..bytes.len().min(2048))?.to_ascii_lowercase();
     let found = start.windows(8).position(|w| w == b"charset=")?;
     let rest = start.get(found.saturating_add(8)..)?;
@@ -215,6 +237,15 @@ mod tests {
     fn hostile_nesting_is_linear() {
         let html = "<div><blockquote><table><pre><title>".repeat(50_000);
         assert_eq!(text(&html), "");
+    }
+
+    #[test]
+    fn links_to_attachments_are_found() {
+        let html = b"<img src=\"cid:a@b\"><img src='cid:c'> url(cid:d) cid:cid:e> cid:f";
+        let mut found: Vec<&[u8]> = linked(html).into_iter().collect();
+        found.sort_unstable();
+        assert_eq!(found, [&b"a@b"[..], b"c", b"cid:e", b"d"]);
+        assert!(linked(&b"cid:".repeat(1 << 20)).is_empty());
     }
 
     #[test]

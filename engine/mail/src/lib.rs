@@ -10,11 +10,14 @@
 
 pub mod class;
 pub mod codepage;
+pub mod family;
 pub mod headers;
 pub mod html;
 pub mod mime;
 pub mod pst;
+pub mod rfc;
 pub mod rtf;
 pub mod subject;
+pub mod text;
 pub mod thread;
 pub mod time;

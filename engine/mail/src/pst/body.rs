@@ -5,7 +5,7 @@ use super::limits::{MAX_RTF, MAX_TEXT};
 use super::prop::{Note, Props, RawProp, kind, text_of};
 use super::{table, tag};
 use crate::rtf::{self, CompressedError, Content};
-use crate::{codepage, html};
+use crate::{codepage, html, text};
 use postlode_format::row::{Body, Prop, Raw, RawEncoding, TextSource};
 
 /// The code page of an item's 8-bit strings.
@@ -91,13 +91,11 @@ fn text(body: &mut Body, codepage: u32, html_page: Option<u32>) -> bool {
     if let Some(plain) = &body.plain {
         let text = decode(plain, codepage);
         if !text.trim().is_empty() {
-            let clean = !text.contains(is_noise);
-            if clean && text.as_bytes() == plain.bytes && text.len() <= MAX_TEXT {
+            if text::is_clean(&text) && text.as_bytes() == plain.bytes && text.len() <= MAX_TEXT {
                 body.text_source = TextSource::PlainAsKept;
                 return false;
             }
-            let text = text.replace("\r\n", "\n").replace('\r', "\n");
-            let (text, cut) = limited(if clean { text } else { text.replace(is_noise, " ") });
+            let (text, cut) = text::tidy(text, MAX_TEXT);
             body.text = text;
             body.text_source = TextSource::Plain;
             return cut;
@@ -132,23 +130,6 @@ fn text(body: &mut Body, codepage: u32, html_page: Option<u32>) -> bool {
         }
     }
     false
-}
-
-/// Characters that no one wrote: some programs leave what was in their memory behind a body's closing zero.
-fn is_noise(c: char) -> bool {
-    c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}')
-}
-
-fn limited(mut text: String) -> (String, bool) {
-    let cut = text.len() > MAX_TEXT;
-    if cut {
-        let mut end = MAX_TEXT;
-        while !text.is_char_boundary(end) {
-            end = end.saturating_sub(1);
-        }
-        text.truncate(end);
-    }
-    (text, cut)
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use super::item::{Contents, Recipient, RecipientKind};
 use super::prop::Props;
 use super::tag;
 use crate::headers::{Headers, message_ids};
-use crate::{class, subject, thread, time};
-use postlode_format::id::{ID_SCHEME, Id};
+use crate::{class, subject, time};
+use postlode_format::id::ID_SCHEME;
 use postlode_format::row::{Address, Attachment, Email, Stamp, flag};
 
 /// What the columns are read from.
@@ -66,19 +66,6 @@ pub(super) fn build(source: &Source<'_>, attachments: Vec<Attachment>) -> Email 
         attachments,
         partial: Vec::new(),
     }
-}
-
-/// The thread's key, once the id is known.
-pub(super) fn thread_of(email: &Email, props: &Props, id: &Id) -> Id {
-    let evidence = thread::Evidence {
-        references: &email.references,
-        in_reply_to: &email.in_reply_to,
-        message_id: &email.message_id,
-        conversation_index: props.bytes(tag::CONVERSATION_INDEX).unwrap_or_default(),
-        class: &email.class,
-        topic: &email.topic,
-    };
-    thread::key(&evidence, id)
 }
 
 fn small(props: &Props, id: u16, most: u8) -> Option<u8> {
@@ -337,8 +324,7 @@ mod tests {
             ), 0..12),
         ) {
             let props = props.into_iter().map(|(id, kind, value)| RawProp { id, kind, name: None, value }).collect();
-            let email = row(props, Vec::new());
-            thread_of(&email, &Props::default(), &[0; 16]);
+            let _ = row(props, Vec::new());
         }
     }
 }

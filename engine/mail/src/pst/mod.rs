@@ -32,4 +32,7 @@ pub use error::{PffError, PstError};
 pub use folder::{Folder, ItemRef, Listing, ListingFailure};
 pub use item::{Contents, Item, Recipient, RecipientKind};
 pub use prop::{Note, Props, RawProp, kind, text_of};
-pub use reader::{Blob, BlobContent, Family, Member, Reader};
+pub use reader::Reader;
+
+// What an archive's items become is the same for every kind of archive.
+pub use crate::family::{Blob, BlobContent, Family, Member};

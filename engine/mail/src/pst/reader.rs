@@ -12,9 +12,10 @@ use super::item::Item;
 use super::limits::{MAX_EMBEDDED, MAX_FAMILY, MAX_INLINE_BLOB, MAX_INLINE_BLOBS, READ_CHUNK};
 use super::prop::{Note, Props};
 use super::{body, email, tag};
-use crate::mime;
-use postlode_format::id::{Id, archive_id, child_id};
-use postlode_format::row::{Attachment, AttachmentKind, Body, Email, PartialNote};
+use crate::family::{Blob, BlobContent, Draft, Family};
+use crate::{html, mime};
+use postlode_format::id::{Id, archive_id};
+use postlode_format::row::{Attachment, AttachmentKind, PartialNote};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 
@@ -23,47 +24,6 @@ use std::collections::HashSet;
 pub struct Reader {
     archive: Archive,
     id: Id,
-}
-
-/// An item of a folder and all messages inside it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Family {
-    /// The item first, then the messages inside it, depth first.
-    pub members: Vec<Member>,
-    /// The bytes of all their attachments, each content once.
-    pub blobs: Vec<Blob>,
-}
-
-/// One item of a family.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Member {
-    /// Node in the archive, as [`postlode_format::row::Place::node`] has it.
-    pub node: u64,
-    /// Its metadata.
-    pub email: Email,
-    /// Its bodies and properties.
-    pub body: Body,
-}
-
-/// The content of an attachment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Blob {
-    /// SHA-256 of the bytes.
-    pub sha256: [u8; 32],
-    /// Bytes.
-    pub size: u64,
-    /// The bytes, or where to get them.
-    pub content: BlobContent,
-}
-
-/// The bytes of an attachment, or where to get them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BlobContent {
-    /// All of them.
-    Whole(Vec<u8>),
-    /// To be streamed by [`Reader::attachment`] with this path: the number of the attachment in the item, then in the
-    /// message that it holds, and so on.
-    Stream(Vec<u32>),
 }
 
 impl Reader {
@@ -114,9 +74,7 @@ impl Reader {
             buffer: vec![0; READ_CHUNK],
         };
         let draft = self.archive.with_item(nid, |item| visit.item(item))??;
-        let mut members = Vec::with_capacity(1);
-        settle(draft, None, &mut members);
-        Ok(Family { members, blobs: visit.blobs })
+        Ok(draft.settle(visit.blobs))
     }
 
     /// Streams an attachment of an item, or of a message inside it, to `f`.
@@ -149,38 +107,6 @@ fn descend<R>(
     }
     // The depth is that of the path, which `message` bounds.
     descend(&attachment.message()?, rest, f)
-}
-
-/// A member whose id is not final, because it depends on its parent's.
-struct Draft {
-    node: u64,
-    email: Email,
-    body: Body,
-    props: Props,
-    content_id: Id,
-    children: Vec<(usize, Draft)>,
-}
-
-/// Gives a draft and its children their ids.
-fn settle(draft: Draft, parent: Option<(&Id, u32)>, members: &mut Vec<Member>) -> Id {
-    let Draft { node, mut email, body, props, content_id, children } = draft;
-    email.id = match parent {
-        None => content_id,
-        Some((parent, n)) => child_id(parent, n, &content_id),
-    };
-    let id = email.id;
-    email.parent = parent.map(|(id, _)| *id);
-    email.thread = email::thread_of(&email, &props, &id);
-    let place = members.len();
-    members.push(Member { node, email, body });
-    for (index, child) in children {
-        let n = u32::try_from(index).unwrap_or(u32::MAX);
-        let child = settle(child, Some((&id, n)), members);
-        if let Some(row) = members.get_mut(place).and_then(|m| m.email.attachments.get_mut(index)) {
-            row.child = Some(child);
-        }
-    }
-    id
 }
 
 /// One pass over a family.
@@ -230,8 +156,7 @@ impl Visit<'_> {
         let list = identity::list(email.kind, &contents, &identities);
         let content_id = identity::finish(&list, whole, self.archive, node);
 
-        let mut props = Props::default();
-        props.0.extend(contents.props.get(tag::CONVERSATION_INDEX).cloned());
+        let conversation_index = contents.props.bytes(tag::CONVERSATION_INDEX).unwrap_or_default().to_vec();
         let mut descriptions = Vec::with_capacity(read.len());
         let mut children = Vec::new();
         for (index, attachment) in read.into_iter().enumerate() {
@@ -241,7 +166,7 @@ impl Visit<'_> {
         let body = body::build(contents, &descriptions, codepage, &mut notes);
         let note = |n: Note| PartialNote { code: n.code.to_owned(), stage: n.stage, reason: n.reason };
         email.partial = notes.into_iter().map(note).collect();
-        Ok(Draft { node, email, body, props, content_id, children })
+        Ok(Draft { node, email, body, conversation_index, content_id, children })
     }
 
     fn attachments(&mut self, item: &Item<'_>, codepage: u32, notes: &mut Vec<Note>) -> Vec<Read> {
@@ -427,20 +352,10 @@ fn mark_inline(read: &mut [Read], props: &Props) {
     /// `PidTagAttachFlags`: referred to by the HTML body.
     const IN_BODY: i32 = 4;
     let html = props.get(tag::HTML).map_or(&[] as &[u8], |p| p.value.as_slice());
-    let linked: HashSet<&[u8]> = if read.iter().any(|a| !a.row.content_id.is_empty()) {
-        memchr::memmem::find_iter(html, b"cid:").filter_map(|at| link_target(html, at)).collect()
-    } else {
-        HashSet::new()
-    };
+    let named = read.iter().any(|a| !a.row.content_id.is_empty());
+    let linked = if named { html::linked(html) } else { HashSet::new() };
     for attachment in read.iter_mut().filter(|a| !a.row.content_id.is_empty()) {
         let flagged = attachment.props.int(tag::ATTACH_FLAGS).unwrap_or(0) & IN_BODY != 0;
         attachment.row.inline |= flagged || linked.contains(attachment.row.content_id.as_bytes());
     }
-}
-
-/// The content id that a `cid:` link at `at` names.
-fn link_target(html: &[u8], at: usize) -> Option<&[u8]> {
-    let rest = html.get(at.checked_add(4)?..)?;
-    let end = rest.iter().take(1024).position(|b| b.is_ascii_whitespace() || b"\"'<>)".contains(b))?;
-    rest.get(..end)
 }

@@ -1,0 +1,105 @@
+//! Whole families, ready to be stored: an item, the messages inside it, and their attachments.
+//!
+//! Every reader hands out its items in this form. What always holds: members come depth first, each after the message
+//! that holds it; every attachment with bytes has its blob in the same family, each content once.
+
+use crate::thread;
+use postlode_format::id::{Id, child_id};
+use postlode_format::row::{Body, Email};
+
+/// An item of a folder and all messages inside it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Family {
+    /// The item first, then the messages inside it, depth first.
+    pub members: Vec<Member>,
+    /// The bytes of all their attachments, each content once.
+    pub blobs: Vec<Blob>,
+}
+
+/// One item of a family.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    /// Node in the archive, as [`postlode_format::row::Place::node`] has it.
+    pub node: u64,
+    /// Its metadata.
+    pub email: Email,
+    /// Its bodies and properties.
+    pub body: Body,
+}
+
+/// The content of an attachment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blob {
+    /// SHA-256 of the bytes.
+    pub sha256: [u8; 32],
+    /// Bytes.
+    pub size: u64,
+    /// The bytes, or where to get them.
+    pub content: BlobContent,
+}
+
+/// The bytes of an attachment, or where to get them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlobContent {
+    /// All of them.
+    Whole(Vec<u8>),
+    /// To be streamed by [`Reader::attachment`](crate::pst::Reader::attachment) with this path: the number of the
+    /// attachment in the item, then in the message that it holds, and so on.
+    Stream(Vec<u32>),
+}
+
+/// A member whose id is not final, because it depends on its parent's.
+pub(crate) struct Draft {
+    pub(crate) node: u64,
+    pub(crate) email: Email,
+    pub(crate) body: Body,
+    /// Conversation index, or empty.
+    pub(crate) conversation_index: Vec<u8>,
+    /// The id it would have by itself.
+    pub(crate) content_id: Id,
+    /// Messages inside it, each with its place in the list of attachments. Their depth is bounded by the reader.
+    pub(crate) children: Vec<(usize, Draft)>,
+}
+
+impl Draft {
+    /// Gives a draft and its children their ids, threads and parents.
+    pub(crate) fn settle(self, blobs: Vec<Blob>) -> Family {
+        let mut members = Vec::with_capacity(1);
+        settle(self, None, &mut members);
+        Family { members, blobs }
+    }
+}
+
+fn settle(draft: Draft, parent: Option<(&Id, u32)>, members: &mut Vec<Member>) -> Id {
+    let Draft { node, mut email, body, conversation_index, content_id, children } = draft;
+    email.id = match parent {
+        None => content_id,
+        Some((parent, n)) => child_id(parent, n, &content_id),
+    };
+    let id = email.id;
+    email.parent = parent.map(|(id, _)| *id);
+    email.thread = thread_of(&email, &conversation_index);
+    let place = members.len();
+    members.push(Member { node, email, body });
+    for (index, child) in children {
+        let n = u32::try_from(index).unwrap_or(u32::MAX);
+        let child = settle(child, Some((&id, n)), members);
+        if let Some(row) = members.get_mut(place).and_then(|m| m.email.attachments.get_mut(index)) {
+            row.child = Some(child);
+        }
+    }
+    id
+}
+
+/// The thread's key, once the id is known.
+fn thread_of(email: &Email, conversation_index: &[u8]) -> Id {
+    let evidence = thread::Evidence {
+        references: &email.references,
+        in_reply_to: &email.in_reply_to,
+        message_id: &email.message_id,
+        conversation_index,
+        class: &email.class,
+        topic: &email.topic,
+    };
+    thread::key(&evidence, &email.id)
+}

@@ -3,7 +3,7 @@
 use crate::child::Child;
 use crate::commit::{Commit, failure_row, put, report_of, retry};
 use crate::contents::{self, Contents, folder};
-use crate::discover;
+use crate::discover::{self, FileKind, Found};
 use crate::error::LoadError;
 use crate::hash::{hex, sha256};
 use crate::load::How;
@@ -12,18 +12,18 @@ use crate::output::ItemFailure;
 use crate::plan::Plan;
 use crate::resume::{self, Marks};
 use crate::watch::{Watch, add};
-use crate::wire::Trouble;
+use crate::wire::{Format, Opening, Trouble};
 use crate::worker::{Job, WAITING, work};
 use async_executor::LocalExecutor;
 use futures_lite::future::block_on;
 use postlode_format::id::Id;
 use postlode_format::row::{ArchiveVersion, Counts, Row, RowKind, archive_key, to_bytes};
+use postlode_mail::rfc::Kind;
 use postlode_store::Store;
 use std::cell::RefCell;
 use std::fs::File;
-use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// How often an archive is tried whose parser dies before it has named the items.
@@ -37,6 +37,9 @@ pub(crate) struct Loading<'l> {
     pub(crate) jobs: usize,
     pub(crate) marks: &'l Marks,
     pub(crate) watch: &'l Watch,
+    /// Parsers that have nothing to do and have met nothing but mail in files, which is read without libpff: another
+    /// such file may go to them. A parser that met a PST meets no other archive, whatever that PST made of it.
+    pub(crate) idle: &'l Mutex<Vec<Child>>,
 }
 
 /// What became of an archive.
@@ -64,6 +67,7 @@ struct Source {
     bytes: u64,
     sha256: [u8; 32],
     version: Id,
+    opening: Opening,
     contents: Contents,
     child: Child,
     /// When its time is up.
@@ -72,11 +76,11 @@ struct Source {
 
 impl Loading<'_> {
     /// Loads one archive. An archive that cannot be read is no error but a refusal in its report.
-    pub(crate) fn archive(&self, path: &Path) -> Result<Outcome, LoadError> {
+    pub(crate) fn archive(&self, found: &Found) -> Result<Outcome, LoadError> {
         let begun = Instant::now();
         let mut outcome = Outcome::default();
-        outcome.report.path = path.display().to_string();
-        match self.open(path, &mut outcome) {
+        outcome.report.path = found.path.display().to_string();
+        match self.open(found, &mut outcome) {
             Ok(Some(source)) => self.load(source, &mut outcome)?,
             Ok(None) => outcome.interrupted = true,
             Err(why) => outcome.report.refused = Some(why.reason),
@@ -87,13 +91,13 @@ impl Loading<'_> {
     }
 
     /// Opens, hashes and lists it; `None` where the load was stopped meanwhile.
-    fn open(&self, path: &Path, outcome: &mut Outcome) -> Result<Option<Source>, Trouble> {
+    fn open(&self, found: &Found, outcome: &mut Outcome) -> Result<Option<Source>, Trouble> {
         let io = |error: std::io::Error| Trouble {
             code: "io".to_owned(),
             stage: "archive".to_owned(),
             reason: format!("cannot read it: {error}"),
         };
-        let file = discover::open(path).map_err(io)?;
+        let file = discover::open(&found.path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
         self.watch.stage("hashing");
         let Some((sha256, bytes)) = sha256(&file, |_| !self.watch.stopped()).map_err(io)? else {
@@ -106,11 +110,12 @@ impl Loading<'_> {
         let limits = &self.how.limits;
         let until =
             Instant::now().checked_add(limits.of_archive(metadata.len())).unwrap_or_else(Instant::now);
+        let opening = opening(found, sha256);
         let mut tries = LISTINGS;
         let (child, contents) = loop {
             tries = tries.saturating_sub(1);
-            let listed = self.child().and_then(|mut child| {
-                let opened = contents::open(&mut child, &file, sha256, until)?;
+            let listed = self.child(opening.format).and_then(|mut child| {
+                let opened = contents::open(&mut child, &file, &opening, until)?;
                 let contents = contents::list(&mut child, opened, bytes, limits, until)?;
                 Ok((child, contents))
             });
@@ -123,10 +128,19 @@ impl Loading<'_> {
         report.folders = contents.folders.len() as u64;
         contents.opened.kind.clone_into(&mut report.kind);
         let version = sha256.first_chunk::<16>().copied().unwrap_or_default();
-        Ok(Some(Source { file, bytes, sha256, version, contents, child, until }))
+        Ok(Some(Source { file, bytes, sha256, version, opening, contents, child, until }))
     }
 
-    fn child(&self) -> Result<Child, Trouble> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Child>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn child(&self, format: Format) -> Result<Child, Trouble> {
+        if format != Format::Pst
+            && let Some(child) = self.idle().pop()
+        {
+            return Ok(child);
+        }
         let (child, unconfined) = Child::start(&self.how.parsers, self.how.limits.item)?;
         if !unconfined.is_empty() && !self.how.warned.swap(true, Ordering::Relaxed) {
             let unconfined = unconfined.join("; ");
@@ -137,7 +151,8 @@ impl Loading<'_> {
     }
 
     fn load(&self, source: Source, outcome: &mut Outcome) -> Result<(), LoadError> {
-        let Source { file, bytes, sha256, version, contents, child, until } = source;
+        let Source { file, bytes, sha256, version, opening, contents, child, until } = source;
+        let format = opening.format;
         let archive = contents.opened.archive;
         let found = contents.found();
         let plan = Plan::of(contents.items.clone());
@@ -161,7 +176,7 @@ impl Loading<'_> {
         let job = Job {
             file,
             bytes,
-            sha256,
+            opening,
             archive,
             version,
             custodian: self.custodian.to_owned(),
@@ -173,7 +188,7 @@ impl Loading<'_> {
             parsers: self.how.parsers.clone(),
             limits: self.how.limits,
             until,
-            spare: Mutex::new(parsing.then_some(child)),
+            spare: Mutex::new(Some(child)),
         };
         let commit = Commit {
             store: self.store,
@@ -188,6 +203,9 @@ impl Loading<'_> {
         if parsing {
             self.workers(&job, &commit)?;
             self.unchanged(&job, outcome);
+        }
+        if format != Format::Pst {
+            self.idle().extend(job.spare.into_inner().unwrap_or_else(PoisonError::into_inner));
         }
         let tally = commit.tally.into_inner();
         if let Some((code, reason)) = &tally.broken {
@@ -286,7 +304,7 @@ impl Loading<'_> {
     fn unchanged(&self, job: &Job, outcome: &mut Outcome) {
         self.watch.stage("checking");
         match sha256(&job.file, |_| !self.watch.stopped()) {
-            Ok(Some((now, _))) if now != job.sha256 => {
+            Ok(Some((now, _))) if now != job.opening.version => {
                 let reason =
                     "the file changed while it was being loaded: load it again when nothing writes to it";
                 outcome.beside("io", "checking the file's hash", reason.to_owned());
@@ -296,6 +314,18 @@ impl Loading<'_> {
             Err(error) => outcome.beside("io", "checking the file's hash", error.to_string()),
         }
     }
+}
+
+/// What a parser is told of an archive.
+fn opening(found: &Found, version: [u8; 32]) -> Opening {
+    let format = match found.kind {
+        FileKind::Pst => Format::Pst,
+        FileKind::Mail(Kind::Eml) => Format::Eml,
+        FileKind::Mail(Kind::Mbox) => Format::Mbox,
+    };
+    let name = found.path.file_name().filter(|_| format == Format::Eml);
+    let name = name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    Opening { version, format, folder: found.folder.clone(), name }
 }
 
 /// Says what is wrong with the archive as a whole, though it could be opened.

@@ -3,7 +3,7 @@
 //! What always holds: one that is dropped is dead; why one died is known by its end, not by what it said.
 
 use crate::parser;
-use crate::wire::{self, ArchivedReply, Request, Trouble, receive, send};
+use crate::wire::{self, ArchivedReply, Opening, Request, Trouble, receive, send};
 use bytes::Bytes;
 use std::ffi::OsString;
 use std::fs::File;
@@ -108,8 +108,8 @@ impl Child {
     }
 
     /// Gives it an archive and asks it to open it.
-    pub(crate) fn give(&mut self, file: &File, version: [u8; 32]) -> Result<(), Death> {
-        self.ask(&Request::Open { version })?;
+    pub(crate) fn give(&mut self, file: &File, opening: &Opening) -> Result<(), Death> {
+        self.ask(&Request::Open(opening.clone()))?;
         match wire::send_descriptor(&self.stream, file) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.ended(&error)),

@@ -82,7 +82,7 @@ impl Commit<'_> {
         for item in items {
             match item {
                 Parsed::Item { node, emails: family, partial, attachments } => {
-                    if let Some(resolved) = self.resolved(u64::from(node))? {
+                    if let Some(resolved) = self.resolved(node)? {
                         rows.push(resolved);
                     }
                     emails.extend(family.into_iter().map(new_email));

@@ -5,8 +5,8 @@
 
 use crate::child::{Child, Death, trouble};
 use crate::limits::Limits;
-use crate::wire::{self, ArchivedReply, Opened, Request, Trouble, Unlisted};
-use postlode_mail::pst::ItemRef;
+use crate::plan::Entry;
+use crate::wire::{self, ArchivedReply, Opened, Opening, Request, Trouble, Unlisted};
 use std::fs::File;
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ pub(crate) struct Contents {
     pub(crate) opened: Opened,
     /// Paths of folders.
     pub(crate) folders: Vec<String>,
-    pub(crate) items: Vec<ItemRef>,
+    pub(crate) items: Vec<Entry>,
     /// What could not be listed.
     pub(crate) lost: Vec<Unlisted>,
 }
@@ -32,7 +32,7 @@ impl Contents {
     }
 
     /// The path of an item's folder.
-    pub(crate) fn path_of(&self, item: &ItemRef) -> &str {
+    pub(crate) fn path_of(&self, item: &Entry) -> &str {
         folder(&self.folders, item.folder)
     }
 }
@@ -52,10 +52,10 @@ impl From<Death> for Trouble {
 pub(crate) fn open(
     child: &mut Child,
     file: &File,
-    version: [u8; 32],
+    opening: &Opening,
     until: Instant,
 ) -> Result<Opened, Trouble> {
-    child.give(file, version)?;
+    child.give(file, opening)?;
     let frame = child.next(Some(until))?;
     match wire::open::<ArchivedReply>(&frame) {
         Ok(ArchivedReply::Refused(why)) => Err(trouble(why)),
@@ -93,10 +93,13 @@ pub(crate) fn list(
                 true
             }
             Ok(ArchivedReply::Items(items)) => {
-                let item = |nid: u32, folder: u32| ItemRef { nid, folder };
-                contents.items.extend(items.iter().map(|i| item(i.0.to_native(), i.1.to_native())));
+                contents.items.extend(items.iter().map(|item| Entry {
+                    node: item.node.to_native(),
+                    folder: item.folder.to_native(),
+                    bytes: item.bytes.to_native(),
+                }));
                 let folders = contents.folders.len() as u64;
-                items.iter().all(|item| u64::from(item.1.to_native()) < folders)
+                items.iter().all(|item| u64::from(item.folder.to_native()) < folders)
             }
             Ok(ArchivedReply::Lost(lost)) => {
                 contents.lost.extend(lost.iter().map(|lost| Unlisted {

@@ -3,6 +3,7 @@
 //! What always holds: a path that was named comes out as an archive or as a refusal with its reason, never as
 //! nothing; a search of a folder does not leave it by a symbolic link, and says which links it did not follow.
 
+use postlode_mail::rfc::{Kind, kind_of};
 use std::collections::HashSet;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -13,14 +14,47 @@ use std::path::{Path, PathBuf};
 const MAX_DEPTH: usize = 256;
 /// The first bytes of every PST and OST.
 const MAGIC: &[u8; 4] = b"!BDN";
+/// First bytes of a file that are looked at.
+const LOOKED_AT: u64 = 8 << 10;
+/// Endings of mail files that cannot be loaded, and what to do with each.
+const OTHERS: [(&str, &str); 7] = [
+    ("msg", "a message saved by Outlook: save it as .eml, or move it into a PST"),
+    ("dbx", "a folder of Outlook Express: export it as .eml files"),
+    ("nsf", "a database of Notes: export it as .eml files"),
+    ("edb", "a database of Exchange: export its mailboxes as PST files"),
+    ("olm", "an archive of Outlook for Mac: export it as .mbox or .eml files"),
+    ("emlx", "a message of Apple Mail: export its mailbox as .mbox"),
+    ("tnef", "a container of Outlook: load the message it came with"),
+];
 
 /// Something named by a request, or found in a folder named by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Candidate {
     /// A file that is an archive by its name or its first bytes.
-    Archive(PathBuf),
+    Archive(Found),
     /// Something that cannot be loaded.
     Refused(Refusal),
+}
+
+/// An archive that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its path.
+    pub path: PathBuf,
+    /// What it looks like.
+    pub kind: FileKind,
+    /// For mail in files: the folder it is in, below the folder that was named, from a `/` on; a mailbox is a folder
+    /// itself.
+    pub folder: String,
+}
+
+/// What a file looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A PST or OST.
+    Pst,
+    /// Mail as it is sent, see [`rfc`](postlode_mail::rfc).
+    Mail(Kind),
 }
 
 /// What is not loaded, and why.
@@ -62,9 +96,15 @@ impl Search {
         self.found.push(Candidate::Refused(refusal));
     }
 
-    fn archive(&mut self, path: &Path, metadata: &Metadata) {
+    fn archive(&mut self, path: &Path, metadata: &Metadata, kind: FileKind, below: &str) {
         if self.seen.insert((metadata.dev(), metadata.ino())) {
-            self.found.push(Candidate::Archive(path.to_owned()));
+            let folder = match kind {
+                FileKind::Pst => String::new(),
+                FileKind::Mail(Kind::Eml) if below.is_empty() => "/".to_owned(),
+                FileKind::Mail(Kind::Eml) => below.to_owned(),
+                FileKind::Mail(Kind::Mbox) => format!("{below}/{}", mailbox_name(path)),
+            };
+            self.found.push(Candidate::Archive(Found { path: path.to_owned(), kind, folder }));
         }
     }
 
@@ -80,14 +120,14 @@ impl Search {
         if !metadata.is_file() {
             return self.refuse(path, "unsupported", "it is neither a file nor a folder");
         }
-        match begins_as_archive(path) {
+        match look(path) {
             Err(error) => self.refuse(path, "io", unreadable(&error)),
-            Ok(true) => self.archive(path, &metadata),
-            // Its name says that it should be one: opening it will tell what is wrong.
-            Ok(false) if named_as_archive(path) => self.archive(path, &metadata),
-            Ok(false) if metadata.len() == 0 => self.refuse(path, "refused", "the file is empty"),
-            Ok(false) => {
-                self.refuse(path, "unsupported", "it is no PST or OST archive, which is what can be loaded")
+            Ok(Look::Archive(kind)) => self.archive(path, &metadata, kind, ""),
+            Ok(Look::Refused(code, reason)) => self.refuse(path, code, reason),
+            Ok(Look::Nothing) if metadata.len() == 0 => self.refuse(path, "refused", "the file is empty"),
+            Ok(Look::Nothing) => {
+                let reason = "it is no PST, OST, .eml or .mbox file, which is what can be loaded";
+                self.refuse(path, "unsupported", reason);
             }
         }
     }
@@ -117,7 +157,7 @@ impl Search {
                     }
                     Ok(kind) if kind.is_dir() => below.push((path, depth.saturating_add(1))),
                     Ok(kind) if kind.is_symlink() => self.link(&path, &inside),
-                    Ok(kind) if kind.is_file() => self.entry(&path),
+                    Ok(kind) if kind.is_file() => self.entry(&path, &below_root(root, &folder)),
                     // Sockets, pipes and devices hold no archive.
                     Ok(_) => {}
                     Err(error) => self.refuse(&path, "io", unreadable(&error)),
@@ -128,17 +168,16 @@ impl Search {
     }
 
     /// A file in a folder: an archive, or nothing to speak of.
-    fn entry(&mut self, path: &Path) {
-        let is_archive = match begins_as_archive(path) {
-            Ok(begins) => begins || named_as_archive(path),
-            Err(error) if named_as_archive(path) => return self.refuse(path, "io", unreadable(&error)),
-            Err(_) => false,
-        };
-        if is_archive {
-            match fs::symlink_metadata(path) {
-                Ok(metadata) => self.archive(path, &metadata),
+    fn entry(&mut self, path: &Path, below: &str) {
+        match look(path) {
+            Ok(Look::Archive(kind)) => match fs::symlink_metadata(path) {
+                Ok(metadata) => self.archive(path, &metadata, kind, below),
                 Err(error) => self.refuse(path, "io", unreadable(&error)),
-            }
+            },
+            Ok(Look::Refused(code, reason)) => self.refuse(path, code, reason),
+            // It may be mail: who can tell.
+            Err(error) => self.refuse(path, "io", unreadable(&error)),
+            Ok(Look::Nothing) => {}
         }
     }
 
@@ -163,15 +202,54 @@ fn unreadable(error: &io::Error) -> String {
     format!("cannot read it: {error}")
 }
 
-fn named_as_archive(path: &Path) -> bool {
-    let extension = path.extension().map(|e| e.to_ascii_lowercase());
-    extension.is_some_and(|e| e == "pst" || e == "ost")
+fn ending(path: &Path) -> Option<String> {
+    path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase())
 }
 
-fn begins_as_archive(path: &Path) -> io::Result<bool> {
-    let mut start = Vec::with_capacity(MAGIC.len());
-    open(path)?.take(MAGIC.len() as u64).read_to_end(&mut start)?;
-    Ok(start == MAGIC)
+fn named_as_archive(path: &Path) -> bool {
+    ending(path).is_some_and(|e| ["pst", "ost", "eml", "mbox", "mbx"].contains(&e.as_str()))
+}
+
+/// What a file is, by its name and its first bytes.
+enum Look {
+    Archive(FileKind),
+    /// Mail by its name that cannot be loaded: failure code and reason.
+    Refused(&'static str, String),
+    Nothing,
+}
+
+fn look(path: &Path) -> io::Result<Look> {
+    let ending = ending(path);
+    let named = |name: &str| ending.as_deref() == Some(name);
+    let mut start = Vec::new();
+    open(path)?.take(LOOKED_AT).read_to_end(&mut start)?;
+    // What is named as an archive is taken for one: opening it will tell what is wrong.
+    if start.starts_with(MAGIC) || named("pst") || named("ost") {
+        return Ok(Look::Archive(FileKind::Pst));
+    }
+    if let Some(kind) = kind_of(&start, ending.as_deref()) {
+        return Ok(Look::Archive(FileKind::Mail(kind)));
+    }
+    if named_as_archive(path) {
+        let reason = if start.is_empty() { "the file is empty" } else { "there is no mail in it" };
+        return Ok(Look::Refused("refused", reason.to_owned()));
+    }
+    let other = OTHERS.iter().find(|(name, _)| named(name));
+    Ok(other.map_or(Look::Nothing, |(_, what)| Look::Refused("unsupported", format!("it is {what}"))))
+}
+
+/// A folder's path below the one that was named: empty for that one itself, else from a `/` on.
+fn below_root(root: &Path, folder: &Path) -> String {
+    let below = folder.strip_prefix(root).unwrap_or(Path::new(""));
+    let names = below.components().map(|part| part.as_os_str().to_string_lossy());
+    names.fold(String::new(), |path, name| path + "/" + &name)
+}
+
+/// The name of a mailbox: that of its file, without an ending that only says what it is.
+fn mailbox_name(path: &Path) -> String {
+    let known = ending(path).is_some_and(|e| e == "mbox" || e == "mbx");
+    let name = if known { path.file_stem() } else { path.file_name() };
+    name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]
@@ -184,7 +262,7 @@ mod tests {
         found
             .iter()
             .map(|c| match c {
-                Candidate::Archive(path) => name(path),
+                Candidate::Archive(found) => name(&found.path),
                 Candidate::Refused(refusal) => format!("{}: {}", name(&refusal.path), refusal.code),
             })
             .collect()
@@ -235,5 +313,32 @@ mod tests {
         );
         // A link that is named itself is followed: somebody said so.
         assert_eq!(names(&discover(&[dir.path().join("1-far.pst")])), ["1-far.pst"]);
+    }
+
+    #[test]
+    fn mail_in_files_has_the_folder_it_is_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let mail = "From: a@b.c\nTo: d@e.f\nMessage-ID: <1@b.c>\nSubject: s\n\ntext\n";
+        fs::create_dir_all(at("Inbox/cur")).unwrap();
+        fs::write(at("top.eml"), mail).unwrap();
+        fs::write(at("Inbox/cur/1700000000.M1.host:2,S"), mail).unwrap();
+        fs::write(at("Inbox/Sent.mbox"), format!("From a@b.c Thu Jan  1 00:00:00 1970\n{mail}")).unwrap();
+        fs::write(at("Inbox/notes.txt"), "Subject: not a mail\n\ntext\n").unwrap();
+        fs::write(at("Inbox/z.eml"), [0u8, 1, 2]).unwrap();
+        fs::write(at("Inbox/z.msg"), [0xd0u8, 0xcf, 0x11, 0xe0]).unwrap();
+        let found = discover(&[dir.path().to_owned()]);
+        let told: Vec<String> = found
+            .iter()
+            .map(|c| match c {
+                Candidate::Archive(found) => format!("{:?} {}", found.kind, found.folder),
+                Candidate::Refused(refusal) => refusal.code.to_owned(),
+            })
+            .collect();
+        let expected =
+            ["Mail(Eml) /", "Mail(Mbox) /Inbox/Sent", "refused", "unsupported", "Mail(Eml) /Inbox/cur"];
+        assert_eq!(told, expected);
+        let Candidate::Archive(found) = &discover(&[at("Inbox/Sent.mbox")])[0] else { panic!("refused") };
+        assert_eq!(found.folder, "/Sent", "named itself, it is in no folder");
     }
 }

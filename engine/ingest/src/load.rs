@@ -1,8 +1,8 @@
 //! The loader: takes requests, one at a time, and tells how they go.
 
-use crate::archive::Loading;
+use crate::archive::{Loading, Outcome};
 use crate::child::Parsers;
-use crate::discover::{Candidate, discover};
+use crate::discover::{Candidate, FileKind, discover};
 use crate::error::LoadError;
 use crate::limits::Limits;
 use crate::model::{ArchiveReport, LoadEvent, LoadReport, LoadRequest};
@@ -10,12 +10,16 @@ use crate::resume::read_marks;
 use crate::watch::Watch;
 use async_channel::{Receiver, Sender, unbounded};
 use futures_lite::future::block_on;
+use postlode_mail::rfc::Kind;
 use postlode_store::Store;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most worker threads of a load.
 pub const MAX_JOBS: usize = 256;
+
+/// Files of one message each that are loaded at a time, for each worker: most of the time they wait for the disk.
+const FILES_A_JOB: usize = 4;
 
 /// Loads archives into a store. Cheap to clone; clones share one queue, so that loads run one after the other.
 #[derive(Clone)]
@@ -147,30 +151,100 @@ pub(crate) fn load(
     let jobs = request.jobs.unwrap_or(cores).clamp(1, MAX_JOBS);
     let candidates = discover(&request.paths);
     let marks = block_on(read_marks(store))?;
-    let loading = Loading { store, how, custodian: &request.custodian, jobs, marks: &marks, watch };
+    let idle = Mutex::new(Vec::new());
+    let loading =
+        Loading { store, how, custodian: &request.custodian, jobs, marks: &marks, watch, idle: &idle };
     let mut report = LoadReport::default();
     let archives = candidates.len() as u64;
-    for (number, candidate) in (1u64..).zip(candidates) {
+    let mut number = 0u64;
+    let mut rest = candidates.as_slice();
+    while let Some(first) = rest.first() {
+        let (now, later) = rest.split_at(files_of_one_message(rest).max(1));
+        rest = later;
         if watch.stopped() {
             report.interrupted = true;
             break;
         }
-        match candidate {
+        let before = number;
+        number = number.saturating_add(now.len() as u64);
+        match first {
             Candidate::Refused(refusal) => {
                 let path = refusal.path.display().to_string();
                 tracing::info!(path, code = refusal.code, reason = refusal.reason, "not loaded");
-                let refused = Some(refusal.reason);
+                let refused = Some(refusal.reason.clone());
                 report.add(ArchiveReport { path, refused, ..ArchiveReport::default() });
             }
-            Candidate::Archive(path) => {
-                watch.archive(&path.display().to_string(), number, archives);
-                let outcome = loading.archive(&path)?;
-                report.interrupted |= outcome.interrupted;
-                report.failures.extend(outcome.failures);
-                report.add(outcome.report);
+            Candidate::Archive(found) if now.len() == 1 => {
+                watch.archive(&found.path.display().to_string(), number, archives);
+                take(&mut report, loading.archive(found)?);
+            }
+            Candidate::Archive(_) => {
+                let (outcomes, stopped) = side_by_side(&loading, now, before, archives)?;
+                outcomes.into_iter().for_each(|outcome| take(&mut report, outcome));
+                report.interrupted |= stopped;
             }
         }
     }
     report.seconds = watch.seconds();
     Ok(report)
+}
+
+fn take(report: &mut LoadReport, outcome: Outcome) {
+    report.interrupted |= outcome.interrupted;
+    report.failures.extend(outcome.failures);
+    report.add(outcome.report);
+}
+
+/// How many files of one message each the candidates begin with.
+fn files_of_one_message(candidates: &[Candidate]) -> usize {
+    let message = |c: &&Candidate| matches!(c, Candidate::Archive(f) if f.kind == FileKind::Mail(Kind::Eml));
+    candidates.iter().take_while(message).count()
+}
+
+/// Loads files of one message each, several at a time: alone, each would wait for the disk. Tells also whether it was
+/// stopped before it came to all.
+fn side_by_side(
+    loading: &Loading<'_>,
+    files: &[Candidate],
+    before: u64,
+    archives: u64,
+) -> Result<(Vec<Outcome>, bool), LoadError> {
+    let next = AtomicUsize::new(0);
+    let outcomes = Mutex::new(Vec::with_capacity(files.len()));
+    let stopped = AtomicBool::new(false);
+    let run = || loop {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        let Some(Candidate::Archive(found)) = files.get(at) else { return Ok(()) };
+        if loading.watch.stopped() {
+            stopped.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
+        let number = before.saturating_add(at as u64).saturating_add(1);
+        loading.watch.archive(&found.path.display().to_string(), number, archives);
+        match loading.archive(found) {
+            Ok(outcome) => outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((at, outcome)),
+            Err(error) => {
+                // The others end too: the store takes no more.
+                next.store(files.len(), Ordering::Relaxed);
+                return Err(error);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads = loading.jobs.saturating_mul(FILES_A_JOB).min(files.len());
+        let mut running = Vec::new();
+        for number in 1..threads {
+            // Where the system gives fewer, those that are there do it.
+            let thread = std::thread::Builder::new().name(format!("load-file-{number}"));
+            running.extend(thread.spawn_scoped(scope, run).ok());
+        }
+        let mut done = run();
+        for thread in running {
+            done = done.and(thread.join().unwrap_or(Err(LoadError::Internal("a load's thread"))));
+        }
+        done
+    })?;
+    let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcomes.sort_by_key(|(at, _)| *at);
+    Ok((outcomes.into_iter().map(|(_, outcome)| outcome).collect(), stopped.into_inner()))
 }

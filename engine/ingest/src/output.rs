@@ -24,7 +24,7 @@ pub(crate) enum Parsed {
     /// It was read, perhaps not all of it.
     Item {
         /// Node of the item.
-        node: u32,
+        node: u64,
         /// The item last, before it the messages embedded in it, each before the one that holds it.
         emails: Vec<ParsedEmail>,
         /// Some part of it or of what it holds could not be read.

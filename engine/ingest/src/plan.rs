@@ -5,7 +5,6 @@
 
 use postlode_format::id::{Id, hash_of};
 use postlode_format::row::Counts;
-use postlode_mail::pst::ItemRef;
 use std::ops::Range;
 
 /// Items of one batch: what is committed together with one step of progress.
@@ -18,22 +17,35 @@ const MIN_RANGES: usize = 64;
 /// The number by which a change of this plan makes old watermarks void.
 const PLAN_VERSION: u32 = 1;
 
+/// An item of an archive, as it is listed.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub(crate) struct Entry {
+    /// Its node, see [`postlode_format::row::Place::node`].
+    pub(crate) node: u64,
+    /// Number of its folder.
+    pub(crate) folder: u32,
+    /// Bytes of the file that it takes, where the archive is a file of messages one after the other; else 0.
+    pub(crate) bytes: u64,
+}
+
 /// The items of an archive in the order of their nodes, cut into ranges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
-    items: Vec<ItemRef>,
+    items: Vec<Entry>,
     range_items: usize,
 }
 
 impl Plan {
-    pub(crate) fn of(mut items: Vec<ItemRef>) -> Self {
-        items.sort_unstable_by_key(|item| (item.nid, item.folder));
+    pub(crate) fn of(mut items: Vec<Entry>) -> Self {
+        items.sort_unstable();
         let batches = items.len().div_ceil(BATCH_ITEMS);
         let range_items = (batches / MIN_RANGES).clamp(1, RANGE_BATCHES) * BATCH_ITEMS;
         Self { items, range_items }
     }
 
-    pub(crate) fn items(&self) -> &[ItemRef] {
+    pub(crate) fn items(&self) -> &[Entry] {
         &self.items
     }
 
@@ -133,7 +145,7 @@ mod tests {
 
     fn plan(items: u32) -> Plan {
         // From high to low: the plan sorts.
-        let items = (0..items).rev().map(|nid| ItemRef { nid, folder: 0 }).collect();
+        let items = (0..items).rev().map(|node| Entry { node: node.into(), folder: 0, bytes: 0 }).collect();
         Plan::of(items)
     }
 
@@ -152,7 +164,7 @@ mod tests {
                 assert_eq!(next, plan.range(range).end);
             }
             assert_eq!(next, count as usize);
-            assert!(plan.items().is_sorted_by_key(|item| item.nid));
+            assert!(plan.items().is_sorted_by_key(|item| item.node));
         }
         assert_eq!(plan(3_000).ranges(), 12, "a small archive keeps several workers busy");
         assert_eq!(plan(600_001).batches(0), 16);

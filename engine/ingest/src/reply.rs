@@ -6,13 +6,12 @@
 
 use crate::child::trouble;
 use crate::output::{Chunk, ItemFailure, Parsed, ParsedEmail};
-use crate::plan::place_key;
+use crate::plan::{Entry, place_key};
 use crate::wire::{self, ArchivedItem, ArchivedReply, ArchivedWholeBlob, ArchivedWireMember};
 use crate::worker::Job;
 use bytes::Bytes;
 use postlode_format::limits::BLOB_CHUNK;
 use postlode_format::row::{ArchivedBody, ArchivedEmail, Place, access, to_bytes};
-use postlode_mail::pst::ItemRef;
 use sha2::{Digest, Sha256};
 
 /// Something that a parser said.
@@ -58,7 +57,7 @@ impl Streamed {
 pub(crate) fn take(
     job: &Job,
     frame: &Bytes,
-    items: &[ItemRef],
+    items: &[Entry],
     streamed: &mut Option<Streamed>,
 ) -> Option<Said> {
     match wire::open::<ArchivedReply>(frame).ok()? {
@@ -86,13 +85,13 @@ fn whole(frame: &Bytes, blob: &ArchivedWholeBlob) -> Option<Chunk> {
     right.then_some(Chunk { sha256: blob.sha256, number: 0, bytes })
 }
 
-fn item(job: &Job, frame: &Bytes, item: &ItemRef, said: &ArchivedItem) -> Option<Parsed> {
+fn item(job: &Job, frame: &Bytes, item: &Entry, said: &ArchivedItem) -> Option<Parsed> {
     match said {
         ArchivedItem::Failed(why) => {
             let why = trouble(why);
             Some(Parsed::Failed(ItemFailure {
                 folder: job.folder(item).to_owned(),
-                node: u64::from(item.nid),
+                node: item.node,
                 code: why.code,
                 stage: why.stage,
                 reason: why.reason,
@@ -103,7 +102,7 @@ fn item(job: &Job, frame: &Bytes, item: &ItemRef, said: &ArchivedItem) -> Option
             let emails = members.iter().map(|m| member(job, frame, folder, m)).collect::<Option<Vec<_>>>()?;
             let attachments = attachments.to_native();
             (!emails.is_empty()).then_some(Parsed::Item {
-                node: item.nid,
+                node: item.node,
                 emails,
                 partial: *partial,
                 attachments,

@@ -96,7 +96,7 @@ pub(crate) fn tally(
         for batch in 0..done.batches {
             for item in plan.items().get(plan.batch(range, batch)).unwrap_or_default() {
                 tally.run.found = tally.run.found.saturating_add(1);
-                match known.get(&u64::from(item.nid)) {
+                match known.get(&item.node) {
                     None => tally.run.duplicate = tally.run.duplicate.saturating_add(1),
                     Some(failure) => {
                         tally.run.failed = tally.run.failed.saturating_add(1);

@@ -10,6 +10,7 @@ use crate::output::Output;
 use crate::plan::Plan;
 use crate::resume;
 use crate::watch::Watch;
+use crate::wire::{Format, Opening};
 use crate::worker::{Job, work};
 use futures_lite::future::block_on;
 use postlode_runtime::CpuPool;
@@ -44,7 +45,9 @@ fn said(path: &Path, store: &Store, mut each: impl FnMut(&Commit<'_>, Output)) {
     let limits = Limits::default();
     let until = Instant::now() + limits.of_archive(bytes);
     let (mut child, _) = Child::start(&Parsers::Threads, limits.item).unwrap();
-    let opened = contents::open(&mut child, &file, sha256, until).unwrap();
+    let opening =
+        Opening { version: sha256, format: Format::Pst, folder: String::new(), name: String::new() };
+    let opened = contents::open(&mut child, &file, &opening, until).unwrap();
     let contents = contents::list(&mut child, opened, bytes, &limits, until).unwrap();
     let archive = contents.opened.archive;
     let plan = Plan::of(contents.items.clone());
@@ -54,7 +57,7 @@ fn said(path: &Path, store: &Store, mut each: impl FnMut(&Commit<'_>, Output)) {
     let job = Job {
         file,
         bytes,
-        sha256,
+        opening,
         archive,
         version,
         custodian: String::new(),

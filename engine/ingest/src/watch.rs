@@ -5,9 +5,8 @@
 use crate::model::{ArchiveReport, LoadEvent, LoadProgress};
 use async_channel::Sender;
 use postlode_format::row::Counts;
-use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Time between two reports of progress.
@@ -15,12 +14,12 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Events that may wait before progress is left out.
 const BEHIND: usize = 16;
 
-/// The load's side of the conversation; it stays on the load's thread.
+/// The load's side of the conversation.
 pub(crate) struct Watch {
     events: Sender<LoadEvent>,
     stop: Arc<AtomicBool>,
     begun: Instant,
-    state: RefCell<State>,
+    state: Mutex<State>,
 }
 
 struct State {
@@ -33,7 +32,11 @@ struct State {
 impl Watch {
     pub(crate) fn new(events: Sender<LoadEvent>, stop: Arc<AtomicBool>) -> Self {
         let state = State { now: LoadProgress::default(), before: Counts::default(), told: None };
-        Self { events, stop, begun: Instant::now(), state: RefCell::new(state) }
+        Self { events, stop, begun: Instant::now(), state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Somebody wants the load to stop.
@@ -53,7 +56,7 @@ impl Watch {
 
     /// An archive's turn has come.
     pub(crate) fn archive(&self, path: &str, number: u64, archives: u64) {
-        let mut state = self.state.borrow_mut();
+        let mut state = self.state();
         path.clone_into(&mut state.now.archive);
         state.now.folder.clear();
         (state.now.number, state.now.archives) = (number, archives);
@@ -61,20 +64,20 @@ impl Watch {
 
     /// A stage of it begins.
     pub(crate) fn stage(&self, stage: &str) {
-        stage.clone_into(&mut self.state.borrow_mut().now.stage);
+        stage.clone_into(&mut self.state().now.stage);
         self.tell(true);
     }
 
     /// It is open, and so large.
     pub(crate) fn opened(&self, items: u64, bytes: u64) {
-        let mut state = self.state.borrow_mut();
+        let mut state = self.state();
         state.now.expected = state.now.expected.saturating_add(items);
         state.now.bytes = state.now.bytes.saturating_add(bytes);
     }
 
     /// So much of it is done.
     pub(crate) fn counts(&self, counts: &Counts, folder: &str) {
-        let mut state = self.state.borrow_mut();
+        let mut state = self.state();
         let all = add(&state.before, counts);
         let now = &mut state.now;
         (now.found, now.stored, now.duplicate, now.failed) =
@@ -86,7 +89,7 @@ impl Watch {
 
     /// It is finished.
     pub(crate) fn finished(&self, report: &ArchiveReport, counts: &Counts) {
-        let mut state = self.state.borrow_mut();
+        let mut state = self.state();
         state.before = add(&state.before, counts);
         drop(state);
         // Fails only where nobody listens.
@@ -94,7 +97,7 @@ impl Watch {
     }
 
     fn tell(&self, now: bool) {
-        let mut state = self.state.borrow_mut();
+        let mut state = self.state();
         let due = now || state.told.is_none_or(|told| told.elapsed() >= PAUSE);
         if due && self.events.len() < BEHIND {
             state.told = Some(Instant::now());

@@ -4,6 +4,7 @@
 //! What always holds: neither side believes the other. A length is checked before it is believed, memory is taken as
 //! bytes arrive, a record is validated before it is looked at.
 
+use crate::plan::Entry;
 use bytes::{Bytes, BytesMut};
 use rkyv::rancor::Error as RkyvError;
 use rkyv::{Archive, Deserialize, Serialize};
@@ -25,16 +26,13 @@ const STEP: usize = 1 << 20;
 #[derive(Archive, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
     /// Take this archive; its descriptor comes behind. Answered by `Opened` or `Refused`.
-    Open {
-        /// SHA-256 of the file.
-        version: [u8; 32],
-    },
+    Open(Opening),
     /// Name all items. Answered by any number of `Folders`, `Items` and `Lost`, then `Listed` or `Refused`.
     List,
     /// Read items, in this order. Answered by pieces that together have as many items.
     Read {
-        /// Their node ids.
-        items: Vec<u32>,
+        /// The items.
+        items: Vec<Entry>,
         /// A piece ends after so many items, and then after each `batch` of them.
         first: u32,
         /// See `first`.
@@ -47,6 +45,30 @@ pub(crate) enum Request {
         /// The store needs the attachment.
         wanted: bool,
     },
+}
+
+/// An archive that is to be opened.
+#[derive(Archive, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Opening {
+    /// SHA-256 of the file.
+    pub(crate) version: [u8; 32],
+    /// What it is taken for.
+    pub(crate) format: Format,
+    /// The folder that its items are in, where it has none of its own.
+    pub(crate) folder: String,
+    /// Its name, where that tells it from others like it.
+    pub(crate) name: String,
+}
+
+/// What a file is taken for.
+#[derive(Archive, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// A PST or OST.
+    Pst,
+    /// One message.
+    Eml,
+    /// Messages one after the other.
+    Mbox,
 }
 
 /// What a parser says.
@@ -63,8 +85,8 @@ pub(crate) enum Reply {
     Refused(Trouble),
     /// Folders, in their order.
     Folders(Vec<String>),
-    /// Items: node id and number of the folder.
-    Items(Vec<(u32, u32)>),
+    /// Items.
+    Items(Vec<Entry>),
     /// What could not be listed.
     Lost(Vec<Unlisted>),
     /// All is listed.
@@ -265,7 +287,12 @@ mod tests {
     #[test]
     fn records_and_descriptors_cross() {
         let (here, there) = UnixStream::pair().unwrap();
-        let request = Request::Read { items: vec![1, 2, 3], first: 2, batch: 9, each: true };
+        let request = Request::Read {
+            items: vec![Entry { node: 1, folder: 2, bytes: 3 }],
+            first: 2,
+            batch: 9,
+            each: true,
+        };
         send(&here, &request).unwrap();
         send(&here, &Request::List).unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();

@@ -9,13 +9,12 @@ use crate::child::{Child, Death, Parsers};
 use crate::contents::{self, folder};
 use crate::limits::Limits;
 use crate::output::{Chunk, ItemFailure, Output, Parsed, Piece};
-use crate::plan::Plan;
+use crate::plan::{Entry, Plan};
 use crate::reply::{self, Said, Streamed};
-use crate::wire::Request;
+use crate::wire::{Opening, Request};
 use async_channel::Sender;
 use bytes::Bytes;
 use postlode_format::id::Id;
-use postlode_mail::pst::ItemRef;
 use std::fs::File;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -31,7 +30,7 @@ const OPENINGS: u32 = 5;
 pub(crate) struct Job {
     pub(crate) file: File,
     pub(crate) bytes: u64,
-    pub(crate) sha256: [u8; 32],
+    pub(crate) opening: Opening,
     pub(crate) archive: Id,
     pub(crate) version: Id,
     pub(crate) custodian: String,
@@ -48,12 +47,12 @@ pub(crate) struct Job {
     pub(crate) limits: Limits,
     /// When the archive's time is up.
     pub(crate) until: Instant,
-    /// The parser that listed the archive.
+    /// A parser that has the archive open and nothing to do: at first the one that listed it.
     pub(crate) spare: Mutex<Option<Child>>,
 }
 
 impl Job {
-    pub(crate) fn folder(&self, item: &ItemRef) -> &str {
+    pub(crate) fn folder(&self, item: &Entry) -> &str {
         folder(&self.folders, item.folder)
     }
 
@@ -94,6 +93,9 @@ pub(crate) fn work(job: &Job, to: &Sender<Output>) {
     loop {
         let range = job.next.fetch_add(1, Ordering::Relaxed);
         if range >= job.plan.ranges() {
+            if let Some(child) = worker.child {
+                job.spare.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(child);
+            }
             return;
         }
         match worker.range(range) {
@@ -178,7 +180,7 @@ impl Worker<'_> {
         for _ in 0..OPENINGS {
             let opened = Child::start(&self.job.parsers, self.job.limits.item).and_then(|(mut child, _)| {
                 let until = Instant::now().checked_add(self.job.limits.item).unwrap_or(self.job.until);
-                contents::open(&mut child, &self.job.file, self.job.sha256, until)
+                contents::open(&mut child, &self.job.file, &self.job.opening, until)
                     .map(|opened| (child, opened))
                     .map_err(|why| Death { code: "crashed", reason: why.reason })
             });
@@ -202,7 +204,7 @@ impl Worker<'_> {
         let items = job.plan.items().get(position.at..upto).unwrap_or_default();
         let batch = job.plan.batch(position.range, position.batch);
         let request = Request::Read {
-            items: items.iter().map(|item| item.nid).collect(),
+            items: items.to_vec(),
             first: count(batch.end.saturating_sub(position.at)),
             batch: count(crate::plan::BATCH_ITEMS),
             each,
@@ -264,10 +266,10 @@ impl Worker<'_> {
         while position.at < upto {
             let batch = self.job.plan.batch(position.range, position.batch);
             let items = self.job.plan.items().get(position.at..upto.min(batch.end)).unwrap_or_default();
-            let failed = |item: &ItemRef| {
+            let failed = |item: &Entry| {
                 Parsed::Failed(ItemFailure {
                     folder: self.job.folder(item).to_owned(),
-                    node: u64::from(item.nid),
+                    node: item.node,
                     code: death.code.to_owned(),
                     stage: "item".to_owned(),
                     reason: death.reason.clone(),

@@ -16,8 +16,9 @@ pub struct Place {
     pub custodian: String,
     /// Path of the folder below the archive's root, as `/Top of Outlook data file/Inbox`.
     pub folder: String,
-    /// Node in the archive. Low 32 bits: the item's node id; high 32 bits: 0, or for an embedded message its
-    /// number (from 1, depth first) inside that item.
+    /// Node in the archive. Of a PST: the item's node id in the low 32 bits, above it 0, or for an embedded message
+    /// its number (from 1, depth first) inside that item. Of mail in a file: the item's offset in the low 48 bits,
+    /// above it the same.
     pub node: u64,
     /// Found among deleted or orphaned items.
     pub recovered: bool,

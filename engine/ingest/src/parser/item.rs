@@ -1,12 +1,13 @@
 //! One item of an archive: its family read and serialised, its small attachments beside it, its large ones streamed
 //! to the loader before it, where the store needs them.
 
-use super::{trouble, unexpected};
+use super::unexpected;
 use crate::wire::{self, ArchivedRequest, Item, Reply, Trouble, WholeBlob, WireMember, receive, send};
 use postlode_format::FormatError;
 use postlode_format::limits::BLOB_CHUNK;
 use postlode_format::row::to_bytes;
-use postlode_mail::pst::{AttachmentReader, Blob, BlobContent, Member, PstError, Reader};
+use postlode_mail::family::{Blob, BlobContent, Family, Member};
+use postlode_mail::pst::{AttachmentReader, PstError, Reader};
 use sha2::{Digest, Sha256};
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -36,26 +37,33 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// Reads an item. An error is the loader's end.
-pub(super) fn read(reader: &Reader, nid: u32, stream: &UnixStream) -> io::Result<Read> {
-    match family(reader, nid, stream) {
+/// Makes rows of a family and sends its large attachments ahead. `from` is the PST and the node that it was read
+/// from. An error is the loader's end.
+pub(super) fn send_family(
+    family: Family,
+    stream: &UnixStream,
+    from: Option<(&Reader, u32)>,
+) -> io::Result<Read> {
+    match read(family, stream, from) {
         Ok(read) => Ok(read),
         Err(Stop::Gone(error)) => Err(error),
         Err(Stop::Failed(trouble)) => Ok(Read::failed(trouble)),
     }
 }
 
-fn family(reader: &Reader, nid: u32, stream: &UnixStream) -> Result<Read, Stop> {
-    let family = reader.read(nid).map_err(|error| Stop::Failed(trouble("item", &error)))?;
+fn read(family: Family, stream: &UnixStream, from: Option<(&Reader, u32)>) -> Result<Read, Stop> {
     let attachments = family.members.first().map_or(0, |member| member.email.attachments.len() as u64);
     let partial = family.members.iter().any(|member| !member.email.partial.is_empty());
     let mut blobs = Vec::new();
     for Blob { sha256, size, content } in family.blobs {
-        match content {
-            BlobContent::Whole(bytes) => blobs.push(WholeBlob { sha256, bytes }),
-            BlobContent::Stream(path) => {
-                Streaming { reader, nid, stream }.attachment(sha256, size, &path)?;
+        let offer = Offer { stream, sha256, size };
+        match (content, from) {
+            (BlobContent::Whole(bytes), _) if bytes.len() <= BLOB_CHUNK => {
+                blobs.push(WholeBlob { sha256, bytes });
             }
+            (BlobContent::Whole(bytes), _) => offer.whole(&bytes)?,
+            (BlobContent::Stream(path), Some((reader, nid))) => offer.attachment(reader, nid, &path)?,
+            (BlobContent::Stream(_), None) => return Err(unexpected().into()),
         }
     }
     let mut members = Vec::with_capacity(family.members.len());
@@ -84,26 +92,42 @@ enum Chunked {
     Failed(PstError),
 }
 
-struct Streaming<'r> {
-    reader: &'r Reader,
-    nid: u32,
-    stream: &'r UnixStream,
+/// A large attachment, offered to the loader.
+struct Offer<'s> {
+    stream: &'s UnixStream,
+    sha256: [u8; 32],
+    size: u64,
 }
 
-impl Streaming<'_> {
-    /// Streams a large attachment, if the store needs it.
-    fn attachment(&self, sha256: [u8; 32], size: u64, path: &[u32]) -> Result<(), Stop> {
-        let failed = |code: &str, reason: String| failed(code, "attachment", reason);
-        let last = size.saturating_sub(1) / BLOB_CHUNK as u64;
-        let last = u32::try_from(last).map_err(|_| failed("memory", format!("it has {size} bytes")))?;
-        send(self.stream, &Reply::Wanted { sha256, last })?;
+impl Offer<'_> {
+    /// Asks whether the store needs it. If so: the number of its last chunk.
+    fn wanted(&self) -> Result<Option<u32>, Stop> {
+        let last = self.size.saturating_sub(1) / BLOB_CHUNK as u64;
+        let last = u32::try_from(last)
+            .map_err(|_| failed("memory", "attachment", format!("it has {} bytes", self.size)))?;
+        send(self.stream, &Reply::Wanted { sha256: self.sha256, last })?;
         let frame = receive(self.stream)?.ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?;
         match wire::open::<ArchivedRequest>(&frame)? {
-            ArchivedRequest::Answer { wanted: true } => {}
-            ArchivedRequest::Answer { wanted: false } => return Ok(()),
-            _ => return Err(unexpected().into()),
+            ArchivedRequest::Answer { wanted } => Ok(wanted.then_some(last)),
+            _ => Err(unexpected().into()),
         }
-        let sent = self.reader.attachment(self.nid, path, |from| self.chunks(from, sha256, last));
+    }
+
+    /// Sends one that is in memory.
+    fn whole(&self, bytes: &[u8]) -> Result<(), Stop> {
+        if self.wanted()?.is_some() {
+            for bytes in bytes.chunks(BLOB_CHUNK) {
+                send(self.stream, &Reply::Chunk { bytes: bytes.to_vec() })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Streams one out of a PST.
+    fn attachment(&self, reader: &Reader, nid: u32, path: &[u32]) -> Result<(), Stop> {
+        let Some(last) = self.wanted()? else { return Ok(()) };
+        let failed = |code: &str, reason: String| failed(code, "attachment", reason);
+        let sent = reader.attachment(nid, path, |from| self.chunks(from, last));
         match sent.map_err(|error| failed(error.code(), error.to_string()))? {
             Ok(true) => Ok(()),
             Ok(false) => Err(failed("io", "its bytes changed between two readings".to_owned())),
@@ -114,14 +138,14 @@ impl Streaming<'_> {
 
     /// Sends chunk after chunk; the last one only if all of them together are what they should be: it is the last
     /// chunk by which an attachment is known to be there.
-    fn chunks(&self, from: &mut AttachmentReader<'_>, sha256: [u8; 32], last: u32) -> Result<bool, Chunked> {
+    fn chunks(&self, from: &mut AttachmentReader<'_>, last: u32) -> Result<bool, Chunked> {
         let mut hasher = Sha256::new();
         for number in 0..=last {
             let bytes = chunk(from).map_err(Chunked::Failed)?;
             hasher.update(&bytes);
             if number == last {
                 let more = from.next(&mut [0]).map_err(Chunked::Failed)?;
-                if more > 0 || <[u8; 32]>::from(hasher.clone().finalize()) != sha256 {
+                if more > 0 || <[u8; 32]>::from(hasher.clone().finalize()) != self.sha256 {
                     return Ok(false);
                 }
             } else if bytes.len() < BLOB_CHUNK {

@@ -7,27 +7,22 @@
 
 mod item;
 mod sandbox;
+mod source;
 
-use crate::wire::{
-    self, ArchivedRequest, Item, Opened, Reply, Request, Trouble, Unlisted, WholeBlob, receive, send,
-};
+use crate::plan::Entry;
+use crate::wire::{self, ArchivedRequest, Item, Opening, Reply, Request, WholeBlob, receive, send};
 use item::Read;
-use postlode_mail::pst::{Archive, PstError, Reader};
+use source::Source;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 /// Bytes of rows after which a piece is handed over.
 const PIECE_BYTES: usize = 4 << 20;
 /// Time after which a piece is handed over.
 const PIECE_TIME: Duration = Duration::from_millis(400);
-/// Items after which the archive is opened anew: libpff's memory grows while one is open.
-const ITEMS_PER_HANDLE: usize = 16_384;
-/// Folders, items or losses in one frame.
-const LISTED: usize = 65_536;
 
 /// The main function of a parser's process: standard input is its socket. Confines itself, then serves until the
 /// loader closes. Returns the exit code.
@@ -51,7 +46,7 @@ pub(crate) fn serve(stream: &UnixStream, unconfined: Vec<String>) -> io::Result<
     let mut parser = Parser { stream, source: None };
     while let Some(frame) = receive(stream)? {
         match rkyv::deserialize::<Request, rkyv::rancor::Error>(wire::open::<ArchivedRequest>(&frame)?) {
-            Ok(Request::Open { version }) => parser.open(version)?,
+            Ok(Request::Open(opening)) => parser.open(opening)?,
             Ok(Request::List) => parser.list()?,
             Ok(Request::Read { items, first, batch, each }) => parser.read(&items, [first, batch], each)?,
             Ok(Request::Answer { .. }) | Err(_) => return Err(unexpected()),
@@ -65,33 +60,6 @@ pub(super) fn unexpected() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "an unexpected request")
 }
 
-pub(super) fn trouble(stage: &str, error: &PstError) -> Trouble {
-    Trouble { code: error.code().to_owned(), stage: stage.to_owned(), reason: error.to_string() }
-}
-
-/// The archive it was given.
-struct Source {
-    file: File,
-    version: [u8; 32],
-    reader: Option<Reader>,
-    /// Items read since the reader was opened.
-    read: usize,
-}
-
-impl Source {
-    /// The reader, opened where there is none.
-    fn reader(&mut self) -> Result<&Reader, PstError> {
-        if self.read >= ITEMS_PER_HANDLE {
-            (self.reader, self.read) = (None, 0);
-        }
-        let reader = match self.reader.take() {
-            Some(reader) => reader,
-            None => Reader::new(Archive::from_file(&self.file)?, &self.version),
-        };
-        Ok(self.reader.insert(reader))
-    }
-}
-
 struct Parser<'s> {
     stream: &'s UnixStream,
     source: Option<Source>,
@@ -102,61 +70,33 @@ impl Parser<'_> {
         send(self.stream, reply)
     }
 
-    fn open(&mut self, version: [u8; 32]) -> io::Result<()> {
+    fn open(&mut self, opening: Opening) -> io::Result<()> {
         let file = File::from(wire::receive_descriptor(self.stream)?);
         // The old one goes first.
         self.source = None;
-        let mut source = Source { file, version, reader: None, read: 0 };
-        let reply = match source.reader() {
-            Err(error) => Reply::Refused(trouble("archive", &error)),
-            Ok(reader) => {
-                let info = reader.archive().info();
-                let notes = info.notes.iter().map(|note| Trouble {
-                    code: note.code.to_owned(),
-                    stage: note.stage.clone(),
-                    reason: note.reason.clone(),
-                });
-                Reply::Opened(Opened {
-                    kind: info.kind.to_owned(),
-                    archive: *reader.id(),
-                    claimed_size: info.claimed_size,
-                    password: info.password,
-                    notes: notes.collect(),
-                })
+        match Source::open(file, opening) {
+            Err(why) => self.say(&Reply::Refused(why)),
+            Ok((source, opened)) => {
+                self.source = Some(source);
+                self.say(&Reply::Opened(opened))
             }
-        };
-        self.source = Some(source);
-        self.say(&reply)
+        }
     }
 
     fn list(&mut self) -> io::Result<()> {
-        let listing = match self.source.as_mut().ok_or_else(unexpected)?.reader().and_then(Reader::list) {
-            Ok(listing) => listing,
-            Err(error) => return self.say(&Reply::Refused(trouble("folders", &error))),
-        };
-        for folders in listing.folders.chunks(LISTED) {
-            self.say(&Reply::Folders(folders.iter().map(|folder| folder.path.clone()).collect()))?;
+        let stream = self.stream;
+        match self.source.as_mut().ok_or_else(unexpected)?.list(|reply| send(stream, reply))? {
+            Ok(()) => self.say(&Reply::Listed),
+            Err(why) => self.say(&Reply::Refused(why)),
         }
-        for items in listing.items.chunks(LISTED) {
-            self.say(&Reply::Items(items.iter().map(|item| (item.nid, item.folder)).collect()))?;
-        }
-        for lost in listing.failures.chunks(LISTED) {
-            let lost = lost.iter().map(|lost| Unlisted {
-                folder: lost.folder,
-                node: lost.node(&listing),
-                item: lost.row.is_some(),
-                trouble: trouble(if lost.row.is_some() { "folder table" } else { "folder" }, &lost.error),
-            });
-            self.say(&Reply::Lost(lost.collect()))?;
-        }
-        self.say(&Reply::Listed)
     }
 
-    fn read(&mut self, nids: &[u32], [first, batch]: [u32; 2], each: bool) -> io::Result<()> {
+    fn read(&mut self, entries: &[Entry], [first, batch]: [u32; 2], each: bool) -> io::Result<()> {
         let mut piece = Piece { items: Vec::new(), blobs: Vec::new(), bytes: 0, since: Instant::now() };
         let mut left = first;
-        for nid in nids {
-            let Read { item, blobs } = self.item(*nid)?;
+        for entry in entries {
+            let source = self.source.as_mut().ok_or_else(unexpected)?;
+            let Read { item, blobs } = source.read(entry, self.stream)?;
             piece.add(item, blobs);
             left = left.saturating_sub(1);
             if left == 0 || each || piece.bytes >= PIECE_BYTES || piece.since.elapsed() >= PIECE_TIME {
@@ -167,24 +107,6 @@ impl Parser<'_> {
             }
         }
         if piece.items.is_empty() { Ok(()) } else { self.say(&piece.take()) }
-    }
-
-    fn item(&mut self, nid: u32) -> io::Result<Read> {
-        let source = self.source.as_mut().ok_or_else(unexpected)?;
-        source.read = source.read.saturating_add(1);
-        let reader = match source.reader() {
-            Ok(reader) => reader,
-            Err(error) => return Ok(Read::failed(trouble("archive", &error))),
-        };
-        // A fault of our own costs the item it happens at. What it left of the reader is not used again.
-        match catch_unwind(AssertUnwindSafe(|| item::read(reader, nid, self.stream))) {
-            Ok(read) => read,
-            Err(_) => {
-                source.reader = None;
-                let reason = "a fault of ours ended the reading of this item".to_owned();
-                Ok(Read::failed(Trouble { code: "crashed".to_owned(), stage: "item".to_owned(), reason }))
-            }
-        }
     }
 }
 

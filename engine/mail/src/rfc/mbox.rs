@@ -112,10 +112,9 @@ impl<'f> Mbox<'f> {
     ///
     /// # Errors
     /// [`RfcError::Io`] where it cannot be read.
-    pub fn record_key(&self, entries: &[Entry]) -> Result<Option<[u8; 32]>, RfcError> {
-        let Some(first) = entries.first() else { return Ok(None) };
+    pub fn record_key(&self) -> Result<Option<[u8; 32]>, RfcError> {
         let mut bytes = Vec::new();
-        fill(self.file, &mut bytes, first.offset, first.len.min(KEY_BYTES))?;
+        fill(self.file, &mut bytes, 0, self.size.min(KEY_BYTES))?;
         let (mut end, mut begun) = (0usize, false);
         while let Some(rest) = bytes.get(end..).filter(|rest| !rest.is_empty()) {
             let (line, length) = next_line(rest);
@@ -125,7 +124,7 @@ impl<'f> Mbox<'f> {
             begun |= !line.is_empty();
             end = end.saturating_add(length);
         }
-        Ok(Some(Sha256::digest(bytes.get(..end).unwrap_or_default()).into()))
+        Ok(begun.then(|| Sha256::digest(bytes.get(..end).unwrap_or_default()).into()))
     }
 }
 
@@ -282,7 +281,7 @@ mod tests {
         let key = |bytes: &str| {
             let file = file(bytes.as_bytes());
             let mbox = Mbox::new(&file).unwrap();
-            mbox.record_key(&mbox.list().unwrap()).unwrap()
+            mbox.record_key().unwrap()
         };
         let one = format!("{FROM}A: b\n\nc\n");
         assert_eq!(key(&one), key(&format!("{one}\n{FROM}C: d\n\n")));

@@ -4,6 +4,8 @@
 //! properties (SPEC.md, "Identity"). What always holds: an id depends on nothing that Postlode itself computes
 //! (no converted text, no folder, no time of loading), so that better normalising never changes an id.
 
+use crate::custody::{Custody, Digests};
+
 /// 128 bits of identity: an email, an archive, an archive's version or a thread.
 pub type Id = [u8; 16];
 
@@ -62,6 +64,8 @@ pub enum Field {
 #[derive(Clone)]
 pub struct IdBuilder {
     hasher: blake3::Hasher,
+    /// Where the list is hashed for others too.
+    digests: Option<Digests>,
 }
 
 impl IdBuilder {
@@ -80,7 +84,16 @@ impl IdBuilder {
     fn with(context: &[u8]) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(context);
-        Self { hasher }
+        Self { hasher, digests: None }
+    }
+
+    /// Also hashes the list, with its context, in the ways that others know. Must come before the first field.
+    #[must_use]
+    pub fn for_custody(mut self, mail: bool) -> Self {
+        let mut digests = Digests::default();
+        digests.update(if mail { MAIL_CONTEXT } else { ITEM_CONTEXT });
+        self.digests = Some(digests);
+        self
     }
 
     /// Adds one field. `value_type` is the source's type of it (MAPI property type; 0 where there is none), so
@@ -93,14 +106,27 @@ impl IdBuilder {
     pub fn parts(&mut self, field: Field, value_type: u16, parts: &[&[u8]]) -> &mut Self {
         let total: u64 =
             parts.iter().map(|p| (p.len() as u64).saturating_add(8)).fold(0, u64::saturating_add);
-        self.hasher.update(&(field as u16).to_le_bytes());
-        self.hasher.update(&value_type.to_le_bytes());
-        self.hasher.update(&total.to_le_bytes());
+        self.update(&(field as u16).to_le_bytes());
+        self.update(&value_type.to_le_bytes());
+        self.update(&total.to_le_bytes());
         for part in parts {
-            self.hasher.update(&(part.len() as u64).to_le_bytes());
-            self.hasher.update(part);
+            self.update(&(part.len() as u64).to_le_bytes());
+            self.update(part);
         }
         self
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        if let Some(digests) = &mut self.digests {
+            digests.update(bytes);
+        }
+    }
+
+    /// The hashes of the list for others; `None` without [`IdBuilder::for_custody`].
+    #[must_use]
+    pub fn custody(&self) -> Option<Custody> {
+        self.digests.as_ref().map(Digests::finish)
     }
 
     /// The id of a whole item.

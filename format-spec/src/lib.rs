@@ -16,6 +16,7 @@
 pub mod block;
 pub mod bloom;
 pub mod btree;
+pub mod custody;
 pub mod error;
 pub mod id;
 pub mod index;

@@ -1,6 +1,5 @@
 //! Mail in files: .eml and .mbox, alone and in folders of them.
-
-#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod common;
 

@@ -5,7 +5,7 @@ use crate::dates::original;
 use crate::engine::Inner;
 use crate::error::QueryError;
 use crate::eval::Rows;
-use crate::hits::{address, hit, passage, paths};
+use crate::hits::{address, hashes, hit, passage, paths};
 use crate::model::{EmailDetail, PartialNote};
 use crate::props::property;
 use postlode_format::id::{Id, to_hex};
@@ -56,6 +56,7 @@ pub async fn email(engine: &Arc<Inner>, id: Id) -> Result<Option<EmailDetail>, Q
         |list: &[rkyv::string::ArchivedString]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     Ok(Some(EmailDetail {
         hit,
+        hashes: hashes(email),
         sent: email.sent.as_ref().and_then(original),
         received: email.received.as_ref().and_then(original),
         bcc: email.bcc.iter().map(address).collect(),

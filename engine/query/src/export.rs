@@ -72,7 +72,8 @@ impl Export {
                 let body = access::<ArchivedBody>(bytes)?;
                 let email = access::<ArchivedEmail>(&one.found.email)?;
                 let headers = decoded(body.headers.as_ref(), email.codepage.to_native()).unwrap_or_default();
-                Ok(Some(ExportItem { hit, body: body.text().to_owned(), headers }))
+                let hashes = hits::hashes(email);
+                Ok(Some(ExportItem { hit, hashes, body: body.text().to_owned(), headers }))
             };
             batch.iter().zip(&texts).filter_map(|pair| read(pair).transpose()).collect()
         };

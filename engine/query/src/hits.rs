@@ -4,9 +4,10 @@ use crate::dates::utc;
 use crate::engine::Inner;
 use crate::error::QueryError;
 use crate::eval::Rows;
-use crate::model::{Address, AttachmentInfo, Hit, PlaceInfo, Places};
+use crate::model::{Address, AttachmentInfo, Hashes, Hit, PlaceInfo, Places};
 use crate::search::{Matched, Run, bodies};
 use bytes::Bytes;
+use postlode_format::custody::{Custody, message_id_hash};
 use postlode_format::id::{Id, to_hex};
 use postlode_format::row::{
     ArchivedAddress, ArchivedAttachment, ArchivedAttachmentKind, ArchivedBody, ArchivedEmail, access,
@@ -114,6 +115,17 @@ pub fn hit(found: &Found, paths: &Paths, all_places: bool) -> Result<Hit, QueryE
         matched_in: None,
         snippet: String::new(),
         places: if all_places { Places::List(places) } else { Places::Count(places.len() as u64) },
+    })
+}
+
+/// The hashes of an email; `None` where a store of before they were kept has none.
+pub fn hashes(email: &ArchivedEmail) -> Option<Hashes> {
+    let kept = Custody::kept(&email.extra)?;
+    Some(Hashes {
+        sha256: to_hex(&kept.sha256),
+        md5: to_hex(&kept.md5),
+        of: if kept.original { "original" } else { "properties" }.to_owned(),
+        edrm_mih: message_id_hash(&email.message_id).map(|hash| to_hex(&hash)),
     })
 }
 

@@ -97,6 +97,19 @@ pub struct AttachmentInfo {
     pub child: Option<String>,
 }
 
+/// Hashes by which others know an email.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hashes {
+    /// SHA-256, in hex.
+    pub sha256: String,
+    /// MD5, in hex.
+    pub md5: String,
+    /// What both are of: `original`, the bytes it came as, or `properties`, its list of raw properties.
+    pub of: String,
+    /// The EDRM message identification hash, in hex; null without a Message-ID.
+    pub edrm_mih: Option<String>,
+}
+
 /// Where an email was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaceInfo {
@@ -299,6 +312,8 @@ pub struct EmailDetail {
     /// The fields of a hit; the snippet is the beginning of the text.
     #[serde(flatten)]
     pub hit: Hit,
+    /// Its hashes.
+    pub hashes: Option<Hashes>,
     /// When it was sent, with its original offset (`Z` where none is known).
     pub sent: Option<String>,
     /// When it was delivered, likewise.
@@ -341,6 +356,8 @@ pub struct ExportItem {
     /// The fields of a hit.
     #[serde(flatten)]
     pub hit: Hit,
+    /// Its hashes.
+    pub hashes: Option<Hashes>,
     /// The text.
     pub body: String,
     /// Transport headers, or empty.

@@ -9,7 +9,9 @@ mod body;
 mod doc;
 mod email;
 mod envelope;
+pub mod extra;
 mod mark;
+mod parts;
 mod place;
 
 pub use archive::*;
@@ -18,6 +20,7 @@ pub use doc::*;
 pub use email::*;
 pub use envelope::*;
 pub use mark::*;
+pub use parts::*;
 pub use place::*;
 
 use crate::error::FormatError;

@@ -22,7 +22,8 @@ pub(super) struct AttachmentIdentity<'a> {
 pub(super) fn list(kind: ItemKind, contents: &Contents, attachments: &[AttachmentIdentity<'_>]) -> IdBuilder {
     let props = &contents.props;
     let mail = matches!(kind, ItemKind::Mail | ItemKind::Report);
-    let mut list = if mail { IdBuilder::mail() } else { IdBuilder::item() };
+    let list = if mail { IdBuilder::mail() } else { IdBuilder::item() };
+    let mut list = list.for_custody(mail);
     add(&mut list, Field::Class, props, tag::MESSAGE_CLASS);
     if mail {
         add(&mut list, Field::MessageId, props, tag::INTERNET_MESSAGE_ID);

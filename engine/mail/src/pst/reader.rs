@@ -155,6 +155,7 @@ impl Visit<'_> {
             .collect();
         let list = identity::list(email.kind, &contents, &identities);
         let content_id = identity::finish(&list, whole, self.archive, node);
+        email.extra.extend(list.custody().map(|custody| custody.extra()));
 
         let conversation_index = contents.props.bytes(tag::CONVERSATION_INDEX).unwrap_or_default().to_vec();
         let mut descriptions = Vec::with_capacity(read.len());

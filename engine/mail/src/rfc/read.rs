@@ -18,6 +18,7 @@ use crate::family::{Blob, BlobContent, Draft, Family};
 use crate::headers::Headers;
 use crate::text::limited;
 use crate::{html, mime};
+use postlode_format::custody::Custody;
 use postlode_format::id::Id;
 use postlode_format::row::{Attachment, AttachmentKind, PartialNote};
 use sha2::{Digest, Sha256};
@@ -139,8 +140,10 @@ impl Visit<'_> {
             codepage: page,
             size: original.len() as u64,
         };
+        let custody = Custody::of(original);
         let original = self.keep_original(original, &mut notes);
-        let (email, body) = compose::rows(facts, &bodies, lists.rows, original, notes);
+        let (mut email, body) = compose::rows(facts, &bodies, lists.rows, original, notes);
+        email.extra.push(custody.extra());
         Draft { node, email, body, conversation_index: Vec::new(), content_id, children: lists.children }
     }
 

@@ -1,14 +1,15 @@
 //! One archive, from its path to its report.
 
 use crate::child::Child;
-use crate::commit::{Commit, failure_row, put, report_of, retry};
+use crate::commit::{Commit, Tally, failure_row, put, report_of, retry};
 use crate::contents::{self, Contents, folder};
 use crate::discover::{self, FileKind, Found};
 use crate::error::LoadError;
 use crate::hash::{hex, sha256};
 use crate::load::How;
-use crate::model::{ArchiveReport, FailureReport};
+use crate::model::{ArchiveReport, FailureReport, LoadRequest};
 use crate::output::ItemFailure;
+use crate::pass::{Pass, Passes, mended};
 use crate::plan::Plan;
 use crate::resume::{self, Marks};
 use crate::watch::{Watch, add};
@@ -17,7 +18,7 @@ use crate::worker::{Job, WAITING, work};
 use async_executor::LocalExecutor;
 use futures_lite::future::block_on;
 use postlode_format::id::Id;
-use postlode_format::row::{ArchiveVersion, Counts, Row, RowKind, archive_key, to_bytes};
+use postlode_format::row::{ArchiveVersion, Counts, Extra, Row, RowKind, archive_key, extra, to_bytes};
 use postlode_mail::rfc::Kind;
 use postlode_store::Store;
 use std::cell::RefCell;
@@ -33,7 +34,7 @@ const LISTINGS: u32 = 3;
 pub(crate) struct Loading<'l> {
     pub(crate) store: &'l Store,
     pub(crate) how: &'l How,
-    pub(crate) custodian: &'l str,
+    pub(crate) request: &'l LoadRequest,
     pub(crate) jobs: usize,
     pub(crate) marks: &'l Marks,
     pub(crate) watch: &'l Watch,
@@ -65,7 +66,6 @@ impl Outcome {
 struct Source {
     file: File,
     bytes: u64,
-    sha256: [u8; 32],
     version: Id,
     opening: Opening,
     contents: Contents,
@@ -76,12 +76,12 @@ struct Source {
 
 impl Loading<'_> {
     /// Loads one archive. An archive that cannot be read is no error but a refusal in its report.
-    pub(crate) fn archive(&self, found: &Found) -> Result<Outcome, LoadError> {
+    pub(crate) fn archive(&self, found: &Found, custodian: &str) -> Result<Outcome, LoadError> {
         let begun = Instant::now();
         let mut outcome = Outcome::default();
         outcome.report.path = found.path.display().to_string();
         match self.open(found, &mut outcome) {
-            Ok(Some(source)) => self.load(source, &mut outcome)?,
+            Ok(Some(source)) => self.load(source, custodian, &mut outcome)?,
             Ok(None) => outcome.interrupted = true,
             Err(why) => outcome.report.refused = Some(why.reason),
         }
@@ -110,7 +110,7 @@ impl Loading<'_> {
         let limits = &self.how.limits;
         let until =
             Instant::now().checked_add(limits.of_archive(metadata.len())).unwrap_or_else(Instant::now);
-        let opening = opening(found, sha256);
+        let opening = opening(found, sha256, self.request.recover);
         let mut tries = LISTINGS;
         let (child, contents) = loop {
             tries = tries.saturating_sub(1);
@@ -128,7 +128,7 @@ impl Loading<'_> {
         report.folders = contents.folders.len() as u64;
         contents.opened.kind.clone_into(&mut report.kind);
         let version = sha256.first_chunk::<16>().copied().unwrap_or_default();
-        Ok(Some(Source { file, bytes, sha256, version, opening, contents, child, until }))
+        Ok(Some(Source { file, bytes, version, opening, contents, child, until }))
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Child>> {
@@ -150,39 +150,44 @@ impl Loading<'_> {
         Ok(child)
     }
 
-    fn load(&self, source: Source, outcome: &mut Outcome) -> Result<(), LoadError> {
-        let Source { file, bytes, sha256, version, opening, contents, child, until } = source;
-        let format = opening.format;
-        let archive = contents.opened.archive;
-        let found = contents.found();
-        let plan = Plan::of(contents.items.clone());
-        let load = plan.load_id(&archive, &version, self.custodian);
-        let known = block_on(resume::known_failures(self.store, &archive, &version))?;
-        let mut tally = resume::tally(&outcome.report.path, &plan, &load, self.marks, &known, &contents);
+    fn load(&self, source: Source, custodian: &str, outcome: &mut Outcome) -> Result<(), LoadError> {
+        let Source { file, bytes, version, opening, contents, child, until } = source;
+        let (format, archive, found) = (opening.format, contents.opened.archive, contents.found());
         self.watch.opened(found, bytes);
         let row_key = archive_key(&archive, &version);
         let row = block_on(retry(|| self.store.get(RowKind::Archive, &row_key)))?;
-        let was_complete = resume::was_complete(row.as_deref());
-        let mut row = self.row(&contents, sha256, outcome);
-        if !was_complete {
+        let complete = resume::complete(row.as_deref());
+        let mut row = self.row(&contents, &opening, custodian, outcome);
+        if complete.is_none() {
             self.put_row(&row_key, &row)?;
         }
         whole_file(&contents, bytes, outcome);
         let lost = self.listing_failures(&contents, &version, outcome)?;
-        tally.run = add(&tally.run, &lost);
-        let parsing = tally.run.found < found;
+        let known = block_on(resume::known_failures(self.store, &archive, &version))?;
+        let passes = Passes {
+            path: &outcome.report.path,
+            archive,
+            version,
+            custodian,
+            contents: &contents,
+            marks: self.marks,
+            known: &known,
+            retry: self.request.retry_failed,
+            jobs: self.jobs,
+        };
+        let passes = passes.plan();
+        let parsing = passes.iter().any(|pass| pass.left() > 0);
         self.watch.stage("loading");
-        self.watch.counts(&tally.run, "");
-        let job = Job {
+        let mut job = Job {
             file,
             bytes,
             opening,
             archive,
             version,
-            custodian: self.custodian.to_owned(),
+            custodian: custodian.to_owned(),
             folders: contents.folders,
-            done: tally.ranges.iter().map(|done| done.batches).collect(),
-            plan,
+            done: Vec::new(),
+            plan: Plan::of(Vec::new()),
             next: AtomicUsize::new(0),
             stop: self.watch.stop_flag(),
             parsers: self.how.parsers.clone(),
@@ -190,36 +195,53 @@ impl Loading<'_> {
             until,
             spare: Mutex::new(Some(child)),
         };
-        let commit = Commit {
-            store: self.store,
-            path: outcome.report.path.clone(),
-            load,
-            archive,
-            version,
-            known,
-            tally: RefCell::new(tally),
-            watch: self.watch,
-        };
+        let mut all = Tally { run: lost, ..Tally::default() };
+        let (mut first, mut again) = (lost, None);
+        for pass in passes {
+            let left = pass.left();
+            let Pass { plan, load, tally, jobs, .. } = pass;
+            job.done = tally.ranges.iter().map(|done| done.batches).collect();
+            (job.plan, job.next) = (plan, AtomicUsize::new(0));
+            self.watch.counts(&add(&all.run, &tally.run), "");
+            let commit = Commit {
+                store: self.store,
+                path: &outcome.report.path,
+                load,
+                archive,
+                version,
+                known: &known,
+                before: all.run,
+                tally: RefCell::new(tally),
+                watch: self.watch,
+            };
+            if left > 0 {
+                self.workers(&job, &commit, jobs)?;
+            }
+            let done = commit.tally.into_inner();
+            match load {
+                Some(_) => first = add(&first, &done.all()),
+                None => again = Some(done.run),
+            }
+            all.add(done);
+        }
         if parsing {
-            self.workers(&job, &commit)?;
             self.unchanged(&job, outcome);
         }
         if format != Format::Pst {
             self.idle().extend(job.spare.into_inner().unwrap_or_else(PoisonError::into_inner));
         }
-        let tally = commit.tally.into_inner();
-        if let Some((code, reason)) = &tally.broken {
+        if let Some((code, reason)) = &all.broken {
             outcome.beside(code, "opening the archive for a worker", reason.clone());
         }
-        let whole = tally.run.found == found;
+        let whole = all.run.found == found;
         outcome.interrupted = !whole && self.watch.stopped();
-        if whole && !was_complete {
-            row.counts = tally.ranges.iter().fold(lost, |sum, done| add(&sum, &done.counts));
+        if whole && (complete.is_none() || again.is_some()) {
+            row.counts = mended(complete.unwrap_or(first), &again.unwrap_or_default());
             row.complete = true;
             self.put_row(&row_key, &row)?;
         }
-        outcome.failures.extend(tally.failures);
-        outcome.counts = tally.run;
+        outcome.failures.extend(all.failures);
+        outcome.counts = all.run;
         let (report, counts) = (&mut outcome.report, &outcome.counts);
         (report.found, report.stored, report.duplicate) = (counts.found, counts.stored, counts.duplicate);
         (report.failed, report.partial, report.attachments) =
@@ -228,12 +250,12 @@ impl Loading<'_> {
     }
 
     /// Reads all that is not done, on so many threads, and commits it on this one.
-    fn workers(&self, job: &Job, commit: &Commit<'_>) -> Result<(), LoadError> {
+    fn workers(&self, job: &Job, commit: &Commit<'_>, jobs: usize) -> Result<(), LoadError> {
         std::thread::scope(|scope| {
             // Dropped before the threads are waited for: a worker whose committer is gone ends.
             let committers = LocalExecutor::new();
             let mut tasks = Vec::new();
-            for number in 0..self.jobs.clamp(1, job.plan.ranges().max(1)) {
+            for number in 0..jobs.clamp(1, job.plan.ranges().max(1)) {
                 let (to, from) = async_channel::bounded(WAITING);
                 let thread = std::thread::Builder::new().name(format!("load-{number}"));
                 match thread.spawn_scoped(scope, move || work(job, &to)) {
@@ -252,16 +274,24 @@ impl Loading<'_> {
         })
     }
 
-    fn row(&self, contents: &Contents, sha256: [u8; 32], outcome: &Outcome) -> ArchiveVersion {
+    fn row(
+        &self,
+        contents: &Contents,
+        opening: &Opening,
+        custodian: &str,
+        outcome: &Outcome,
+    ) -> ArchiveVersion {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let folder = || Extra { number: extra::FOLDER, bytes: opening.folder.clone().into_bytes() };
+        let folder = (opening.format != Format::Pst).then(folder);
         ArchiveVersion {
-            extra: Vec::new(),
+            extra: folder.into_iter().collect(),
             path: outcome.report.path.clone(),
             kind: contents.opened.kind.clone(),
-            sha256,
+            sha256: opening.version,
             bytes: outcome.report.bytes,
             folders: outcome.report.folders,
-            custodian: self.custodian.to_owned(),
+            custodian: custodian.to_owned(),
             loaded_at: i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
             complete: false,
             counts: Counts::default(),
@@ -317,7 +347,7 @@ impl Loading<'_> {
 }
 
 /// What a parser is told of an archive.
-fn opening(found: &Found, version: [u8; 32]) -> Opening {
+fn opening(found: &Found, version: [u8; 32], recover: bool) -> Opening {
     let format = match found.kind {
         FileKind::Pst => Format::Pst,
         FileKind::Mail(Kind::Eml) => Format::Eml,
@@ -325,7 +355,7 @@ fn opening(found: &Found, version: [u8; 32]) -> Opening {
     };
     let name = found.path.file_name().filter(|_| format == Format::Eml);
     let name = name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    Opening { version, format, folder: found.folder.clone(), name }
+    Opening { version, format, folder: found.folder.clone(), name, recover }
 }
 
 /// Says what is wrong with the archive as a whole, though it could be opened.

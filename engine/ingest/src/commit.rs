@@ -7,7 +7,7 @@ use crate::error::LoadError;
 use crate::model::FailureReport;
 use crate::output::{Chunk, ItemFailure, Output, Parsed, ParsedEmail, Piece};
 use crate::plan::Done;
-use crate::watch::Watch;
+use crate::watch::{Watch, add};
 use bytes::Bytes;
 use postlode_format::id::Id;
 use postlode_format::row::{Counts, Failure, Row, RowKind, blob_key, failure_key, to_bytes};
@@ -37,15 +37,38 @@ pub(crate) struct Tally {
     pub(crate) broken: Option<(String, String)>,
 }
 
+impl Tally {
+    /// Of a pass of so many ranges that begins anew.
+    pub(crate) fn new(ranges: usize) -> Self {
+        Self { ranges: vec![Done::default(); ranges], ..Self::default() }
+    }
+
+    /// Adds what another pass did.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.run = add(&self.run, &other.run);
+        self.ranges.extend(other.ranges);
+        self.failures.extend(other.failures);
+        self.broken = self.broken.take().or(other.broken);
+    }
+
+    /// Counts of all ranges together.
+    pub(crate) fn all(&self) -> Counts {
+        self.ranges.iter().fold(Counts::default(), |sum, done| add(&sum, &done.counts))
+    }
+}
+
 /// What all committers of one archive's load have in common.
 pub(crate) struct Commit<'l> {
     pub(crate) store: &'l Store,
-    pub(crate) path: String,
-    pub(crate) load: Id,
+    pub(crate) path: &'l str,
+    /// The load's identity, under which its progress is kept; `None` where it is not.
+    pub(crate) load: Option<Id>,
     pub(crate) archive: Id,
     pub(crate) version: Id,
     /// Failures that earlier loads of this version left, by node.
-    pub(crate) known: HashMap<u64, Failure>,
+    pub(crate) known: &'l HashMap<u64, Failure>,
+    /// Counts of what was done before, for people to look at.
+    pub(crate) before: Counts,
     pub(crate) tally: RefCell<Tally>,
     pub(crate) watch: &'l Watch,
 }
@@ -104,8 +127,8 @@ impl Commit<'_> {
             item.count(&mut now, None);
         }
         let batches = if ends { batch.saturating_add(1) } else { before.batches };
-        let progress = Progress { load: self.load, range, batches, counts: now };
-        let outcomes = load(self.store, emails, rows, ends.then_some(progress)).await?;
+        let progress = self.load.filter(|_| ends).map(|load| Progress { load, range, batches, counts: now });
+        let outcomes = load(self.store, emails, rows, progress).await?;
         let mut tally = self.tally.borrow_mut();
         let mut counts = before.counts;
         for item in settled {
@@ -113,13 +136,13 @@ impl Commit<'_> {
             item.count(&mut counts, outcome);
             item.count(&mut tally.run, outcome);
             if let Settled::Failed(failure) = item {
-                tally.failures.push(report_of(&self.path, failure));
+                tally.failures.push(report_of(self.path, failure));
             }
         }
         if let Some(done) = tally.ranges.get_mut(number) {
             *done = Done { batches, counts };
         }
-        self.watch.counts(&tally.run, &folder);
+        self.watch.counts(&add(&self.before, &tally.run), &folder);
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 
 use crate::child::{Child, Death, trouble};
 use crate::limits::Limits;
-use crate::plan::Entry;
+use crate::plan::{ArchivedOrigin, Entry, Origin};
 use crate::wire::{self, ArchivedReply, Opened, Opening, Request, Trouble, Unlisted};
 use std::fs::File;
 use std::time::Instant;
@@ -19,7 +19,10 @@ pub(crate) struct Contents {
     pub(crate) opened: Opened,
     /// Paths of folders.
     pub(crate) folders: Vec<String>,
+    /// Items of folders.
     pub(crate) items: Vec<Entry>,
+    /// Items of no folder, orphaned or deleted.
+    pub(crate) recovered: Vec<Entry>,
     /// What could not be listed.
     pub(crate) lost: Vec<Unlisted>,
 }
@@ -28,7 +31,8 @@ impl Contents {
     /// Items found: those that are listed and those whose row could not be read.
     pub(crate) fn found(&self) -> u64 {
         let rows = self.lost.iter().filter(|lost| lost.item).count();
-        (self.items.len() as u64).saturating_add(rows as u64)
+        let listed = (self.items.len() as u64).saturating_add(self.recovered.len() as u64);
+        listed.saturating_add(rows as u64)
     }
 
     /// The path of an item's folder.
@@ -93,11 +97,22 @@ pub(crate) fn list(
                 true
             }
             Ok(ArchivedReply::Items(items)) => {
-                contents.items.extend(items.iter().map(|item| Entry {
+                let entries = items.iter().map(|item| Entry {
                     node: item.node.to_native(),
                     folder: item.folder.to_native(),
                     bytes: item.bytes.to_native(),
-                }));
+                    origin: match item.origin {
+                        ArchivedOrigin::Folder => Origin::Folder,
+                        ArchivedOrigin::Orphan => Origin::Orphan,
+                        ArchivedOrigin::Deleted => Origin::Deleted,
+                    },
+                });
+                for entry in entries {
+                    match entry.origin {
+                        Origin::Folder => contents.items.push(entry),
+                        Origin::Orphan | Origin::Deleted => contents.recovered.push(entry),
+                    }
+                }
                 let folders = contents.folders.len() as u64;
                 items.iter().all(|item| u64::from(item.folder.to_native()) < folders)
             }
@@ -112,7 +127,8 @@ pub(crate) fn list(
             }
             _ => false,
         };
-        let all = [contents.folders.len(), contents.items.len(), contents.lost.len()];
+        let all =
+            [contents.folders.len(), contents.items.len(), contents.recovered.len(), contents.lost.len()];
         let all = all.iter().fold(0u64, |sum, more| sum.saturating_add(*more as u64));
         // Rows of damaged tables may be many; they are bounded by the file all the same.
         if !sane || all > bytes.checked_div(LEAST_BYTES).unwrap_or(0).saturating_add(1024) {

@@ -21,9 +21,11 @@ mod load;
 pub mod model;
 mod output;
 mod parser;
+mod pass;
 mod plan;
 mod reply;
 mod resume;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -34,6 +36,8 @@ pub use child::Parsers;
 pub use error::LoadError;
 pub use limits::Limits;
 pub use load::{Load, Loader, MAX_JOBS, Stop};
-pub use model::{ArchiveReport, FailureReport, LoadEvent, LoadProgress, LoadReport, LoadRequest};
+pub use model::{
+    ArchiveReport, CustodianPath, FailureReport, LoadEvent, LoadProgress, LoadReport, LoadRequest,
+};
 pub use parser::main as parser_main;
 pub use plan::{BATCH_ITEMS, RANGE_BATCHES};

@@ -2,11 +2,12 @@
 
 use crate::archive::{Loading, Outcome};
 use crate::child::Parsers;
-use crate::discover::{Candidate, FileKind, discover};
+use crate::discover::FileKind;
 use crate::error::LoadError;
 use crate::limits::Limits;
 use crate::model::{ArchiveReport, LoadEvent, LoadReport, LoadRequest};
 use crate::resume::read_marks;
+use crate::targets::{Target, targets};
 use crate::watch::Watch;
 use async_channel::{Receiver, Sender, unbounded};
 use futures_lite::future::block_on;
@@ -149,15 +150,14 @@ pub(crate) fn load(
 ) -> Result<LoadReport, LoadError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = request.jobs.unwrap_or(cores).clamp(1, MAX_JOBS);
-    let candidates = discover(&request.paths);
+    let targets = block_on(targets(store, request))?;
     let marks = block_on(read_marks(store))?;
     let idle = Mutex::new(Vec::new());
-    let loading =
-        Loading { store, how, custodian: &request.custodian, jobs, marks: &marks, watch, idle: &idle };
+    let loading = Loading { store, how, request, jobs, marks: &marks, watch, idle: &idle };
     let mut report = LoadReport::default();
-    let archives = candidates.len() as u64;
+    let archives = targets.len() as u64;
     let mut number = 0u64;
-    let mut rest = candidates.as_slice();
+    let mut rest = targets.as_slice();
     while let Some(first) = rest.first() {
         let (now, later) = rest.split_at(files_of_one_message(rest).max(1));
         rest = later;
@@ -168,17 +168,17 @@ pub(crate) fn load(
         let before = number;
         number = number.saturating_add(now.len() as u64);
         match first {
-            Candidate::Refused(refusal) => {
+            Target::Refused(refusal) => {
                 let path = refusal.path.display().to_string();
                 tracing::info!(path, code = refusal.code, reason = refusal.reason, "not loaded");
                 let refused = Some(refusal.reason.clone());
                 report.add(ArchiveReport { path, refused, ..ArchiveReport::default() });
             }
-            Candidate::Archive(found) if now.len() == 1 => {
+            Target::Archive { found, custodian } if now.len() == 1 => {
                 watch.archive(&found.path.display().to_string(), number, archives);
-                take(&mut report, loading.archive(found)?);
+                take(&mut report, loading.archive(found, custodian)?);
             }
-            Candidate::Archive(_) => {
+            Target::Archive { .. } => {
                 let (outcomes, stopped) = side_by_side(&loading, now, before, archives)?;
                 outcomes.into_iter().for_each(|outcome| take(&mut report, outcome));
                 report.interrupted |= stopped;
@@ -195,17 +195,18 @@ fn take(report: &mut LoadReport, outcome: Outcome) {
     report.add(outcome.report);
 }
 
-/// How many files of one message each the candidates begin with.
-fn files_of_one_message(candidates: &[Candidate]) -> usize {
-    let message = |c: &&Candidate| matches!(c, Candidate::Archive(f) if f.kind == FileKind::Mail(Kind::Eml));
-    candidates.iter().take_while(message).count()
+/// How many files of one message each the targets begin with.
+fn files_of_one_message(targets: &[Target]) -> usize {
+    let message =
+        |t: &&Target| matches!(t, Target::Archive { found, .. } if found.kind == FileKind::Mail(Kind::Eml));
+    targets.iter().take_while(message).count()
 }
 
 /// Loads files of one message each, several at a time: alone, each would wait for the disk. Tells also whether it was
 /// stopped before it came to all.
 fn side_by_side(
     loading: &Loading<'_>,
-    files: &[Candidate],
+    files: &[Target],
     before: u64,
     archives: u64,
 ) -> Result<(Vec<Outcome>, bool), LoadError> {
@@ -214,14 +215,14 @@ fn side_by_side(
     let stopped = AtomicBool::new(false);
     let run = || loop {
         let at = next.fetch_add(1, Ordering::Relaxed);
-        let Some(Candidate::Archive(found)) = files.get(at) else { return Ok(()) };
+        let Some(Target::Archive { found, custodian }) = files.get(at) else { return Ok(()) };
         if loading.watch.stopped() {
             stopped.store(true, Ordering::Relaxed);
             return Ok(());
         }
         let number = before.saturating_add(at as u64).saturating_add(1);
         loading.watch.archive(&found.path.display().to_string(), number, archives);
-        match loading.archive(found) {
+        match loading.archive(found, custodian) {
             Ok(outcome) => outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((at, outcome)),
             Err(error) => {
                 // The others end too: the store takes no more.

@@ -16,9 +16,28 @@ pub struct LoadRequest {
     /// Whose mail it is; empty where nobody says. The same archive of another custodian is another load.
     #[serde(default)]
     pub custodian: String,
+    /// Whose mail certain files or folders are: where several say so, the one with the longest path is right.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub custodians: Vec<CustodianPath>,
     /// Worker threads; `None` is one a core.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jobs: Option<usize>,
+    /// Deleted and orphaned items too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recover: bool,
+    /// Read once more what could not be read before. Without paths: of all archives that have such items.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retry_failed: bool,
+}
+
+/// Whose mail a file or folder is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustodianPath {
+    /// The file or folder, absolute.
+    pub path: PathBuf,
+    /// Whose it is.
+    pub custodian: String,
 }
 
 /// What became of one load.

@@ -37,7 +37,7 @@ pub(crate) enum Parsed {
 }
 
 /// Why an item could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ItemFailure {
     /// Its folder.
     pub(crate) folder: String,

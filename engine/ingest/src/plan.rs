@@ -28,6 +28,31 @@ pub(crate) struct Entry {
     pub(crate) folder: u32,
     /// Bytes of the file that it takes, where the archive is a file of messages one after the other; else 0.
     pub(crate) bytes: u64,
+    /// Where it was found.
+    pub(crate) origin: Origin,
+}
+
+/// Where an item was found.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub(crate) enum Origin {
+    /// In a folder.
+    Folder,
+    /// In the archive, but in none of its folders.
+    Orphan,
+    /// In parts of the archive that are free: it was deleted. Its node is [`DELETED`] and its number.
+    Deleted,
+}
+
+/// The bit that tells the nodes of deleted items from all others.
+pub(crate) const DELETED: u64 = 1 << 63;
+
+impl Entry {
+    /// An item of a folder of a PST.
+    pub(crate) fn of_node(nid: u32, folder: u32) -> Self {
+        Self { node: nid.into(), folder, bytes: 0, origin: Origin::Folder }
+    }
 }
 
 /// The items of an archive in the order of their nodes, cut into ranges.
@@ -82,6 +107,9 @@ impl Plan {
         hasher.update(&(self.range_items as u64).to_le_bytes());
         hasher.update(&(BATCH_ITEMS as u64).to_le_bytes());
         hasher.update(custodian.as_bytes());
+        if self.items.first().is_some_and(|item| item.origin != Origin::Folder) {
+            hasher.update(b"\0recovered");
+        }
         let mut id = Id::default();
         id.iter_mut().zip(hasher.finalize().as_bytes()).for_each(|(to, from)| *to = *from);
         id
@@ -145,7 +173,7 @@ mod tests {
 
     fn plan(items: u32) -> Plan {
         // From high to low: the plan sorts.
-        let items = (0..items).rev().map(|node| Entry { node: node.into(), folder: 0, bytes: 0 }).collect();
+        let items = (0..items).rev().map(|nid| Entry::of_node(nid, 0)).collect();
         Plan::of(items)
     }
 

@@ -6,7 +6,7 @@
 
 use crate::child::trouble;
 use crate::output::{Chunk, ItemFailure, Parsed, ParsedEmail};
-use crate::plan::{Entry, place_key};
+use crate::plan::{Entry, Origin, place_key};
 use crate::wire::{self, ArchivedItem, ArchivedReply, ArchivedWholeBlob, ArchivedWireMember};
 use crate::worker::Job;
 use bytes::Bytes;
@@ -99,7 +99,11 @@ fn item(job: &Job, frame: &Bytes, item: &Entry, said: &ArchivedItem) -> Option<P
         }
         ArchivedItem::Read { members, partial, attachments } => {
             let folder = job.folder(item);
-            let emails = members.iter().map(|m| member(job, frame, folder, m)).collect::<Option<Vec<_>>>()?;
+            let recovered = item.origin != Origin::Folder;
+            let emails = members
+                .iter()
+                .map(|m| member(job, frame, (folder, recovered), m))
+                .collect::<Option<Vec<_>>>()?;
             let attachments = attachments.to_native();
             (!emails.is_empty()).then_some(Parsed::Item {
                 node: item.node,
@@ -111,7 +115,12 @@ fn item(job: &Job, frame: &Bytes, item: &Entry, said: &ArchivedItem) -> Option<P
     }
 }
 
-fn member(job: &Job, frame: &Bytes, folder: &str, member: &ArchivedWireMember) -> Option<ParsedEmail> {
+fn member(
+    job: &Job,
+    frame: &Bytes,
+    (folder, recovered): (&str, bool),
+    member: &ArchivedWireMember,
+) -> Option<ParsedEmail> {
     let email = access::<ArchivedEmail>(&member.email).ok()?;
     access::<ArchivedBody>(&member.body).ok()?;
     let (id, node) = (email.id, member.node.to_native());
@@ -122,7 +131,7 @@ fn member(job: &Job, frame: &Bytes, folder: &str, member: &ArchivedWireMember) -
         custodian: job.custodian.clone(),
         folder: folder.to_owned(),
         node,
-        recovered: false,
+        recovered,
         date: email.date.to_native(),
     };
     Some(ParsedEmail {

@@ -4,10 +4,11 @@ use crate::commit::{Tally, each_row};
 use crate::contents::Contents;
 use crate::error::LoadError;
 use crate::model::FailureReport;
-use crate::plan::{Done, Mark, Plan, progress};
+use crate::plan::{Done, Entry, Mark, Plan, progress};
 use postlode_format::id::Id;
 use postlode_format::row::{
-    ArchivedArchiveVersion, ArchivedFailure, ArchivedWatermark, Counts, Failure, RowKind, access, archive_key,
+    ArchivedArchiveVersion, ArchivedCounts, ArchivedFailure, ArchivedWatermark, Counts, Failure, RowKind,
+    access, archive_key,
 };
 use postlode_store::Store;
 use std::collections::HashMap;
@@ -32,14 +33,7 @@ fn read_mark(key: &[u8], value: &[u8]) -> Option<((Id, u32), Mark)> {
     let (load, range) = rest.split_first_chunk::<16>()?;
     let range = u32::from_be_bytes(range.try_into().ok()?);
     let mark = access::<ArchivedWatermark>(value).ok()?;
-    let counts = Counts {
-        found: mark.counts.found.to_native(),
-        stored: mark.counts.stored.to_native(),
-        duplicate: mark.counts.duplicate.to_native(),
-        failed: mark.counts.failed.to_native(),
-        partial: mark.counts.partial.to_native(),
-        attachments: mark.counts.attachments.to_native(),
-    };
+    let counts = counts(&mark.counts);
     let done = Done { batches: mark.batches.to_native(), counts };
     Some(((*load, range), Mark { low: u64::from_be_bytes(*low), high: mark.high.to_native(), done }))
 }
@@ -71,21 +65,40 @@ pub(crate) async fn known_failures(
     Ok(known)
 }
 
-/// Was this version loaded to its end once, by its row?
-pub(crate) fn was_complete(row: Option<&[u8]>) -> bool {
-    row.and_then(|row| access::<ArchivedArchiveVersion>(row).ok()).is_some_and(|row| row.complete)
+/// What loads of this version counted that came to its end; `None` where none did.
+pub(crate) fn complete(row: Option<&[u8]>) -> Option<Counts> {
+    let row = access::<ArchivedArchiveVersion>(row?).ok()?;
+    row.complete.then(|| counts(&row.counts))
 }
 
-/// The tally a load begins with: what is done already is duplicate, but for what failed, which is repeated.
-pub(crate) fn tally(
-    path: &str,
-    plan: &Plan,
-    load: &Id,
-    marks: &Marks,
-    known: &HashMap<u64, Failure>,
-    contents: &Contents,
-) -> Tally {
-    let mut tally = Tally::default();
+fn counts(kept: &ArchivedCounts) -> Counts {
+    Counts {
+        found: kept.found.to_native(),
+        stored: kept.stored.to_native(),
+        duplicate: kept.duplicate.to_native(),
+        failed: kept.failed.to_native(),
+        partial: kept.partial.to_native(),
+        attachments: kept.attachments.to_native(),
+    }
+}
+
+/// What a load of an archive begins with.
+pub(crate) struct Begun<'l> {
+    pub(crate) path: &'l str,
+    pub(crate) load: &'l Id,
+    pub(crate) marks: &'l Marks,
+    /// Failures of earlier loads.
+    pub(crate) known: &'l HashMap<u64, Failure>,
+    pub(crate) contents: &'l Contents,
+    /// What failed is to be tried again.
+    pub(crate) retry: bool,
+}
+
+/// The tally a load begins with: what is done already is duplicate, but for what failed. That is repeated; or else it
+/// is left out, and told, to be tried again.
+pub(crate) fn tally(plan: &Plan, begun: &Begun<'_>) -> (Tally, Vec<Entry>) {
+    let Begun { path, load, marks, known, contents, retry } = *begun;
+    let (mut tally, mut again) = (Tally::default(), Vec::new());
     for range in 0..plan.ranges() {
         let key = (*load, u32::try_from(range).unwrap_or(u32::MAX));
         let mut done = marks.get(&key).map(|marks| progress(marks)).unwrap_or_default();
@@ -95,8 +108,13 @@ pub(crate) fn tally(
         }
         for batch in 0..done.batches {
             for item in plan.items().get(plan.batch(range, batch)).unwrap_or_default() {
+                let failure = known.get(&item.node);
+                if retry && failure.is_some() {
+                    again.push(*item);
+                    continue;
+                }
                 tally.run.found = tally.run.found.saturating_add(1);
-                match known.get(&item.node) {
+                match failure {
                     None => tally.run.duplicate = tally.run.duplicate.saturating_add(1),
                     Some(failure) => {
                         tally.run.failed = tally.run.failed.saturating_add(1);
@@ -117,5 +135,5 @@ pub(crate) fn tally(
         tally.run.attachments = tally.run.attachments.saturating_add(done.counts.attachments);
         tally.ranges.push(done);
     }
-    tally
+    (tally, again)
 }

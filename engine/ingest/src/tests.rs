@@ -1,18 +1,19 @@
 //! Interruption at every point of what one worker says, as a kill between two commits would.
 
 use crate::child::{Child, Parsers};
-use crate::commit::Commit;
+use crate::commit::{Commit, failure_row, put};
 use crate::contents;
 use crate::limits::Limits;
 use crate::load::{How, load};
 use crate::model::{LoadReport, LoadRequest};
-use crate::output::Output;
+use crate::output::{ItemFailure, Output};
 use crate::plan::Plan;
-use crate::resume;
+use crate::resume::{self, Begun};
 use crate::watch::Watch;
 use crate::wire::{Format, Opening};
 use crate::worker::{Job, work};
 use futures_lite::future::block_on;
+use postlode_format::row::{ArchivedPlace, Counts, RowKind, access};
 use postlode_runtime::CpuPool;
 use postlode_runtime::portable::PortableSpawner;
 use postlode_store::{Access, Store, StoreOptions};
@@ -32,9 +33,13 @@ fn store(root: &Path, shards: usize) -> Store {
 }
 
 fn run(store: &Store, path: &Path) -> LoadReport {
+    run_request(store, &LoadRequest { paths: vec![path.to_owned()], ..LoadRequest::default() })
+}
+
+fn run_request(store: &Store, request: &LoadRequest) -> LoadReport {
     let (events, _told) = async_channel::unbounded();
     let watch = Watch::new(events, Arc::default());
-    let request = LoadRequest { paths: vec![path.to_owned()], jobs: Some(2), ..LoadRequest::default() };
+    let request = LoadRequest { jobs: Some(2), ..request.clone() };
     load(store, &How::new(Parsers::Threads), &request, &watch).unwrap()
 }
 
@@ -45,15 +50,23 @@ fn said(path: &Path, store: &Store, mut each: impl FnMut(&Commit<'_>, Output)) {
     let limits = Limits::default();
     let until = Instant::now() + limits.of_archive(bytes);
     let (mut child, _) = Child::start(&Parsers::Threads, limits.item).unwrap();
-    let opening =
-        Opening { version: sha256, format: Format::Pst, folder: String::new(), name: String::new() };
+    let opening = Opening {
+        version: sha256,
+        format: Format::Pst,
+        folder: String::new(),
+        name: String::new(),
+        recover: false,
+    };
     let opened = contents::open(&mut child, &file, &opening, until).unwrap();
     let contents = contents::list(&mut child, opened, bytes, &limits, until).unwrap();
     let archive = contents.opened.archive;
     let plan = Plan::of(contents.items.clone());
     let version = *sha256.first_chunk().unwrap();
     let load = plan.load_id(&archive, &version, "");
-    let tally = resume::tally("", &plan, &load, &HashMap::new(), &HashMap::new(), &contents);
+    let (marks, known) = (HashMap::new(), HashMap::new());
+    let begun =
+        Begun { path: "", load: &load, marks: &marks, known: &known, contents: &contents, retry: false };
+    let (tally, _) = resume::tally(&plan, &begun);
     let job = Job {
         file,
         bytes,
@@ -75,11 +88,12 @@ fn said(path: &Path, store: &Store, mut each: impl FnMut(&Commit<'_>, Output)) {
     let watch = Watch::new(events, Arc::default());
     let commit = Commit {
         store,
-        path: String::new(),
-        load,
+        path: "",
+        load: Some(load),
         archive: job.archive,
         version,
-        known: HashMap::new(),
+        known: &known,
+        before: Counts::default(),
         tally: tally.into(),
         watch: &watch,
     };
@@ -146,4 +160,43 @@ fn one(commit: &Commit<'_>, output: Output) {
     to.send_blocking(output).unwrap();
     drop(to);
     block_on(commit.run(from)).unwrap();
+}
+
+/// What an earlier load could not read stays failed in every later report, until somebody asks to try it again; then
+/// it is read, and taken back. Neither without nor with a path may that store anything twice.
+#[test]
+fn what_failed_is_tried_again_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.pst");
+    pstgen::generate(&pstgen::Options::new(&path, 700)).unwrap();
+    let store = store(&dir.path().join("data"), 2);
+    let first = run(&store, &path);
+    let mut key = [0; 32];
+    let mut nodes = Vec::new();
+    block_on(crate::commit::each_row(&store, RowKind::Place, &[], |_, value| {
+        let place = access::<ArchivedPlace>(value).unwrap();
+        key[..16].copy_from_slice(&place.archive);
+        key[16..].copy_from_slice(&place.version);
+        // Items of folders: above their node id there is nothing.
+        nodes.extend(u32::try_from(place.node.to_native()).ok());
+    }))
+    .unwrap();
+    for node in [nodes[3], nodes[500]] {
+        let lost = ItemFailure { folder: "/".into(), node: node.into(), ..ItemFailure::default() };
+        let (archive, version) = (key[..16].try_into().unwrap(), key[16..].try_into().unwrap());
+        block_on(put(&store, vec![failure_row(&archive, &version, &lost).unwrap()])).unwrap();
+    }
+    let counts = |report: &LoadReport| (report.found, report.stored, report.duplicate, report.failed);
+    let again = run(&store, &path);
+    assert_eq!(counts(&again), (first.found, 0, first.found - 2, 2));
+    assert_eq!(again.failures.len(), 2);
+    let all = LoadRequest { retry_failed: true, ..LoadRequest::default() };
+    let retried = run_request(&store, &all);
+    assert_eq!(counts(&retried), (first.found, 0, first.found, 0));
+    assert_eq!(retried.archives[0].path, path.display().to_string());
+    assert_eq!(counts(&run(&store, &path)), (first.found, 0, first.found, 0));
+    assert!(run_request(&store, &all).archives.is_empty(), "nothing is left to be tried");
+    let named = LoadRequest { paths: vec![path], retry_failed: true, ..LoadRequest::default() };
+    assert_eq!(counts(&run_request(&store, &named)), (first.found, 0, first.found, 0));
+    block_on(store.close()).unwrap();
 }

@@ -58,6 +58,8 @@ pub(crate) struct Opening {
     pub(crate) folder: String,
     /// Its name, where that tells it from others like it.
     pub(crate) name: String,
+    /// Deleted and orphaned items are wanted too.
+    pub(crate) recover: bool,
 }
 
 /// What a file is taken for.
@@ -287,12 +289,7 @@ mod tests {
     #[test]
     fn records_and_descriptors_cross() {
         let (here, there) = UnixStream::pair().unwrap();
-        let request = Request::Read {
-            items: vec![Entry { node: 1, folder: 2, bytes: 3 }],
-            first: 2,
-            batch: 9,
-            each: true,
-        };
+        let request = Request::Read { items: vec![Entry::of_node(1, 2)], first: 2, batch: 9, each: true };
         send(&here, &request).unwrap();
         send(&here, &Request::List).unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();

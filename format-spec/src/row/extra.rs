@@ -10,3 +10,5 @@ pub const ATTACHMENT_TEXT: u16 = 3;
 /// Of a body: something in an attachment whose text could not be had: number of the attachment u32, then the code, what
 /// it is and the reason as UTF-8, with a zero byte between them.
 pub const ATTACHMENT_UNREAD: u16 = 4;
+/// Of an archive's version, where it is a file of mail: the folder that its items are in, UTF-8.
+pub const FOLDER: u16 = 5;

@@ -7,7 +7,7 @@ use super::item::{self, Read};
 use crate::plan::Entry;
 use crate::wire::{Format, Opened, Opening, Reply, Trouble, Unlisted};
 use postlode_format::id::{Id, archive_id};
-use postlode_mail::pst::{Archive, PstError, Reader};
+use postlode_mail::pst::{Archive, ItemRef, PstError, Reader};
 use postlode_mail::rfc::{self, Mbox, RfcError};
 use std::fs::File;
 use std::io;
@@ -126,8 +126,8 @@ impl Pst {
             say(&Reply::Folders(folders.iter().map(|folder| folder.path.clone()).collect()))?;
         }
         for items in listing.items.chunks(LISTED) {
-            let entry = |node: u32, folder| Entry { node: node.into(), folder, bytes: 0 };
-            say(&Reply::Items(items.iter().map(|item| entry(item.nid, item.folder)).collect()))?;
+            let entry = |item: &ItemRef| Entry::of_node(item.nid, item.folder);
+            say(&Reply::Items(items.iter().map(entry).collect()))?;
         }
         for lost in listing.failures.chunks(LISTED) {
             let lost = lost.iter().map(|lost| Unlisted {
@@ -167,7 +167,7 @@ pub(super) struct Mail {
 
 impl Mail {
     fn open(file: File, opening: Opening) -> Result<(Self, Opened), RfcError> {
-        let Opening { version, format, folder, name } = opening;
+        let Opening { version, format, folder, name, .. } = opening;
         let mailbox = format == Format::Mbox;
         let (kind, key) =
             if mailbox { (rfc::Kind::Mbox, Mbox::new(&file)?.record_key()?) } else { (rfc::Kind::Eml, None) };
@@ -187,7 +187,7 @@ impl Mail {
         say(&Reply::Folders(vec![self.folder.clone()]))?;
         if !self.mailbox {
             let bytes = self.file.metadata()?.len();
-            say(&Reply::Items(vec![Entry { node: 0, folder: 0, bytes }]))?;
+            say(&Reply::Items(vec![Entry { bytes, ..Entry::of_node(0, 0) }]))?;
             return Ok(Ok(()));
         }
         let entries = match Mbox::new(&self.file).and_then(|mbox| mbox.list()) {
@@ -195,7 +195,8 @@ impl Mail {
             Err(error) => return Ok(Err(rfc_trouble("messages", &error))),
         };
         for entries in entries.chunks(LISTED) {
-            let entry = |entry: &rfc::Entry| Entry { node: entry.offset, folder: 0, bytes: entry.len };
+            let entry =
+                |entry: &rfc::Entry| Entry { node: entry.offset, bytes: entry.len, ..Entry::of_node(0, 0) };
             say(&Reply::Items(entries.iter().map(entry).collect()))?;
         }
         Ok(Ok(()))

@@ -18,7 +18,12 @@ pub fn store(root: &Path) -> Store {
 }
 
 pub fn load(store: &Store, paths: &[PathBuf], custodian: &str) -> LoadReport {
-    let request = LoadRequest { paths: paths.to_vec(), custodian: custodian.to_owned(), jobs: Some(2) };
+    let request = LoadRequest {
+        paths: paths.to_vec(),
+        custodian: custodian.to_owned(),
+        jobs: Some(2),
+        ..LoadRequest::default()
+    };
     let report =
         block_on(Loader::new(store.clone(), Parsers::Threads).start(request).unwrap().finish()).unwrap();
     check(&report);

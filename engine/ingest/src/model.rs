@@ -161,6 +161,25 @@ pub struct LoadProgress {
     pub seconds: f64,
 }
 
+impl ArchiveReport {
+    /// Adds the counts and bytes of another. Their times lay beside each other, so the longer one counts.
+    pub fn add(&mut self, other: &Self) {
+        for (to, more) in [
+            (&mut self.folders, other.folders),
+            (&mut self.found, other.found),
+            (&mut self.stored, other.stored),
+            (&mut self.duplicate, other.duplicate),
+            (&mut self.failed, other.failed),
+            (&mut self.partial, other.partial),
+            (&mut self.attachments, other.attachments),
+            (&mut self.bytes, other.bytes),
+        ] {
+            *to = to.saturating_add(more);
+        }
+        self.seconds = self.seconds.max(other.seconds);
+    }
+}
+
 impl LoadReport {
     /// Adds the counts of an archive and the archive itself.
     pub fn add(&mut self, archive: ArchiveReport) {

@@ -41,12 +41,9 @@ pub(crate) enum Origin {
     Folder,
     /// In the archive, but in none of its folders.
     Orphan,
-    /// In parts of the archive that are free: it was deleted. Its node is [`DELETED`] and its number.
+    /// In parts of the archive that are free: it was deleted.
     Deleted,
 }
-
-/// The bit that tells the nodes of deleted items from all others.
-pub(crate) const DELETED: u64 = 1 << 63;
 
 impl Entry {
     /// An item of a folder of a PST.

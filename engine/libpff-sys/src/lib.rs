@@ -144,6 +144,39 @@ unsafe extern "C" {
         error: *mut *mut libpff_error_t,
     ) -> c_int;
 
+    /// Looks for deleted items in the parts of the archive that are free. Flags 0 look nowhere else.
+    pub fn libpff_file_recover_items(
+        file: *mut libpff_file_t,
+        flags: u8,
+        error: *mut *mut libpff_error_t,
+    ) -> c_int;
+    /// How many it has found.
+    pub fn libpff_file_get_number_of_recovered_items(
+        file: *mut libpff_file_t,
+        number: *mut c_int,
+        error: *mut *mut libpff_error_t,
+    ) -> c_int;
+    /// One of them.
+    pub fn libpff_file_get_recovered_item_by_index(
+        file: *mut libpff_file_t,
+        index: c_int,
+        item: *mut *mut libpff_item_t,
+        error: *mut *mut libpff_error_t,
+    ) -> c_int;
+    /// How many items are in no folder.
+    pub fn libpff_file_get_number_of_orphan_items(
+        file: *mut libpff_file_t,
+        number: *mut c_int,
+        error: *mut *mut libpff_error_t,
+    ) -> c_int;
+    /// One of them.
+    pub fn libpff_file_get_orphan_item_by_index(
+        file: *mut libpff_file_t,
+        index: c_int,
+        item: *mut *mut libpff_item_t,
+        error: *mut *mut libpff_error_t,
+    ) -> c_int;
+
     /// Frees an item.
     pub fn libpff_item_free(item: *mut *mut libpff_item_t, error: *mut *mut libpff_error_t) -> c_int;
     /// Node id of an item.

@@ -6,7 +6,7 @@
 mod common;
 
 use common::{corpus, expected, micros, truth};
-use postlode_mail::pst::{Archive, BlobContent, Family, Reader, table, tag};
+use postlode_mail::pst::{Archive, BlobContent, Family, Reader, Which, table, tag};
 use sha2::Digest;
 use std::collections::HashMap;
 use std::io::Read;
@@ -92,14 +92,15 @@ fn attachments_stream_a_second_time() {
             let root = &family.members[0].email;
             for attachment in root.attachments.iter().filter(|a| a.child.is_none()) {
                 let mut bytes = Vec::new();
-                let read = reader.attachment(item.nid, &[attachment.n], |data| data.read_to_end(&mut bytes));
+                let read = reader
+                    .attachment(Which::Node(item.nid), &[attachment.n], |data| data.read_to_end(&mut bytes));
                 assert_eq!(read.unwrap().unwrap() as u64, attachment.size);
                 let sha256: [u8; 32] = sha2::Sha256::digest(&bytes).into();
                 assert_eq!(sha256, attachment.sha256);
                 streamed += 1;
             }
-            assert!(reader.attachment(item.nid, &[9999], |_| ()).is_err());
-            assert!(reader.attachment(item.nid, &[], |_| ()).is_err());
+            assert!(reader.attachment(Which::Node(item.nid), &[9999], |_| ()).is_err());
+            assert!(reader.attachment(Which::Node(item.nid), &[], |_| ()).is_err());
         }
     }
     assert!(streamed > 50, "{streamed}");

@@ -70,7 +70,12 @@ async fn site(loader: impl Loader + 'static) -> Site {
 }
 
 fn request() -> LoadRequest {
-    LoadRequest { paths: vec!["/mail/é.pst".into()], custodian: "ann".into(), jobs: Some(2) }
+    LoadRequest {
+        paths: vec!["/mail/é.pst".into()],
+        custodian: "ann".into(),
+        jobs: Some(2),
+        ..LoadRequest::default()
+    }
 }
 
 async fn next(lines: &mut Lines) -> Option<LoadEvent> {

@@ -37,7 +37,7 @@ pub struct Common {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Load .pst and .ost files, or folders of them; safe to repeat and to interrupt
+    /// Load .pst, .ost, .eml and .mbox files, or folders of them; safe to repeat and to interrupt
     Load(Load),
     /// Search: words, "phrases", from: to: subject: folder: before: after: has:attachment, - to exclude
     Search(Search),
@@ -58,11 +58,21 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Load {
     /// Archives, or folders that are searched for archives
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present_any = ["custodians", "retry_failed"], value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Whose mail it is
     #[arg(long, value_name = "NAME")]
     pub custodian: Option<String>,
+    /// A CSV file of path,custodian that says whose mail certain files and folders are; without PATH all of them are
+    /// loaded
+    #[arg(long, value_name = "FILE")]
+    pub custodians: Option<PathBuf>,
+    /// Deleted and orphaned items too, marked as recovered
+    #[arg(long)]
+    pub recover: bool,
+    /// Read once more what could not be read before; without PATH of all archives
+    #[arg(long)]
+    pub retry_failed: bool,
     /// Worker threads [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
@@ -165,6 +175,12 @@ pub struct Stats {
     /// List what could not be read, with code and reason
     #[arg(long)]
     pub failures: bool,
+    /// Only failures with this in their archive, folder, code, stage or reason
+    #[arg(long, value_name = "TEXT", requires = "failures")]
+    pub matching: Option<String>,
+    /// Failures as CSV
+    #[arg(long, requires = "failures", conflicts_with = "json")]
+    pub csv: bool,
 }
 
 /// `serve`

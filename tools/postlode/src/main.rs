@@ -6,6 +6,7 @@
 mod arguments;
 mod commands;
 mod config;
+mod custodians;
 mod error;
 mod hold;
 mod loader;

@@ -7,7 +7,7 @@ use postlode_format::FormatError;
 use postlode_format::limits::BLOB_CHUNK;
 use postlode_format::row::to_bytes;
 use postlode_mail::family::{Blob, BlobContent, Family, Member};
-use postlode_mail::pst::{AttachmentReader, PstError, Reader};
+use postlode_mail::pst::{AttachmentReader, PstError, Reader, Which};
 use sha2::{Digest, Sha256};
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -37,12 +37,12 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// Makes rows of a family and sends its large attachments ahead. `from` is the PST and the node that it was read
+/// Makes rows of a family and sends its large attachments ahead. `from` is the PST and the item that it was read
 /// from. An error is the loader's end.
 pub(super) fn send_family(
     family: Family,
     stream: &UnixStream,
-    from: Option<(&Reader, u32)>,
+    from: Option<(&Reader, Which)>,
 ) -> io::Result<Read> {
     match read(family, stream, from) {
         Ok(read) => Ok(read),
@@ -51,7 +51,7 @@ pub(super) fn send_family(
     }
 }
 
-fn read(family: Family, stream: &UnixStream, from: Option<(&Reader, u32)>) -> Result<Read, Stop> {
+fn read(family: Family, stream: &UnixStream, from: Option<(&Reader, Which)>) -> Result<Read, Stop> {
     let attachments = family.members.first().map_or(0, |member| member.email.attachments.len() as u64);
     let partial = family.members.iter().any(|member| !member.email.partial.is_empty());
     let mut blobs = Vec::new();
@@ -62,7 +62,9 @@ fn read(family: Family, stream: &UnixStream, from: Option<(&Reader, u32)>) -> Re
                 blobs.push(WholeBlob { sha256, bytes });
             }
             (BlobContent::Whole(bytes), _) => offer.whole(&bytes)?,
-            (BlobContent::Stream(path), Some((reader, nid))) => offer.attachment(reader, nid, &path)?,
+            (BlobContent::Stream(path), Some((reader, which))) => {
+                offer.attachment(reader, which, &path)?;
+            }
             (BlobContent::Stream(_), None) => return Err(unexpected().into()),
         }
     }
@@ -124,10 +126,10 @@ impl Offer<'_> {
     }
 
     /// Streams one out of a PST.
-    fn attachment(&self, reader: &Reader, nid: u32, path: &[u32]) -> Result<(), Stop> {
+    fn attachment(&self, reader: &Reader, which: Which, path: &[u32]) -> Result<(), Stop> {
         let Some(last) = self.wanted()? else { return Ok(()) };
         let failed = |code: &str, reason: String| failed(code, "attachment", reason);
-        let sent = reader.attachment(nid, path, |from| self.chunks(from, last));
+        let sent = reader.attachment(which, path, |from| self.chunks(from, last));
         match sent.map_err(|error| failed(error.code(), error.to_string()))? {
             Ok(true) => Ok(()),
             Ok(false) => Err(failed("io", "its bytes changed between two readings".to_owned())),

@@ -4,10 +4,10 @@
 //! of an item (where it is, how long) is checked by the reader of the archive's kind.
 
 use super::item::{self, Read};
-use crate::plan::Entry;
+use crate::plan::{Entry, Origin};
 use crate::wire::{Format, Opened, Opening, Reply, Trouble, Unlisted};
 use postlode_format::id::{Id, archive_id};
-use postlode_mail::pst::{Archive, ItemRef, PstError, Reader};
+use postlode_mail::pst::{Archive, ItemRef, Lost, PstError, Reader, Which};
 use postlode_mail::rfc::{self, Mbox, RfcError};
 use std::fs::File;
 use std::io;
@@ -38,7 +38,8 @@ impl Source {
     pub(super) fn open(file: File, opening: Opening) -> Result<(Self, Opened), Trouble> {
         match opening.format {
             Format::Pst => {
-                let mut pst = Pst { file, version: opening.version, reader: None, read: 0 };
+                let mut pst =
+                    Pst { file, version: opening.version, reader: None, read: 0, recover: opening.recover };
                 let opened = pst.opened().map_err(|error| pst_trouble("archive", &error))?;
                 Ok((Self::Pst(Box::new(pst)), opened))
             }
@@ -85,6 +86,8 @@ pub(super) struct Pst {
     reader: Option<Reader>,
     /// Items read since the reader was opened.
     read: usize,
+    /// Items that no folder shows are wanted too.
+    recover: bool,
 }
 
 impl Pst {
@@ -118,8 +121,10 @@ impl Pst {
     }
 
     fn list(&mut self, mut say: impl FnMut(&Reply) -> io::Result<()>) -> io::Result<Result<(), Trouble>> {
-        let listing = match self.reader().and_then(Reader::list) {
-            Ok(listing) => listing,
+        let recover = self.recover;
+        let listed = self.reader().and_then(|reader| Ok((reader, reader.list()?)));
+        let (reader, listing) = match listed {
+            Ok(listed) => listed,
             Err(error) => return Ok(Err(pst_trouble("folders", &error))),
         };
         for folders in listing.folders.chunks(LISTED) {
@@ -138,6 +143,32 @@ impl Pst {
             });
             say(&Reply::Lost(lost.collect()))?;
         }
+        if recover {
+            let Lost { orphans, deleted, failures } = reader.archive().lost(&listing);
+            let orphan =
+                |item: &ItemRef| Entry { origin: Origin::Orphan, ..Entry::of_node(item.nid, item.folder) };
+            for orphans in orphans.chunks(LISTED) {
+                say(&Reply::Items(orphans.iter().map(orphan).collect()))?;
+            }
+            let deleted: Vec<Entry> = deleted
+                .iter()
+                .map(|number| Entry {
+                    node: Which::Deleted(*number).node(),
+                    origin: Origin::Deleted,
+                    ..Entry::of_node(0, 0)
+                })
+                .collect();
+            for deleted in deleted.chunks(LISTED) {
+                say(&Reply::Items(deleted.to_vec()))?;
+            }
+            let lost = failures.iter().map(|(what, error)| Unlisted {
+                folder: 0,
+                node: 0,
+                item: false,
+                trouble: pst_trouble(what, error),
+            });
+            say(&Reply::Lost(lost.collect()))?;
+        }
         Ok(Ok(()))
     }
 
@@ -147,11 +178,11 @@ impl Pst {
             Ok(reader) => reader,
             Err(error) => return Ok(Read::failed(pst_trouble("archive", &error))),
         };
-        let Ok(nid) = u32::try_from(entry.node) else {
+        let Some(which) = Which::of_node(entry.node) else {
             return Ok(Read::failed(pst_trouble("item", &PstError::Missing { what: "item" })));
         };
-        match reader.read(nid) {
-            Ok(family) => item::send_family(family, stream, Some((reader, nid))),
+        match reader.read_any(which) {
+            Ok(family) => item::send_family(family, stream, Some((reader, which))),
             Err(error) => Ok(Read::failed(pst_trouble("item", &error))),
         }
     }

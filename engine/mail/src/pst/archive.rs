@@ -9,7 +9,7 @@ use super::limits::MAX_PROPERTY;
 use super::prop::{NameMap, Note, PropReader, Props};
 use super::view::View;
 use libpff_sys as sys;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CString;
 use std::fs::File;
 use std::io::Read;
@@ -66,6 +66,8 @@ pub struct Archive {
     recent: RefCell<Option<(RangeInclusive<u32>, Rc<ffi::File>)>>,
     /// The archive without a view, once it was needed.
     whole: RefCell<Option<Rc<ffi::File>>>,
+    /// It was looked for deleted items there.
+    recovered: Cell<bool>,
 }
 
 impl std::fmt::Debug for Archive {
@@ -126,7 +128,7 @@ impl Archive {
         let handle = handle.ok_or(PstError::Missing { what: "root folder" })?;
         let (info, names) = read_info(&handle, size, header.size)?;
         let (recent, whole) = (RefCell::new(None), RefCell::new(whole));
-        Ok(Self { file, header, name, names, info, recent, whole })
+        Ok(Self { file, header, name, names, info, recent, whole, recovered: Cell::new(false) })
     }
 
     /// What is known of it as a whole.
@@ -173,11 +175,31 @@ impl Archive {
         if let Some(handle) = self.view_of(nid)
             && let Ok(Some(item)) = handle.item(nid)
         {
-            return Ok(f(&Item::new(item, &self.names, self.info.codepage, 0)));
+            return Ok(f(&self.item(item)));
         }
         let handle = self.whole()?;
         let item = handle.item(nid)?.ok_or(PstError::Missing { what: "item" })?;
-        Ok(f(&Item::new(item, &self.names, self.info.codepage, 0)))
+        Ok(f(&self.item(item)))
+    }
+
+    pub(super) fn item<'i>(&'i self, item: ffi::Item<'i>) -> Item<'i> {
+        Item::new(item, &self.names, self.info.codepage, 0)
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    pub(super) fn recovered(&self) -> bool {
+        self.recovered.get()
+    }
+
+    pub(super) fn set_recovered(&self) {
+        self.recovered.set(true);
     }
 
     /// The view that holds an item; `None` where there is none.
@@ -196,7 +218,7 @@ impl Archive {
     }
 
     /// The archive as libpff sees it by itself.
-    fn whole(&self) -> Result<Rc<ffi::File>, PstError> {
+    pub(super) fn whole(&self) -> Result<Rc<ffi::File>, PstError> {
         if let Some(handle) = &*self.whole.borrow() {
             return Ok(Rc::clone(handle));
         }

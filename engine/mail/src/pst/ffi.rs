@@ -151,6 +151,43 @@ impl File {
             sys::libpff_file_get_item_by_identifier(self.raw.as_ptr(), nid, item, e)
         })
     }
+
+    /// Looks for deleted items.
+    pub(super) fn recover(&self) -> Result<(), PstError> {
+        // SAFETY: as above; the function takes no pointers but the handle.
+        call("deleted items", |e| unsafe { sys::libpff_file_recover_items(self.raw.as_ptr(), 0, e) })?;
+        Ok(())
+    }
+
+    /// How many it has found.
+    pub(super) fn recovered(&self) -> Result<usize, PstError> {
+        // SAFETY: the handle is live and the place written to is ours.
+        Item::number("deleted items", |n, e| unsafe {
+            sys::libpff_file_get_number_of_recovered_items(self.raw.as_ptr(), n, e)
+        })
+    }
+
+    pub(super) fn recovered_item(&self, index: usize) -> Result<Option<Item<'_>>, PstError> {
+        // SAFETY: as above.
+        Item::get("deleted item", |item, e| unsafe {
+            sys::libpff_file_get_recovered_item_by_index(self.raw.as_ptr(), c_index(index), item, e)
+        })
+    }
+
+    /// How many items are in no folder.
+    pub(super) fn orphans(&self) -> Result<usize, PstError> {
+        // SAFETY: as above.
+        Item::number("orphaned items", |n, e| unsafe {
+            sys::libpff_file_get_number_of_orphan_items(self.raw.as_ptr(), n, e)
+        })
+    }
+
+    pub(super) fn orphan(&self, index: usize) -> Result<Option<Item<'_>>, PstError> {
+        // SAFETY: as above.
+        Item::get("orphaned item", |item, e| unsafe {
+            sys::libpff_file_get_orphan_item_by_index(self.raw.as_ptr(), c_index(index), item, e)
+        })
+    }
 }
 
 impl Drop for File {

@@ -40,3 +40,5 @@ pub const MAX_NAMES: usize = 0x7fff;
 pub const MAX_NAME: usize = 4_096;
 /// Bytes asked of libpff at once when data is streamed.
 pub const READ_CHUNK: usize = 64 << 10;
+/// Orphaned items, and deleted ones, that are taken.
+pub(super) const MAX_RECOVERED: usize = 1 << 24;

@@ -19,6 +19,7 @@ mod header;
 mod identity;
 mod item;
 pub mod limits;
+mod lost;
 mod nodes;
 mod prop;
 mod reader;
@@ -31,6 +32,7 @@ pub use attachment::{AttachmentData, AttachmentReader, RawAttachment};
 pub use error::{PffError, PstError};
 pub use folder::{Folder, ItemRef, Listing, ListingFailure};
 pub use item::{Contents, Item, Recipient, RecipientKind};
+pub use lost::{Lost, Which};
 pub use prop::{Note, Props, RawProp, kind, text_of};
 pub use reader::Reader;
 

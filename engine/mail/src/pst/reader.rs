@@ -10,6 +10,7 @@ use super::folder::Listing;
 use super::identity::{self, AttachmentIdentity};
 use super::item::Item;
 use super::limits::{MAX_EMBEDDED, MAX_FAMILY, MAX_INLINE_BLOB, MAX_INLINE_BLOBS, READ_CHUNK};
+use super::lost::Which;
 use super::prop::{Note, Props};
 use super::{body, email, tag};
 use crate::family::{Blob, BlobContent, Draft, Family};
@@ -63,9 +64,17 @@ impl Reader {
     /// # Errors
     /// [`PstError`] where the item itself has nothing that can be read.
     pub fn read(&self, nid: u32) -> Result<Family, PstError> {
+        self.read_any(Which::Node(nid))
+    }
+
+    /// Reads any item as [`Reader::read`] does, deleted ones too.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_any(&self, which: Which) -> Result<Family, PstError> {
         let mut visit = Visit {
             archive: &self.id,
-            nid,
+            node: which.node(),
             ordinal: 0,
             budget: MAX_FAMILY,
             whole: MAX_INLINE_BLOBS,
@@ -73,7 +82,7 @@ impl Reader {
             blobs: Vec::new(),
             buffer: vec![0; READ_CHUNK],
         };
-        let draft = self.archive.with_item(nid, |item| visit.item(item))??;
+        let draft = self.archive.with(which, |item| visit.item(item))??;
         Ok(draft.settle(visit.blobs))
     }
 
@@ -83,11 +92,11 @@ impl Reader {
     /// [`PstError`] where something on the way to it cannot be opened.
     pub fn attachment<R>(
         &self,
-        nid: u32,
+        which: Which,
         path: &[u32],
         f: impl FnOnce(&mut AttachmentReader<'_>) -> R,
     ) -> Result<R, PstError> {
-        self.archive.with_item(nid, |item| descend(item, path, f))?
+        self.archive.with(which, |item| descend(item, path, f))?
     }
 }
 
@@ -112,7 +121,8 @@ fn descend<R>(
 /// One pass over a family.
 struct Visit<'r> {
     archive: &'r Id,
-    nid: u32,
+    /// The item's node.
+    node: u64,
     /// Messages inside the item so far.
     ordinal: u32,
     /// Bytes of properties that may still be read.
@@ -135,7 +145,7 @@ struct Read {
 
 impl Visit<'_> {
     fn item(&mut self, item: &Item<'_>) -> Result<Draft, PstError> {
-        let node = (u64::from(self.ordinal) << 32) | u64::from(self.nid);
+        let node = (u64::from(self.ordinal) << 32) | self.node;
         let mut contents = item.read(self.budget)?;
         self.budget = self.budget.saturating_sub(contents.size);
         let (codepage, headers) = email::read_headers(&contents.props, item.archive_codepage());

@@ -1,6 +1,7 @@
 //! `load`: archives in.
 
 use crate::arguments::Load;
+use crate::custodians;
 use crate::error::{Failure, LOST};
 use crate::hold::Plan;
 use crate::loader::StoreLoader;
@@ -8,9 +9,10 @@ use crate::output::{Cell, Console, Style, clean};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::sizes;
-use postlode_ingest::{LoadEvent, LoadProgress, LoadReport, LoadRequest};
+use postlode_ingest::{ArchiveReport, LoadEvent, LoadProgress, LoadReport, LoadRequest};
 use postlode_server::Client;
 use postlode_server::Shutdown;
+use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -19,15 +21,22 @@ const LISTED: usize = 20;
 
 /// Loads.
 pub async fn run(load: Load, settings: &Settings, console: &Console) -> Result<u8, Failure> {
+    let custodians = load.custodians.as_deref().map(custodians::read).transpose()?.unwrap_or_default();
     let mut paths = Vec::with_capacity(load.paths.len());
     for path in load.paths {
         let absolute = std::path::absolute(&path);
         paths.push(absolute.map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?);
     }
+    if paths.is_empty() && !load.retry_failed {
+        paths.extend(custodians.iter().map(|named| named.path.clone()));
+    }
     let request = LoadRequest {
         paths,
         custodian: load.custodian.or_else(|| settings.file.custodian.clone()).unwrap_or_default(),
+        custodians,
         jobs: load.jobs.or(settings.file.jobs).map(usize::from),
+        recover: load.recover,
+        retry_failed: load.retry_failed,
     };
     let plan = Plan { shards: settings.file.shards, memory: settings.file.memory };
     let signals = Shutdown::on_signals().map_err(|error| Failure::Done(format!("no signals: {error}")))?;
@@ -40,7 +49,7 @@ pub async fn run(load: Load, settings: &Settings, console: &Console) -> Result<u
     let report = ended?;
     closed?;
     match report {
-        Some(report) => tell(&report, console),
+        Some(report) => tell(&report, request.retry_failed, console),
         None => {
             console.note("stopped; what was acknowledged is stored, and the same command goes on from there");
             Ok(LOST)
@@ -96,19 +105,40 @@ async fn follow(
 
 fn progress_text(progress: &LoadProgress) -> String {
     let name = progress.archive.rsplit('/').next().unwrap_or_default();
-    let rate = if progress.seconds > 0.5 { progress.found as f64 / progress.seconds * 60.0 } else { 0.0 };
-    let failed = if progress.failed > 0 { format!(", {} failed", progress.failed) } else { String::new() };
-    format!(
-        "[{}/{}] {} {name} {}: {} of {} items{failed}, {} a minute",
-        progress.number,
-        progress.archives,
-        progress.stage,
-        progress.folder,
+    let mut text = format!("[{}/{}] {} {name}", progress.number, progress.archives, progress.stage);
+    // What failed comes first: a narrow terminal shows it too.
+    if progress.failed > 0 {
+        text.push_str(&format!(", {} FAILED", sizes::number(progress.failed)));
+    }
+    text.push_str(&format!(
+        ": {} of {} items",
         sizes::number(progress.found),
-        sizes::number(progress.expected),
-        // A rate for people; whole numbers will do.
-        sizes::number(rate as u64),
-    )
+        sizes::number(progress.expected)
+    ));
+    // Rates for people; whole numbers will do.
+    if progress.seconds > 0.5 && progress.found > 0 {
+        let items = progress.found as f64 / progress.seconds;
+        text.push_str(&format!(", {} items/s", sizes::number(items as u64)));
+        if progress.expected > 0 {
+            let share = progress.found as f64 / progress.expected as f64;
+            let bytes = progress.bytes as f64 * share / progress.seconds;
+            let left = progress.expected.saturating_sub(progress.found) as f64 / items;
+            text.push_str(&format!(", {}/s, {} left", sizes::bytes(bytes as u64), time(left as u64)));
+        }
+    }
+    if !progress.folder.is_empty() {
+        text.push_str(&format!(", {}", progress.folder));
+    }
+    text
+}
+
+/// A time as people say it.
+fn time(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds:02} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes:02} min"),
+    }
 }
 
 /// Replaces the line of progress, on a terminal.
@@ -129,7 +159,7 @@ fn clear_line(console: &Console) {
 }
 
 /// Writes the report, and gives the exit code that it means.
-fn tell(report: &LoadReport, console: &Console) -> Result<u8, Failure> {
+fn tell(report: &LoadReport, retry: bool, console: &Console) -> Result<u8, Failure> {
     if console.json {
         console.json(report)?;
     } else {
@@ -152,7 +182,11 @@ fn tell(report: &LoadReport, console: &Console) -> Result<u8, Failure> {
         console.note(&format!("and {more} more: postlode stats --failures lists all"));
     }
     if report.archives.is_empty() && !report.interrupted {
-        console.note("no PST or OST archive was found there");
+        console.note(if retry {
+            "there is nothing that could not be read"
+        } else {
+            "no PST, OST, .eml or .mbox file was found there"
+        });
     }
     if report.interrupted {
         console.note("stopped; what is counted is stored, and the same command goes on from there");
@@ -160,12 +194,37 @@ fn tell(report: &LoadReport, console: &Console) -> Result<u8, Failure> {
     Ok(if report.clean() { 0 } else { LOST })
 }
 
+/// The archives that were read; files of one message each of one folder together, because there may be many.
+fn together(report: &LoadReport) -> Vec<ArchiveReport> {
+    let mut rows: Vec<ArchiveReport> = Vec::new();
+    let mut of_folder: HashMap<&str, (usize, u64)> = HashMap::new();
+    for archive in report.archives.iter().filter(|archive| archive.refused.is_none()) {
+        let folder = archive.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        match of_folder.get_mut(folder).filter(|_| archive.kind == "eml") {
+            Some((at, files)) => {
+                *files = files.saturating_add(1);
+                if let Some(row) = rows.get_mut(*at) {
+                    row.path = format!("{folder}/ ({} .eml files)", sizes::number(*files));
+                    row.add(archive);
+                }
+            }
+            None => {
+                if archive.kind == "eml" {
+                    of_folder.insert(folder, (rows.len(), 1));
+                }
+                rows.push(archive.clone());
+            }
+        }
+    }
+    rows
+}
+
 fn table(report: &LoadReport, console: &Console) -> Result<(), Failure> {
     let titles =
         ["archive", "found", "stored", "duplicate", "failed", "partial", "attachments", "size", "seconds"];
     let seconds = |seconds: f64| Cell::Number(format!("{seconds:.1}"));
     let mut rows = Vec::new();
-    for archive in report.archives.iter().filter(|archive| archive.refused.is_none()) {
+    for archive in together(report) {
         rows.push(vec![
             Cell::text_of(&archive.path),
             Cell::count(archive.found),

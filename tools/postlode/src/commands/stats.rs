@@ -13,8 +13,11 @@ use postlode_server::stats::Stats;
 /// Shows them.
 pub async fn run(stats: arguments::Stats, settings: &Settings, console: &Console) -> Result<u8, Failure> {
     let session = Session::read(settings).await?;
-    let told =
-        if stats.failures { failures(&session, console).await } else { counts(&session, console).await };
+    let told = if stats.failures {
+        failures(&session, &stats, console).await
+    } else {
+        counts(&session, console).await
+    };
     let closed = session.close().await;
     let lost = told?;
     closed?;
@@ -68,41 +71,66 @@ async fn counts(session: &Session, console: &Console) -> Result<bool, Failure> {
     Ok(lost)
 }
 
-async fn failures(session: &Session, console: &Console) -> Result<bool, Failure> {
+async fn failures(session: &Session, asked: &arguments::Stats, console: &Console) -> Result<bool, Failure> {
     let mut lines = session.client.get("/local/failures").await?.ok().await?.lines();
+    let titles = ["archive", "folder", "node", "code", "stage", "reason"];
     let mut rows = Vec::new();
     let mut lost = false;
+    if asked.csv {
+        console.bytes(&csv_line(&titles)?)?;
+    }
     while let Some(line) = lines.next().await? {
-        match line {
-            Line::Item(item) if console.json => {
-                console.bytes(&item)?;
-                console.bytes(b"\n")?;
+        let item = match line {
+            Line::Item(item) => item,
+            Line::End(end) => {
+                lost = tell_partial(end.partial.as_ref(), console);
+                continue;
             }
-            Line::Item(item) => {
-                let failure: FailureReport = serde_json::from_slice(&item)
-                    .map_err(|error| Failure::Done(format!("the answer cannot be read: {error}")))?;
-                let FailureReport { archive, folder, node, code, stage, reason } = failure;
-                let text = |text: &str| Cell::text_of(text);
-                let node = Cell::Number(node.to_string());
-                rows.push(vec![
-                    text(&archive),
-                    text(&folder),
-                    node,
-                    text(&code),
-                    text(&stage),
-                    text(&reason),
-                ]);
-            }
-            Line::End(end) => lost = tell_partial(end.partial.as_ref(), console),
+        };
+        let failure: FailureReport = serde_json::from_slice(&item)
+            .map_err(|error| Failure::Done(format!("the answer cannot be read: {error}")))?;
+        let FailureReport { archive, folder, node, code, stage, reason } = failure;
+        let node = node.to_string();
+        let fields = [&*archive, &*folder, &*node, &*code, &*stage, &*reason];
+        let matching = |wanted: &String| {
+            fields.iter().any(|field| field.to_lowercase().contains(&wanted.to_lowercase()))
+        };
+        if !asked.matching.as_ref().is_none_or(matching) {
+            continue;
+        }
+        if asked.csv {
+            console.bytes(&csv_line(&fields)?)?;
+        } else if console.json {
+            console.bytes(&item)?;
+            console.bytes(b"\n")?;
+        } else {
+            let number = |(at, field): (usize, &&str)| match titles.get(at) {
+                Some(&"node") => Cell::Number((*field).to_owned()),
+                _ => Cell::text_of(field),
+            };
+            rows.push(fields.iter().enumerate().map(number).collect());
         }
     }
-    if !console.json {
-        if rows.is_empty() {
-            console.line("everything could be read")?;
-        } else {
-            console.table(&["archive", "folder", "node", "code", "stage", "reason"], &rows)?;
+    if !console.json && !asked.csv {
+        match (rows.is_empty(), &asked.matching) {
+            (true, None) => console.line("everything could be read")?,
+            (true, Some(_)) => console.line("no failure has that in it")?,
+            (false, _) => console.table(&titles, &rows)?,
         }
     }
     console.flush()?;
     Ok(lost)
+}
+
+/// A line of CSV as RFC 4180 has it. Names come out of archives: one that a spreadsheet would take for a formula gets an
+/// apostrophe before it.
+fn csv_line(fields: &[&str]) -> Result<Vec<u8>, Failure> {
+    let harmless = |field: &&str| match field.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        true => format!("'{field}"),
+        false => (*field).to_owned(),
+    };
+    let failed = |error: &dyn std::fmt::Display| Failure::Done(format!("no CSV could be written: {error}"));
+    let mut line = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    line.write_record(fields.iter().map(harmless)).map_err(|error| failed(&error))?;
+    line.into_inner().map_err(|error| failed(&error))
 }

@@ -158,6 +158,16 @@ impl<W: Write + Seek> PstWriter<W> {
 
     /// Writes `message` into `folder`.
     pub fn add_message(&mut self, folder: FolderId, message: Message) -> Result<Written, Error> {
+        self.add(folder, message, true)
+    }
+
+    /// Writes `message` so that its node names `folder`, whose table does not show it: an orphan, as a program leaves
+    /// it that was cut off between the two.
+    pub fn add_orphan(&mut self, folder: FolderId, message: Message) -> Result<Written, Error> {
+        self.add(folder, message, false)
+    }
+
+    fn add(&mut self, folder: FolderId, message: Message, shown: bool) -> Result<Written, Error> {
         self.check()?;
         let Some(place) = self.folders.get_mut(&folder.0) else {
             return Err(Error::UnknownFolder(folder.0));
@@ -168,14 +178,16 @@ impl<W: Write + Seek> PstWriter<W> {
         let composed = write_message(&mut self.ndb, message, self.options.created, 0)?;
         let nid = self.ndb.new_nid(ids::TYPE_MESSAGE)?;
         self.ndb.add_node(nid, composed.data, composed.subnodes, folder.0);
-        let ndb = &mut self.ndb;
-        place.contents.get_or_insert_with(|| Table::new(ndb, schema::CONTENTS)).add_row(
-            ndb,
-            nid,
-            &composed.properties,
-        )?;
-        place.items += 1;
-        place.unread += u32::from(unread);
+        if shown {
+            let ndb = &mut self.ndb;
+            place.contents.get_or_insert_with(|| Table::new(ndb, schema::CONTENTS)).add_row(
+                ndb,
+                nid,
+                &composed.properties,
+            )?;
+            place.items += 1;
+            place.unread += u32::from(unread);
+        }
         self.poisoned = false;
         Ok(Written { nid, size: composed.size })
     }

@@ -31,8 +31,10 @@ mutations:
 
 bench:
 	@scripts/setup.sh build
-	cargo build --locked --release -p postlode-benches
-	target/release/load
+	cargo build --locked --release -p postlode-benches -p postlode -p pstgen
+	mkdir -p target/bench
+	target/release/pstgen target/bench/100k.pst --messages $${MESSAGES:-100000} --seed 1
+	taskset -c 0,1 target/release/postlode bench load target/bench/100k.pst --within target/bench
 	target/release/commit
 
 deny:

@@ -12,6 +12,7 @@ use crate::output::ItemFailure;
 use crate::pass::{Pass, Passes, mended};
 use crate::plan::Plan;
 use crate::resume::{self, Marks};
+use crate::stages::Stage;
 use crate::watch::{Watch, add};
 use crate::wire::{Format, Opening, Trouble};
 use crate::worker::{Job, WAITING, work};
@@ -24,7 +25,7 @@ use postlode_store::Store;
 use std::cell::RefCell;
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// How often an archive is tried whose parser dies before it has named the items.
@@ -100,9 +101,13 @@ impl Loading<'_> {
         let file = discover::open(&found.path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
         self.watch.stage("hashing");
+        let stages = &self.watch.stages;
+        let since = Instant::now();
         let Some((sha256, bytes)) = sha256(&file, |_| !self.watch.stopped()).map_err(io)? else {
             return Ok(None);
         };
+        stages.busy(Stage::Hash, since, 1);
+        let since = Instant::now();
         let report = &mut outcome.report;
         report.sha256 = hex(&sha256);
         report.bytes = bytes;
@@ -125,6 +130,7 @@ impl Loading<'_> {
                 other => break other?,
             }
         };
+        stages.busy(Stage::List, since, 1);
         report.folders = contents.folders.len() as u64;
         contents.opened.kind.clone_into(&mut report.kind);
         let version = sha256.first_chunk::<16>().copied().unwrap_or_default();
@@ -194,6 +200,8 @@ impl Loading<'_> {
             limits: self.how.limits,
             until,
             spare: Mutex::new(Some(child)),
+            stages: Arc::clone(&self.watch.stages),
+            workers: self.jobs,
         };
         let mut all = Tally { run: lost, ..Tally::default() };
         let (mut first, mut again) = (lost, None);
@@ -202,6 +210,7 @@ impl Loading<'_> {
             let Pass { plan, load, tally, jobs, .. } = pass;
             job.done = tally.ranges.iter().map(|done| done.batches).collect();
             (job.plan, job.next) = (plan, AtomicUsize::new(0));
+            job.workers = jobs.clamp(1, job.plan.ranges().max(1));
             self.watch.counts(&add(&all.run, &tally.run), "");
             let commit = Commit {
                 store: self.store,
@@ -213,9 +222,10 @@ impl Loading<'_> {
                 before: all.run,
                 tally: RefCell::new(tally),
                 watch: self.watch,
+                workers: job.workers,
             };
             if left > 0 {
-                self.workers(&job, &commit, jobs)?;
+                self.workers(&job, &commit)?;
             }
             let done = commit.tally.into_inner();
             match load {
@@ -250,12 +260,12 @@ impl Loading<'_> {
     }
 
     /// Reads all that is not done, on so many threads, and commits it on this one.
-    fn workers(&self, job: &Job, commit: &Commit<'_>, jobs: usize) -> Result<(), LoadError> {
+    fn workers(&self, job: &Job, commit: &Commit<'_>) -> Result<(), LoadError> {
         std::thread::scope(|scope| {
             // Dropped before the threads are waited for: a worker whose committer is gone ends.
             let committers = LocalExecutor::new();
             let mut tasks = Vec::new();
-            for number in 0..jobs.clamp(1, job.plan.ranges().max(1)) {
+            for number in 0..job.workers {
                 let (to, from) = async_channel::bounded(WAITING);
                 let thread = std::thread::Builder::new().name(format!("load-{number}"));
                 match thread.spawn_scoped(scope, move || work(job, &to)) {
@@ -333,6 +343,7 @@ impl Loading<'_> {
     /// Says so if the file is not what it was before.
     fn unchanged(&self, job: &Job, outcome: &mut Outcome) {
         self.watch.stage("checking");
+        let since = Instant::now();
         match sha256(&job.file, |_| !self.watch.stopped()) {
             Ok(Some((now, _))) if now != job.opening.version => {
                 let reason =
@@ -343,6 +354,7 @@ impl Loading<'_> {
             Ok(_) => {}
             Err(error) => outcome.beside("io", "checking the file's hash", error.to_string()),
         }
+        self.watch.stages.busy(Stage::Check, since, 1);
     }
 }
 

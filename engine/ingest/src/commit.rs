@@ -7,6 +7,7 @@ use crate::error::LoadError;
 use crate::model::FailureReport;
 use crate::output::{Chunk, ItemFailure, Output, Parsed, ParsedEmail, Piece};
 use crate::plan::Done;
+use crate::stages::Stage;
 use crate::watch::{Watch, add};
 use bytes::Bytes;
 use postlode_format::id::Id;
@@ -14,7 +15,7 @@ use postlode_format::row::{Counts, Failure, Row, RowKind, blob_key, failure_key,
 use postlode_store::{LoadBatch, NewEmail, Outcome, Progress, Store, StoreError};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Attachments that are remembered to be in the store, so that it is not asked again.
 const REMEMBERED: usize = 65_536;
@@ -71,6 +72,8 @@ pub(crate) struct Commit<'l> {
     pub(crate) before: Counts,
     pub(crate) tally: RefCell<Tally>,
     pub(crate) watch: &'l Watch,
+    /// Committers that share the work.
+    pub(crate) workers: usize,
 }
 
 impl Commit<'_> {
@@ -78,6 +81,7 @@ impl Commit<'_> {
     pub(crate) async fn run(&self, from: async_channel::Receiver<Output>) -> Result<(), LoadError> {
         let mut blobs = Blobs { store: self.store, present: HashSet::new() };
         while let Ok(output) = from.recv().await {
+            let since = Instant::now();
             match output {
                 Output::Wanted { sha256, last, answer } => {
                     let wanted = !blobs.has(&sha256, last).await?;
@@ -93,6 +97,7 @@ impl Commit<'_> {
                     self.tally.borrow_mut().broken.get_or_insert((code, reason));
                 }
             }
+            self.watch.stages.busy(Stage::Commit, since, self.workers);
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ mod pass;
 mod plan;
 mod reply;
 mod resume;
+mod stages;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -37,7 +38,7 @@ pub use error::LoadError;
 pub use limits::Limits;
 pub use load::{Load, Loader, MAX_JOBS, Stop};
 pub use model::{
-    ArchiveReport, CustodianPath, FailureReport, LoadEvent, LoadProgress, LoadReport, LoadRequest,
+    ArchiveReport, CustodianPath, FailureReport, LoadEvent, LoadProgress, LoadReport, LoadRequest, StageTime,
 };
 pub use parser::main as parser_main;
 pub use plan::{BATCH_ITEMS, RANGE_BATCHES};

@@ -186,6 +186,7 @@ pub(crate) fn load(
         }
     }
     report.seconds = watch.seconds();
+    report.stages = watch.stages.told();
     Ok(report)
 }
 

@@ -59,9 +59,22 @@ pub struct LoadReport {
     pub partial: u64,
     /// Seconds it took.
     pub seconds: f64,
+    /// Where the time went.
+    #[serde(default)]
+    pub stages: Vec<StageTime>,
     /// It was stopped before its end; the same load again goes on from there. The counts are of what was done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
+}
+
+/// Time that a stage of a load was busy.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageTime {
+    /// `hash`, `list`, `parse`, `commit` or `check`.
+    pub stage: String,
+    /// Seconds, all archives together. Workers run beside each other: of `parse` and `commit` it is the time that one
+    /// of them was busy, on average; both go on at once.
+    pub seconds: f64,
 }
 
 /// What became of one archive.

@@ -83,6 +83,8 @@ fn said(path: &Path, store: &Store, mut each: impl FnMut(&Commit<'_>, Output)) {
         limits,
         until,
         spare: Some(child).into(),
+        workers: 1,
+        stages: Arc::default(),
     };
     let (events, _told) = async_channel::unbounded();
     let watch = Watch::new(events, Arc::default());
@@ -96,6 +98,7 @@ fn said(path: &Path, store: &Store, mut each: impl FnMut(&Commit<'_>, Output)) {
         before: Counts::default(),
         tally: tally.into(),
         watch: &watch,
+        workers: 1,
     };
     let (to, from) = async_channel::unbounded();
     std::thread::scope(|scope| {

@@ -3,6 +3,7 @@
 //! What always holds: telling never waits. Progress is left out while the listener is behind; the rest is not.
 
 use crate::model::{ArchiveReport, LoadEvent, LoadProgress};
+use crate::stages::Stages;
 use async_channel::Sender;
 use postlode_format::row::Counts;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +20,8 @@ pub(crate) struct Watch {
     events: Sender<LoadEvent>,
     stop: Arc<AtomicBool>,
     begun: Instant,
+    /// How long its stages were busy.
+    pub(crate) stages: Arc<Stages>,
     state: Mutex<State>,
 }
 
@@ -32,7 +35,7 @@ struct State {
 impl Watch {
     pub(crate) fn new(events: Sender<LoadEvent>, stop: Arc<AtomicBool>) -> Self {
         let state = State { now: LoadProgress::default(), before: Counts::default(), told: None };
-        Self { events, stop, begun: Instant::now(), state: Mutex::new(state) }
+        Self { events, stop, begun: Instant::now(), stages: Arc::default(), state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -11,6 +11,7 @@ use crate::limits::Limits;
 use crate::output::{Chunk, ItemFailure, Output, Parsed, Piece};
 use crate::plan::{Entry, Plan};
 use crate::reply::{self, Said, Streamed};
+use crate::stages::{Stage, Stages};
 use crate::wire::{Opening, Request};
 use async_channel::Sender;
 use bytes::Bytes;
@@ -49,6 +50,9 @@ pub(crate) struct Job {
     pub(crate) until: Instant,
     /// A parser that has the archive open and nothing to do: at first the one that listed it.
     pub(crate) spare: Mutex<Option<Child>>,
+    /// Workers that share it.
+    pub(crate) workers: usize,
+    pub(crate) stages: Arc<Stages>,
 }
 
 impl Job {
@@ -213,7 +217,10 @@ impl Worker<'_> {
         let mut streamed: Option<Streamed> = None;
         while position.at < upto {
             let limit = Instant::now().checked_add(job.limits.item).unwrap_or(job.until);
-            let frame = child.next(Some(limit.min(job.until))).map_err(|death| match death.code {
+            let since = Instant::now();
+            let frame = child.next(Some(limit.min(job.until)));
+            job.stages.busy(Stage::Parse, since, job.workers);
+            let frame = frame.map_err(|death| match death.code {
                 "timeout" => job.limits.item_timeout(),
                 _ => death,
             })?;

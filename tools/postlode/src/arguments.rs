@@ -52,6 +52,30 @@ pub enum Command {
     /// Look into the store and look after it
     #[command(subcommand)]
     Segment(SegmentCommand),
+    /// Measure how fast this machine does it
+    #[command(subcommand)]
+    Bench(BenchCommand),
+}
+
+/// `bench`
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Load archives into a throw-away store: mails a minute by stage, memory, bytes on disk a mail
+    Load(BenchLoad),
+}
+
+/// `bench load`
+#[derive(Debug, Args)]
+pub struct BenchLoad {
+    /// Archives, or folders that are searched for archives
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Worker threads [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// Folder for the throw-away store [default: beside the store]
+    #[arg(long, value_name = "DIR")]
+    pub within: Option<PathBuf>,
 }
 
 /// `load`

@@ -10,12 +10,13 @@ mod custodians;
 mod error;
 mod hold;
 mod loader;
+mod measure;
 mod output;
 mod session;
 mod settings;
 mod sizes;
 
-use arguments::{Arguments, Command, SegmentCommand};
+use arguments::{Arguments, BenchCommand, Command, SegmentCommand};
 use clap::Parser;
 use error::Failure;
 use output::Console;
@@ -74,6 +75,7 @@ async fn run(command: Command, settings: &Settings, console: &Console) -> Result
         Command::Export(export) => commands::export::run(export, settings, console).await,
         Command::Stats(stats) => commands::stats::run(stats, settings, console).await,
         Command::Serve(serve) => commands::serve::run(serve, settings, console).await,
+        Command::Bench(BenchCommand::Load(bench)) => commands::bench::load(bench, settings, console).await,
         Command::Segment(SegmentCommand::List) => commands::segment::list(settings, console).await,
         Command::Segment(SegmentCommand::Verify) => commands::segment::verify(settings, console).await,
         Command::Segment(SegmentCommand::Compact) => commands::segment::compact(settings, console).await,

@@ -58,7 +58,7 @@ pub async fn run(load: Load, settings: &Settings, console: &Console) -> Result<u
 }
 
 /// Starts the load and follows its events to the report; `None` where it was stopped before there was one.
-async fn follow(
+pub async fn follow(
     client: &Client,
     request: &LoadRequest,
     loader: Option<Arc<StoreLoader>>,

@@ -1,5 +1,6 @@
 //! One command a file.
 
+pub mod bench;
 pub mod export;
 pub mod load;
 pub mod search;

@@ -14,6 +14,7 @@ pub mod family;
 pub mod headers;
 pub mod html;
 pub mod mime;
+pub mod parts;
 pub mod pst;
 pub mod rfc;
 pub mod rtf;

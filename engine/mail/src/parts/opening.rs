@@ -1,0 +1,433 @@
+//! Lines with which mail programs announce that another's text follows.
+//!
+//! What always holds: the look ahead is bounded in lines, so that all of it is linear in the text.
+
+use super::line::{Line, Lines, after_word, begins_with_one_of, head, is_one_of, quote_mark};
+
+/// What announces another's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Opening {
+    /// How many lines it has.
+    pub(super) lines: usize,
+    /// What follows is not marked as quoted, and is so all the same.
+    pub(super) unmarked: bool,
+}
+
+/// Most lines of an attribution.
+const ATTRIBUTION_LINES: usize = 4;
+/// Longest attribution, in bytes.
+const ATTRIBUTION_BYTES: usize = 600;
+/// Most lines of a header block.
+const BLOCK_LINES: usize = 16;
+/// Longest mark line, in bytes.
+const MARK_BYTES: usize = 120;
+/// Blank lines that may stand between an announcement and what it announces.
+const BLANKS: usize = 3;
+
+/// The first words of an attribution that names a date.
+const ON: &[&str] = &[
+    "on ",
+    "am ",
+    "le ",
+    "el ",
+    "il ",
+    "op ",
+    "em ",
+    "w dniu ",
+    "dnia ",
+    "den ",
+    "på ",
+    "il giorno ",
+    "in data ",
+    "a ",
+    "quoting ",
+    "zitat von ",
+    "citando ",
+    "quoting: ",
+    "dne ",
+    "pe ",
+    "at ",
+    "mensaje citado por ",
+    "selon ",
+    "til ",
+];
+/// Openings that need no verb.
+const QUOTING: &[&str] = &["quoting ", "zitat von ", "citando ", "mensaje citado por ", "selon "];
+
+/// What an attribution says of the other.
+const WROTE: &[&str] = &[
+    "wrote",
+    "writes",
+    "schrieb",
+    "schreibt",
+    "écrit",
+    "ecrit",
+    "escribió",
+    "escribio",
+    "escribe",
+    "scritto",
+    "scrive",
+    "schreef",
+    "escreveu",
+    "pisze",
+    "napisał",
+    "napisała",
+    "napisał(a)",
+    "napisal",
+    "napisal(a)",
+    "skrev",
+    "skriver",
+    "kirjoitti",
+    "написал",
+    "написал(а)",
+    "пишет",
+    "пише",
+    "napsal",
+    "napsal(a)",
+    "yazdı",
+    "said",
+    "says",
+    "schrieb/wrote",
+    "geschreven",
+    "a scris",
+];
+
+/// What stands between dashes above another's message.
+const ORIGINAL: &[&str] = &[
+    "original message",
+    "original email",
+    "originalmessage",
+    "original appointment",
+    "ursprüngliche nachricht",
+    "originalnachricht",
+    "original-nachricht",
+    "weitergeleitete nachricht",
+    "message d'origine",
+    "message d\u{2019}origine",
+    "message original",
+    "message transféré",
+    "message initial",
+    "courriel original",
+    "mensaje original",
+    "mensaje reenviado",
+    "messaggio originale",
+    "messaggio inoltrato",
+    "original-nachricht",
+    "oorspronkelijk bericht",
+    "oorspronkelijk e-mailbericht",
+    "doorgestuurd bericht",
+    "mensagem original",
+    "mensagem encaminhada",
+    "mensagem reencaminhada",
+    "wiadomość oryginalna",
+    "oryginalna wiadomość",
+    "wiadomość przekazana",
+    "przekazana wiadomość",
+    "treść przekazanej wiadomości",
+    "ursprungligt meddelande",
+    "ursprungligt mail",
+    "originalmeddelande",
+    "vidarebefordrat meddelande",
+    "vidarebefordrat brev",
+    "forwarded message",
+    "forwarded by",
+    "forwarded mail",
+    "weitergeleitet von",
+    "forwarded letter",
+    "begin forwarded message",
+    "inline message follows",
+    "oprindelig meddelelse",
+    "opprinnelig melding",
+    "message suivi",
+    "reply message",
+    "start of forwarded message",
+];
+
+/// The same without dashes, as a line of its own.
+const FORWARD: &[&str] = &[
+    "begin forwarded message",
+    "anfang der weitergeleiteten nachricht",
+    "anfang der weitergeleiteten e-mail",
+    "début du message transféré",
+    "début du message réexpédié",
+    "inicio del mensaje reenviado",
+    "inizio messaggio inoltrato",
+    "begin doorgestuurd bericht",
+    "início da mensagem reencaminhada",
+    "início da mensagem encaminhada",
+    "początek przekazywanej wiadomości",
+    "początek przekazanej wiadomości",
+    "vidarebefordrat brev",
+    "vidarebefordrat meddelande",
+    "påbörja vidarebefordrat meddelande",
+];
+
+/// What a line of a header block is about.
+const FROM: &[&str] = &[
+    "from",
+    "von",
+    "de",
+    "da",
+    "van",
+    "od",
+    "från",
+    "fra",
+    "lähettäjä",
+    "expéditeur",
+    "remitente",
+    "mittente",
+    "отправитель",
+    "от",
+    "gönderen",
+];
+const SENT: &[&str] = &[
+    "sent",
+    "date",
+    "gesendet",
+    "datum",
+    "envoyé",
+    "envoyé le",
+    "enviado",
+    "enviado el",
+    "enviado em",
+    "enviada em",
+    "enviada",
+    "fecha",
+    "inviato",
+    "data",
+    "verzonden",
+    "wysłano",
+    "data wysłania",
+    "skickat",
+    "sendt",
+    "dato",
+    "lähetetty",
+    "дата",
+    "отправлено",
+    "date d'envoi",
+    "data invio",
+    "sent at",
+    "gesendet am",
+];
+const TO: &[&str] = &[
+    "to",
+    "an",
+    "à",
+    "para",
+    "a",
+    "aan",
+    "do",
+    "till",
+    "til",
+    "cc",
+    "kopie",
+    "kopia",
+    "dw",
+    "cópia",
+    "reply-to",
+    "vastaanottaja",
+    "кому",
+    "destinataire",
+    "destinatario",
+];
+const SUBJECT: &[&str] = &[
+    "subject",
+    "betreff",
+    "objet",
+    "asunto",
+    "oggetto",
+    "onderwerp",
+    "assunto",
+    "temat",
+    "ämne",
+    "emne",
+    "aihe",
+    "тема",
+    "betr.",
+];
+
+/// Whether something that announces another's text begins at `first`; `rest` are the lines behind it.
+pub(super) fn opening(first: Line<'_>, rest: Lines<'_>) -> Option<Opening> {
+    let text = first.trimmed();
+    let begins = text.chars().next()?;
+    if matches!(begins, '-' | '_' | '=' | '<' | '*' | '>') {
+        if let Some(opening) = mark(text, rest) {
+            return Some(opening);
+        }
+    }
+    if begins_with_one_of(text, FORWARD) && text.ends_with(':') && text.len() < MARK_BYTES {
+        return Some(with_block(1, rest));
+    }
+    if field(text) == Some(Field::From)
+        && let Some(lines) = block(Some(first), rest)
+    {
+        return Some(Opening { lines, unmarked: !marked_behind(rest, lines.saturating_sub(1)) });
+    }
+    attribution(first, rest)
+}
+
+/// A line such as `-----Original Message-----`, or a rule above a header block.
+fn mark(text: &str, rest: Lines<'_>) -> Option<Opening> {
+    if text.len() > MARK_BYTES {
+        return None;
+    }
+    let dashes = ['-', '_', '=', '*', '<', '>', ' '];
+    let words = text.trim_matches(dashes);
+    if words.is_empty() {
+        let mut ahead = rest;
+        let next = ahead.next_filled(1)?;
+        let alone = text.len() >= 5 && field(next.trimmed()) == Some(Field::From);
+        return alone.then(|| block(Some(next), ahead)).flatten().map(|_| with_block(1, rest));
+    }
+    let dashed =
+        text.starts_with("--") || text.starts_with("__") || text.starts_with("==") || text.starts_with("<<");
+    (dashed && begins_with_one_of(words, ORIGINAL)).then(|| with_block(1, rest))
+}
+
+/// An announcement of some lines, with the header block that may follow it.
+fn with_block(lines: usize, rest: Lines<'_>) -> Opening {
+    let mut ahead = rest;
+    let mut skipped = 0usize;
+    let mut found = 0;
+    while let Some(line) = ahead.next().filter(|_| skipped <= BLANKS) {
+        if line.is_blank() {
+            skipped = skipped.saturating_add(1);
+            continue;
+        }
+        if field(line.trimmed()).is_some() {
+            found = block(Some(line), ahead).map_or(0, |block| block.saturating_add(skipped));
+        }
+        break;
+    }
+    let unmarked = !marked_behind(rest, found);
+    Opening { lines: lines.saturating_add(found), unmarked }
+}
+
+/// Whether the first text behind some lines is marked as quoted.
+fn marked_behind(mut rest: Lines<'_>, lines: usize) -> bool {
+    if let Some(last) = lines.checked_sub(1) {
+        rest.nth(last);
+    }
+    rest.next_filled(BLANKS).is_some_and(|line| quote_mark(line.text).is_some())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    From,
+    Sent,
+    To,
+    Subject,
+}
+
+/// What a line of a header block tells.
+fn field(text: &str) -> Option<Field> {
+    let (label, _) = head(text, 32).split_once(':')?;
+    let label = label.trim_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '_'));
+    [(Field::From, FROM), (Field::Sent, SENT), (Field::To, TO), (Field::Subject, SUBJECT)]
+        .into_iter()
+        .find_map(|(field, words)| is_one_of(label, words).then_some(field))
+}
+
+/// The length in lines of a header block that begins at `first`: at least three different fields, the sender and the
+/// date or subject among them.
+fn block(first: Option<Line<'_>>, rest: Lines<'_>) -> Option<usize> {
+    let (mut found, mut lines, mut length) = ([false; 4], 0usize, 0usize);
+    let mut blank_before = false;
+    for line in first.into_iter().chain(rest).take(BLOCK_LINES) {
+        lines = lines.saturating_add(1);
+        let text = line.trimmed();
+        if text.is_empty() {
+            // Text made from HTML has such gaps, but only one line wide.
+            if blank_before {
+                break;
+            }
+            blank_before = true;
+            continue;
+        }
+        match field(text) {
+            Some(field) => {
+                if let Some(seen) = found.get_mut(field as usize) {
+                    *seen = true;
+                }
+                length = lines;
+            }
+            // Long values go on in the next line.
+            None if blank_before || quote_mark(line.text).is_some() => break,
+            None => length = lines,
+        }
+        blank_before = false;
+    }
+    let [from, sent, to, subject] = found;
+    (from && (sent && subject || to && (sent || subject))).then_some(length)
+}
+
+/// A line such as `On Monday, X wrote:`, which may be wrapped.
+fn attribution(first: Line<'_>, rest: Lines<'_>) -> Option<Opening> {
+    let begin = first.trimmed();
+    let begin = begin.trim_start_matches(['[', '*', '-', '(', ' ']);
+    let dated = begins_with_one_of(begin, ON) || begins_with_date(begin) || begins_with_one_of(begin, DAYS);
+    let most = if dated { ATTRIBUTION_LINES } else { 2 };
+    let mut ahead = rest;
+    let (mut lines, mut length) = (0usize, 0usize);
+    let (mut wrote, mut time, mut address) = (false, false, false);
+    let mut line = first;
+    loop {
+        let text = line.trimmed();
+        lines = lines.saturating_add(1);
+        length = length.saturating_add(text.len());
+        if text.is_empty() || length > ATTRIBUTION_BYTES || (lines > 1 && quote_mark(line.text).is_some()) {
+            return None;
+        }
+        wrote |= says_wrote(text);
+        time |= has_time(text);
+        address |= text.contains(['@', '<']) || text.contains(" at ");
+        let text = text.trim_end_matches([']', '*', ')', ' ']);
+        if let Some(before) = text.strip_suffix([':', '：']) {
+            let before = before.trim_end();
+            let said = wrote && (dated || WROTE.iter().any(|word| ends_with_word(before, word)));
+            let named = before.ends_with('>') && address && (dated || time);
+            let quoting = begins_with_one_of(begin, QUOTING) && address;
+            if !(said || named || quoting) {
+                return None;
+            }
+            let marked = marked_behind(rest, lines.saturating_sub(1));
+            // Where nothing is marked, only what no one would write by hand is believed.
+            let sure = dated && time && (said && (address || length < 160) || named);
+            return (marked || sure).then_some(Opening { lines, unmarked: !marked });
+        }
+        if lines >= most {
+            return None;
+        }
+        line = ahead.next()?;
+    }
+}
+
+/// Days with which an attribution may begin.
+const DAYS: &[&str] = &["mon, ", "tue, ", "wed, ", "thu, ", "fri, ", "sat, ", "sun, "];
+
+fn begins_with_date(text: &str) -> bool {
+    let digits = text.bytes().take(5).take_while(u8::is_ascii_digit).count();
+    let then = text.as_bytes().get(digits).copied();
+    matches!(digits, 1 | 2 | 4) && matches!(then, Some(b'-' | b'/' | b'.')) && has_time(text)
+}
+
+/// Whether a line has one of the words as a word.
+fn says_wrote(text: &str) -> bool {
+    let words = text.split(|c: char| c.is_whitespace() || matches!(c, ':' | ',' | '<' | '>' | '|'));
+    words.filter(|word| (4..=16).contains(&word.len())).any(|word| is_one_of(word, WROTE))
+}
+
+fn ends_with_word(text: &str, word: &str) -> bool {
+    let last = text.rsplit(char::is_whitespace).next().unwrap_or_default();
+    after_word(last, word).is_some_and(str::is_empty)
+}
+
+/// Whether a year of mail or a time of day stands in a line.
+fn has_time(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+    let year = |w: &[u8]| (w.starts_with(b"19") || w.starts_with(b"20")) && w.iter().all(u8::is_ascii_digit);
+    bytes.windows(4).any(year)
+        || memchr::memchr_iter(b':', bytes)
+            .any(|at| digit(at.checked_sub(1)) && digit(at.checked_add(1)) && digit(at.checked_add(2)))
+}

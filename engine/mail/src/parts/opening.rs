@@ -363,43 +363,61 @@ fn block(first: Option<Line<'_>>, rest: Lines<'_>) -> Option<usize> {
 
 /// A line such as `On Monday, X wrote:`, which may be wrapped.
 fn attribution(first: Line<'_>, rest: Lines<'_>) -> Option<Opening> {
-    let begin = first.trimmed();
-    let begin = begin.trim_start_matches(['[', '*', '-', '(', ' ']);
+    let begin = first.trimmed().trim_start_matches(['[', '*', '-', '(', ' ']);
     let dated = begins_with_one_of(begin, ON) || begins_with_date(begin) || begins_with_one_of(begin, DAYS);
     let most = if dated { ATTRIBUTION_LINES } else { 2 };
-    let mut ahead = rest;
-    let (mut lines, mut length) = (0usize, 0usize);
-    let (mut wrote, mut time, mut address) = (false, false, false);
-    let mut line = first;
-    loop {
+    let lines = lines_to_colon(first, rest, most)?;
+    let (mut wrote, mut time, mut address, mut length) = (false, false, false, 0usize);
+    let mut before = "";
+    for line in core::iter::once(first).chain(rest).take(lines) {
         let text = line.trimmed();
-        lines = lines.saturating_add(1);
-        length = length.saturating_add(text.len());
-        if text.is_empty() || length > ATTRIBUTION_BYTES || (lines > 1 && quote_mark(line.text).is_some()) {
-            return None;
-        }
         wrote |= says_wrote(text);
         time |= has_time(text);
         address |= text.contains(['@', '<']) || text.contains(" at ");
-        let text = text.trim_end_matches([']', '*', ')', ' ']);
-        if let Some(before) = text.strip_suffix([':', '：']) {
-            let before = before.trim_end();
-            let said = wrote && (dated || WROTE.iter().any(|word| ends_with_word(before, word)));
-            let named = before.ends_with('>') && address && (dated || time);
-            let quoting = begins_with_one_of(begin, QUOTING) && address;
-            if !(said || named || quoting) {
-                return None;
-            }
-            let marked = marked_behind(rest, lines.saturating_sub(1));
-            // Where nothing is marked, only what no one would write by hand is believed.
-            let sure = dated && time && (said && (address || length < 160) || named);
-            return (marked || sure).then_some(Opening { lines, unmarked: !marked });
-        }
-        if lines >= most {
+        length = length.saturating_add(text.len());
+        before = before_colon(text).unwrap_or_default();
+    }
+    let said = wrote && (dated || WROTE.iter().any(|word| ends_with_word(before, word)));
+    let named = before.ends_with('>') && address && (dated || time);
+    let quoting = begins_with_one_of(begin, QUOTING) && address;
+    if !(said || named || quoting) {
+        return None;
+    }
+    let behind = lines.saturating_sub(1);
+    let marked = marked_behind(rest, behind);
+    // Where nothing is marked, only what no one would write by hand is believed, and only if no marks come soon.
+    let sure = dated && time && (said && (address || length < 160) || named);
+    let unmarked = !marked && !marked_soon(rest, behind);
+    (marked || sure).then_some(Opening { lines, unmarked })
+}
+
+/// How many lines, at most `most`, there are up to one that ends with a colon.
+fn lines_to_colon(first: Line<'_>, rest: Lines<'_>, most: usize) -> Option<usize> {
+    let (mut lines, mut length) = (0usize, 0usize);
+    for line in core::iter::once(first).chain(rest).take(most) {
+        let text = line.trimmed();
+        length = length.saturating_add(text.len());
+        if text.is_empty() || length > ATTRIBUTION_BYTES || lines > 0 && quote_mark(line.text).is_some() {
             return None;
         }
-        line = ahead.next()?;
+        lines = lines.saturating_add(1);
+        if before_colon(text).is_some() {
+            return Some(lines);
+        }
     }
+    None
+}
+
+/// What stands before the colon at the end of a line.
+fn before_colon(text: &str) -> Option<&str> {
+    text.trim_end_matches([']', '*', ')', ' ']).strip_suffix([':', '：']).map(str::trim_end)
+}
+
+/// Whether one of the next few lines behind some lines is marked as quoted.
+fn marked_soon(rest: Lines<'_>, lines: usize) -> bool {
+    /// How many lines are looked at.
+    const SOON: usize = 12;
+    rest.skip(lines).take(SOON).any(|line| quote_mark(line.text).is_some())
 }
 
 /// Days with which an attribution may begin.

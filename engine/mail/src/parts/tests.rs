@@ -108,6 +108,12 @@ fn what_is_no_quote_stays_new() {
     }
 }
 
+/// `[...]` between an attribution and the first mark made all that follows quoted, the reply too.
+#[test]
+fn marks_that_come_a_little_later_count() {
+    assert_eq!(kinds("On 3 Mar 2014, B <b@x.org> wrote:\n[...]\n> old\n\nnew\n"), "QNQN");
+}
+
 #[test]
 fn new_text_below_a_marked_forward_is_new() {
     assert_eq!(kinds("---- Original Message ----\nFrom: A\nDate: B\nSubject: C\n\n> old\n\nnew\n"), "QN");

@@ -8,6 +8,8 @@ use super::line::{Line, Lines, begins_with_one_of, head, quote_mark};
 const SIGNATURE_LINES: usize = 8;
 /// Lines below a rule that are searched for what tells a list's footer.
 const FOOTER_LINES: usize = 4;
+/// Most lines that stand for what was taken out.
+const SCRUBBED_LINES: usize = 24;
 /// Bytes of a line that are searched.
 const LINE_BYTES: usize = 400;
 
@@ -212,5 +214,5 @@ pub(super) fn scrubbed(first: Line<'_>, rest: Lines<'_>) -> usize {
     let belongs = |line: &Line<'_>| {
         begins_with_one_of(line.trimmed(), SCRUBBED) || begins_with_one_of(line.trimmed(), SCRUBBED_MORE)
     };
-    rest.take(SIGNATURE_LINES).take_while(belongs).count().saturating_add(1)
+    rest.take(SCRUBBED_LINES).take_while(belongs).count().saturating_add(1)
 }

@@ -7,6 +7,7 @@
 mod closing;
 mod line;
 mod opening;
+mod words;
 
 use closing::{Signature, footer, scrubbed, signature};
 use line::{Line, Lines, head, quote_mark};
@@ -87,6 +88,10 @@ struct Splitter {
     mode: Mode,
     /// All text is another's from here on, though it is not marked.
     quoting: bool,
+    /// The author has written something by now.
+    wrote: bool,
+    /// Bars are marks in this mail.
+    bars: bool,
     /// The mail quotes somebody.
     announced: bool,
     /// Length of the line before, if it is marked as quoted.
@@ -111,7 +116,7 @@ impl Splitter {
             self.end_run();
             return 0;
         }
-        if quote_mark(line.text).is_some() {
+        if quote_mark(line.text).is_some() || self.bars && line.text.starts_with('|') {
             self.quoted(line);
             return 0;
         }
@@ -123,7 +128,8 @@ impl Splitter {
         if let Some(found) = opening(line, rest) {
             self.put(line.start, line.end, PartKind::Quoted);
             self.mode = Mode::Text;
-            self.quoting |= found.unmarked;
+            self.quoting |= found.unmarked && (self.wrote || !found.attribution);
+            self.bars |= found.bars;
             self.announced = true;
             return found.lines.saturating_sub(1);
         }
@@ -150,6 +156,7 @@ impl Splitter {
                 self.mode = Mode::Signature;
             }
         }
+        self.wrote |= kind == PartKind::New;
         self.put(line.start, line.end, kind);
         0
     }
@@ -180,7 +187,7 @@ impl Splitter {
         let Console { part, code, prose } = core::mem::take(&mut self.console);
         let Some(part) = part else { return };
         if code <= prose {
-            self.announced = true;
+            self.announced |= prose > 0;
             return;
         }
         // A run is the last part as long as it goes on.
@@ -207,15 +214,16 @@ impl Splitter {
     }
 }
 
-/// Whether a line is the end of the marked line before it, that a mail program broke without marking the rest.
+/// Whether a line is the end of the marked line before it, that a mail program broke without marking the rest. A reply
+/// there would begin with a capital.
 fn is_wrapped(before: usize, line: Line<'_>, mut rest: Lines<'_>) -> bool {
     /// Shortest line that is broken.
     const FULL: usize = 64;
     /// Longest rest of one.
-    const LEFT: usize = 32;
+    const LEFT: usize = 48;
     before >= FULL
         && line.text.len() <= LEFT
-        && !line.text.starts_with(char::is_whitespace)
+        && !line.text.starts_with(|c: char| c.is_whitespace() || c.is_uppercase())
         && rest.next().is_some_and(|next| quote_mark(next.text).is_some())
 }
 

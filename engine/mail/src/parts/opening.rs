@@ -3,6 +3,7 @@
 //! What always holds: the look ahead is bounded in lines, so that all of it is linear in the text.
 
 use super::line::{Line, Lines, after_word, begins_with_one_of, head, is_one_of, quote_mark};
+use super::words::{DAYS, FORWARD, FROM, ON, ORIGINAL, QUOTING, SENT, SUBJECT, TO, WROTE};
 
 /// What announces another's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,15 @@ pub(super) struct Opening {
     pub(super) lines: usize,
     /// What follows is not marked as quoted, and is so all the same.
     pub(super) unmarked: bool,
+    /// What follows is marked with bars.
+    pub(super) bars: bool,
+    /// It is only the line that says who wrote what follows: where nothing is above it, what follows may be the reply.
+    pub(super) attribution: bool,
+}
+
+/// Whether a line is marked as quoted behind an announcement. There a bar is a mark too.
+fn is_marked(line: &Line<'_>) -> bool {
+    quote_mark(line.text).is_some() || line.text.starts_with('|')
 }
 
 /// Most lines of an attribution.
@@ -24,236 +34,14 @@ const MARK_BYTES: usize = 120;
 /// Blank lines that may stand between an announcement and what it announces.
 const BLANKS: usize = 3;
 
-/// The first words of an attribution that names a date.
-const ON: &[&str] = &[
-    "on ",
-    "am ",
-    "le ",
-    "el ",
-    "il ",
-    "op ",
-    "em ",
-    "w dniu ",
-    "dnia ",
-    "den ",
-    "på ",
-    "il giorno ",
-    "in data ",
-    "a ",
-    "quoting ",
-    "zitat von ",
-    "citando ",
-    "quoting: ",
-    "dne ",
-    "pe ",
-    "at ",
-    "mensaje citado por ",
-    "selon ",
-    "til ",
-];
-/// Openings that need no verb.
-const QUOTING: &[&str] = &["quoting ", "zitat von ", "citando ", "mensaje citado por ", "selon "];
-
-/// What an attribution says of the other.
-const WROTE: &[&str] = &[
-    "wrote",
-    "writes",
-    "schrieb",
-    "schreibt",
-    "écrit",
-    "ecrit",
-    "escribió",
-    "escribio",
-    "escribe",
-    "scritto",
-    "scrive",
-    "schreef",
-    "escreveu",
-    "pisze",
-    "napisał",
-    "napisała",
-    "napisał(a)",
-    "napisal",
-    "napisal(a)",
-    "skrev",
-    "skriver",
-    "kirjoitti",
-    "написал",
-    "написал(а)",
-    "пишет",
-    "пише",
-    "napsal",
-    "napsal(a)",
-    "yazdı",
-    "said",
-    "says",
-    "schrieb/wrote",
-    "geschreven",
-    "a scris",
-];
-
-/// What stands between dashes above another's message.
-const ORIGINAL: &[&str] = &[
-    "original message",
-    "original email",
-    "originalmessage",
-    "original appointment",
-    "ursprüngliche nachricht",
-    "originalnachricht",
-    "original-nachricht",
-    "weitergeleitete nachricht",
-    "message d'origine",
-    "message d\u{2019}origine",
-    "message original",
-    "message transféré",
-    "message initial",
-    "courriel original",
-    "mensaje original",
-    "mensaje reenviado",
-    "messaggio originale",
-    "messaggio inoltrato",
-    "original-nachricht",
-    "oorspronkelijk bericht",
-    "oorspronkelijk e-mailbericht",
-    "doorgestuurd bericht",
-    "mensagem original",
-    "mensagem encaminhada",
-    "mensagem reencaminhada",
-    "wiadomość oryginalna",
-    "oryginalna wiadomość",
-    "wiadomość przekazana",
-    "przekazana wiadomość",
-    "treść przekazanej wiadomości",
-    "ursprungligt meddelande",
-    "ursprungligt mail",
-    "originalmeddelande",
-    "vidarebefordrat meddelande",
-    "vidarebefordrat brev",
-    "forwarded message",
-    "forwarded by",
-    "forwarded mail",
-    "weitergeleitet von",
-    "forwarded letter",
-    "begin forwarded message",
-    "inline message follows",
-    "oprindelig meddelelse",
-    "opprinnelig melding",
-    "message suivi",
-    "reply message",
-    "start of forwarded message",
-];
-
-/// The same without dashes, as a line of its own.
-const FORWARD: &[&str] = &[
-    "begin forwarded message",
-    "anfang der weitergeleiteten nachricht",
-    "anfang der weitergeleiteten e-mail",
-    "début du message transféré",
-    "début du message réexpédié",
-    "inicio del mensaje reenviado",
-    "inizio messaggio inoltrato",
-    "begin doorgestuurd bericht",
-    "início da mensagem reencaminhada",
-    "início da mensagem encaminhada",
-    "początek przekazywanej wiadomości",
-    "początek przekazanej wiadomości",
-    "vidarebefordrat brev",
-    "vidarebefordrat meddelande",
-    "påbörja vidarebefordrat meddelande",
-];
-
-/// What a line of a header block is about.
-const FROM: &[&str] = &[
-    "from",
-    "von",
-    "de",
-    "da",
-    "van",
-    "od",
-    "från",
-    "fra",
-    "lähettäjä",
-    "expéditeur",
-    "remitente",
-    "mittente",
-    "отправитель",
-    "от",
-    "gönderen",
-];
-const SENT: &[&str] = &[
-    "sent",
-    "date",
-    "gesendet",
-    "datum",
-    "envoyé",
-    "envoyé le",
-    "enviado",
-    "enviado el",
-    "enviado em",
-    "enviada em",
-    "enviada",
-    "fecha",
-    "inviato",
-    "data",
-    "verzonden",
-    "wysłano",
-    "data wysłania",
-    "skickat",
-    "sendt",
-    "dato",
-    "lähetetty",
-    "дата",
-    "отправлено",
-    "date d'envoi",
-    "data invio",
-    "sent at",
-    "gesendet am",
-];
-const TO: &[&str] = &[
-    "to",
-    "an",
-    "à",
-    "para",
-    "a",
-    "aan",
-    "do",
-    "till",
-    "til",
-    "cc",
-    "kopie",
-    "kopia",
-    "dw",
-    "cópia",
-    "reply-to",
-    "vastaanottaja",
-    "кому",
-    "destinataire",
-    "destinatario",
-];
-const SUBJECT: &[&str] = &[
-    "subject",
-    "betreff",
-    "objet",
-    "asunto",
-    "oggetto",
-    "onderwerp",
-    "assunto",
-    "temat",
-    "ämne",
-    "emne",
-    "aihe",
-    "тема",
-    "betr.",
-];
-
 /// Whether something that announces another's text begins at `first`; `rest` are the lines behind it.
 pub(super) fn opening(first: Line<'_>, rest: Lines<'_>) -> Option<Opening> {
     let text = first.trimmed();
     let begins = text.chars().next()?;
-    if matches!(begins, '-' | '_' | '=' | '<' | '*' | '>') {
-        if let Some(opening) = mark(text, rest) {
-            return Some(opening);
-        }
+    if matches!(begins, '-' | '_' | '=' | '<' | '*')
+        && let Some(opening) = mark(text, rest)
+    {
+        return Some(opening);
     }
     if begins_with_one_of(text, FORWARD) && text.ends_with(':') && text.len() < MARK_BYTES {
         return Some(with_block(1, rest));
@@ -261,7 +49,7 @@ pub(super) fn opening(first: Line<'_>, rest: Lines<'_>) -> Option<Opening> {
     if field(text) == Some(Field::From)
         && let Some(lines) = block(Some(first), rest)
     {
-        return Some(Opening { lines, unmarked: !marked_behind(rest, lines.saturating_sub(1)) });
+        return Some(announcement(lines, rest));
     }
     attribution(first, rest)
 }
@@ -299,16 +87,22 @@ fn with_block(lines: usize, rest: Lines<'_>) -> Opening {
         }
         break;
     }
-    let unmarked = !marked_behind(rest, found);
-    Opening { lines: lines.saturating_add(found), unmarked }
+    announcement(lines.saturating_add(found), rest)
 }
 
-/// Whether the first text behind some lines is marked as quoted.
-fn marked_behind(mut rest: Lines<'_>, lines: usize) -> bool {
+/// An announcement of so many lines, of which all but the first are in `rest`.
+fn announcement(lines: usize, rest: Lines<'_>) -> Opening {
+    let next = behind(rest, lines.saturating_sub(1));
+    let bars = next.is_some_and(|line| line.text.starts_with('|'));
+    Opening { lines, unmarked: !next.is_some_and(|line| is_marked(&line)), bars, attribution: false }
+}
+
+/// The first text behind some lines.
+fn behind(mut rest: Lines<'_>, lines: usize) -> Option<Line<'_>> {
     if let Some(last) = lines.checked_sub(1) {
         rest.nth(last);
     }
-    rest.next_filled(BLANKS).is_some_and(|line| quote_mark(line.text).is_some())
+    rest.next_filled(BLANKS)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -377,18 +171,19 @@ fn attribution(first: Line<'_>, rest: Lines<'_>) -> Option<Opening> {
         length = length.saturating_add(text.len());
         before = before_colon(text).unwrap_or_default();
     }
-    let said = wrote && (dated || WROTE.iter().any(|word| ends_with_word(before, word)));
+    let said = wrote && (dated || time || WROTE.iter().any(|word| ends_with_word(before, word)));
     let named = before.ends_with('>') && address && (dated || time);
     let quoting = begins_with_one_of(begin, QUOTING) && address;
     if !(said || named || quoting) {
         return None;
     }
-    let behind = lines.saturating_sub(1);
-    let marked = marked_behind(rest, behind);
+    let found = Opening { attribution: true, ..announcement(lines, rest) };
+    if !found.unmarked {
+        return Some(found);
+    }
     // Where nothing is marked, only what no one would write by hand is believed, and only if no marks come soon.
     let sure = dated && time && (said && (address || length < 160) || named);
-    let unmarked = !marked && !marked_soon(rest, behind);
-    (marked || sure).then_some(Opening { lines, unmarked })
+    sure.then(|| Opening { unmarked: !marked_soon(rest, lines.saturating_sub(1)), ..found })
 }
 
 /// How many lines, at most `most`, there are up to one that ends with a colon.
@@ -417,11 +212,8 @@ fn before_colon(text: &str) -> Option<&str> {
 fn marked_soon(rest: Lines<'_>, lines: usize) -> bool {
     /// How many lines are looked at.
     const SOON: usize = 12;
-    rest.skip(lines).take(SOON).any(|line| quote_mark(line.text).is_some())
+    rest.skip(lines).take(SOON).any(|line| is_marked(&line))
 }
-
-/// Days with which an attribution may begin.
-const DAYS: &[&str] = &["mon, ", "tue, ", "wed, ", "thu, ", "fri, ", "sat, ", "sun, "];
 
 fn begins_with_date(text: &str) -> bool {
     let digits = text.bytes().take(5).take_while(u8::is_ascii_digit).count();

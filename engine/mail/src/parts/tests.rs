@@ -115,6 +115,17 @@ fn marks_that_come_a_little_later_count() {
 }
 
 #[test]
+fn bars_are_marks_where_an_attribution_says_so() {
+    assert_eq!(kinds("On 3 Mar 2014 at 10:11, B wrote:\n| old\n|\n| older\n\nnew\n| old\nnew\n"), "QNQN");
+    assert_eq!(kinds("A table:\n| a | b |\n| c | d |\n"), "N");
+}
+
+#[test]
+fn an_attribution_with_nothing_above_and_nothing_marked_is_above_the_reply() {
+    assert_eq!(kinds("On 3 Mar 2014 at 10:11, B <b@x.org> wrote:\n\nHi B,\nyes.\n"), "QN");
+}
+
+#[test]
 fn new_text_below_a_marked_forward_is_new() {
     assert_eq!(kinds("---- Original Message ----\nFrom: A\nDate: B\nSubject: C\n\n> old\n\nnew\n"), "QN");
     assert_eq!(kinds("Begin forwarded message:\n\n> From: A\n> old\n\nnew\n"), "QN");

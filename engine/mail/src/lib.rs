@@ -13,6 +13,7 @@ pub mod codepage;
 pub mod family;
 pub mod headers;
 pub mod html;
+pub mod language;
 pub mod mime;
 pub mod parts;
 pub mod pst;

@@ -8,6 +8,7 @@
 //! * An id is made from raw properties only, never from what this crate made of them.
 //! * What cannot be read is said, in the item's `partial` notes or as an error with its failure code.
 
+pub mod charset;
 pub mod class;
 pub mod codepage;
 pub mod family;

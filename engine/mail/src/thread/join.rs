@@ -16,7 +16,7 @@ use postlode_format::id::{Id, ThreadRoot, thread_key};
 use std::collections::{BTreeSet, VecDeque};
 
 /// Last references that count beside the first: a header may have any number.
-const LAST_REFERENCES: usize = 64;
+const LAST_REFERENCES: usize = 30;
 /// Most edges that a message proves: to its references, its parent, itself, and its conversation.
 pub const MAX_EDGES: usize = LAST_REFERENCES + 3;
 

@@ -90,6 +90,8 @@ struct Splitter {
     quoting: bool,
     /// The author has written something by now.
     wrote: bool,
+    /// Marks stand at the start of lines in this mail.
+    flush: bool,
     /// Bars are marks in this mail.
     bars: bool,
     /// The mail quotes somebody.
@@ -116,7 +118,7 @@ impl Splitter {
             self.end_run();
             return 0;
         }
-        if quote_mark(line.text).is_some() || self.bars && line.text.starts_with('|') {
+        if self.is_quoted(line.text) {
             self.quoted(line);
             return 0;
         }
@@ -161,9 +163,17 @@ impl Splitter {
         0
     }
 
+    /// Whether a line is marked as quoted. Where marks stand at the start of lines, one behind a single blank is no
+    /// mark: programs put that blank before lines of new text that begin with one (RFC 3676, space-stuffing).
+    fn is_quoted(&self, text: &str) -> bool {
+        let stuffed = self.flush && text.starts_with(" >");
+        quote_mark(text).is_some() && !stuffed || self.bars && text.starts_with('|')
+    }
+
     /// Takes a line that is marked as quoted.
     fn quoted(&mut self, line: Line<'_>) {
         self.marked = Some(line.text.len());
+        self.flush |= line.text.starts_with('>');
         self.mode = Mode::Text;
         let before = self.parts.len();
         self.put(line.start, line.end, PartKind::Quoted);

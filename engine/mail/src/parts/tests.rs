@@ -182,6 +182,13 @@ fn what_somebody_typed_at_a_prompt_is_new() {
     assert_eq!(kinds("Ann wrote:\n> x <- read()\n\nNo.\n"), "QN");
 }
 
+/// Commands between quotes were taken for more of these, though the program that sent them had kept them apart.
+#[test]
+fn a_stuffed_line_is_new() {
+    assert_eq!(kinds("Ann wrote:\n> How?\n\nSo:\n > x <- 1\n > print(x)\n[1] 1\n> And?\nNo.\n"), "QNQN");
+    assert_eq!(kinds("Ann wrote:\n > How?\n > When?\n\nSo.\n"), "QN");
+}
+
 #[test]
 fn returns_before_line_ends_change_nothing() {
     assert_eq!(

@@ -2,10 +2,13 @@
 //!
 //! What always holds: decoding never fails; what cannot be decoded becomes U+FFFD.
 
+use crate::charset;
 use encoding_rs::Encoding;
 
 /// The code page taken where none is named: Western European.
 pub const DEFAULT: u32 = 1252;
+/// US-ASCII.
+pub const ASCII: u32 = 20127;
 /// UTF-8.
 pub const UTF8: u32 = 65001;
 
@@ -64,21 +67,28 @@ pub fn page(of: &'static Encoding) -> Option<u32> {
     PAGES.iter().copied().find(|page| encoding(*page) == Some(of))
 }
 
+/// Whether a code page is one that programs declare whatever they write: nothing, US-ASCII and UTF-8. What these say is
+/// believed only if the bytes can be that.
+#[must_use]
+pub fn is_vague(page: u32) -> bool {
+    matches!(page, 0 | ASCII | UTF8) || encoding(page).is_none()
+}
+
 /// Decodes bytes of a code page. Bytes that are UTF-8 with at least one character beyond ASCII are taken as UTF-8
 /// whatever page they claim, because bodies often contradict it and other text is hardly ever valid UTF-8 by
-/// chance; multi-byte pages, in which that does happen, are believed.
+/// chance; multi-byte pages, in which that does happen, are believed. What cannot be what it claims, or claims nothing,
+/// is guessed.
 #[must_use]
 pub fn decode(page: u32, bytes: &[u8]) -> String {
-    let found = encoding(page);
-    let believed = found.is_some_and(|e| !e.is_single_byte() && e != encoding_rs::UTF_8);
-    if !believed && let Ok(text) = core::str::from_utf8(bytes) {
+    let found = encoding(page).filter(|_| !is_vague(page));
+    let believed = found.is_some_and(|e| !e.is_single_byte());
+    if !believed
+        && let Ok(text) = core::str::from_utf8(bytes)
+        && (found.is_some() || !bytes.contains(&0x1b))
+    {
         return text.to_owned();
     }
-    let found = match found {
-        Some(found) if found != encoding_rs::UTF_8 => found,
-        // Declared UTF-8, or unknown, but not UTF-8: the likeliest other thing.
-        _ => encoding_rs::WINDOWS_1252,
-    };
+    let found = found.or_else(|| charset::guess(bytes)).unwrap_or(encoding_rs::WINDOWS_1252);
     found.decode_without_bom_handling(bytes).0.into_owned()
 }
 
@@ -100,9 +110,25 @@ mod tests {
         assert_eq!(decode(UTF8, b"J\xf6rn"), "Jörn");
         assert_eq!(decode(0, b"J\xf6rn"), "Jörn");
         assert_eq!(decode(1251, b"\xcf\xf0\xe8"), "При");
+        assert_eq!(decode(ASCII, "Jörn".as_bytes()), "Jörn");
         assert_eq!(decode(936, b"\xb2\xc9\xb9\xba"), "采购");
         // Valid UTF-8 by chance; in GBK these are two common characters.
         assert_eq!(decode(936, b"\xc1\xaa\xcf\xb5"), "联系");
+    }
+
+    /// Text that claimed to be UTF-8 or nothing at all, and was in an Asian or Cyrillic code page, was shown as Western
+    /// European: `ðÒÉ×ÅÔ` for `Привет`.
+    #[test]
+    fn what_a_page_cannot_be_is_guessed() {
+        let text = "Здравствуйте, посылаю вам договор.";
+        let bytes = encoding_rs::KOI8_R.encode(text).0;
+        for page in [0, ASCII, UTF8, 99_999] {
+            assert_eq!(decode(page, &bytes), text);
+        }
+        let shown = decode(1252, &bytes);
+        assert!(shown.starts_with('ú'), "a page that can be is believed: {shown}");
+        assert_eq!(decode(0, b"\x1b$B$3$s$K$A$O\x1b(B"), "こんにちは");
+        assert_eq!(decode(0, b"\x1b[1mbold"), "\x1b[1mbold");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Every reader hands out its items in this form. What always holds: members come depth first, each after the message
 //! that holds it; every attachment with bytes has its blob in the same family, each content once.
 
-use crate::thread;
+use crate::thread::Evidence;
+use crate::thread::join::{Edge, Proof, proof};
 use postlode_format::id::{Id, child_id};
 use postlode_format::row::{Body, Email};
 
@@ -14,6 +15,8 @@ pub struct Family {
     pub members: Vec<Member>,
     /// The bytes of all their attachments, each content once.
     pub blobs: Vec<Blob>,
+    /// What its members tell of threads that are one, sorted, each once.
+    pub joins: Vec<Edge>,
 }
 
 /// One item of a family.
@@ -64,13 +67,15 @@ pub(crate) struct Draft {
 impl Draft {
     /// Gives a draft and its children their ids, threads and parents.
     pub(crate) fn settle(self, blobs: Vec<Blob>) -> Family {
-        let mut members = Vec::with_capacity(1);
-        settle(self, None, &mut members);
-        Family { members, blobs }
+        let (mut members, mut joins) = (Vec::with_capacity(1), Vec::new());
+        settle(self, None, &mut members, &mut joins);
+        joins.sort_unstable();
+        joins.dedup();
+        Family { members, blobs, joins }
     }
 }
 
-fn settle(draft: Draft, parent: Option<(&Id, u32)>, members: &mut Vec<Member>) -> Id {
+fn settle(draft: Draft, parent: Option<(&Id, u32)>, members: &mut Vec<Member>, joins: &mut Vec<Edge>) -> Id {
     let Draft { node, mut email, body, conversation_index, content_id, children } = draft;
     email.id = match parent {
         None => content_id,
@@ -78,12 +83,14 @@ fn settle(draft: Draft, parent: Option<(&Id, u32)>, members: &mut Vec<Member>) -
     };
     let id = email.id;
     email.parent = parent.map(|(id, _)| *id);
-    email.thread = thread_of(&email, &conversation_index);
+    let Proof { key, edges } = proof_of(&email, &conversation_index);
+    email.thread = key;
+    joins.extend(edges);
     let place = members.len();
     members.push(Member { node, email, body });
     for (index, child) in children {
         let n = u32::try_from(index).unwrap_or(u32::MAX);
-        let child = settle(child, Some((&id, n)), members);
+        let child = settle(child, Some((&id, n)), members, joins);
         if let Some(row) = members.get_mut(place).and_then(|m| m.email.attachments.get_mut(index)) {
             row.child = Some(child);
         }
@@ -91,9 +98,9 @@ fn settle(draft: Draft, parent: Option<(&Id, u32)>, members: &mut Vec<Member>) -
     id
 }
 
-/// The thread's key, once the id is known.
-fn thread_of(email: &Email, conversation_index: &[u8]) -> Id {
-    let evidence = thread::Evidence {
+/// The thread's key and what is joined to it, once the id is known.
+fn proof_of(email: &Email, conversation_index: &[u8]) -> Proof {
+    let evidence = Evidence {
         references: &email.references,
         in_reply_to: &email.in_reply_to,
         message_id: &email.message_id,
@@ -101,5 +108,5 @@ fn thread_of(email: &Email, conversation_index: &[u8]) -> Id {
         class: &email.class,
         topic: &email.topic,
     };
-    thread::key(&evidence, &email.id)
+    proof(&evidence, &email.id)
 }

@@ -98,18 +98,24 @@ pub fn message_ids(text: &str) -> Vec<String> {
     let mut rest = text;
     while let Some((_, after)) = rest.split_once('<') {
         let Some((id, after)) = after.split_once('>') else { break };
-        let id: String = id.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
-        if !id.is_empty() && found.len() < MAX_LIST {
-            found.push(format!("<{id}>"));
+        if found.len() < MAX_LIST {
+            found.extend(bracketed(id));
         }
         rest = after;
     }
     // Some programs leave the brackets out.
     let bare = text.trim();
     if found.is_empty() && bare.contains('@') && !bare.contains(char::is_whitespace) {
-        found.push(format!("<{}>", bare.trim_matches(['<', '>'])));
+        found.extend(bracketed(bare));
     }
     found
+}
+
+/// An id in angle brackets, without what only folding or another program's brackets put into it.
+fn bracketed(id: &str) -> Option<String> {
+    let stray = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>');
+    let id: String = id.chars().filter(|c| !stray(*c)).collect();
+    (!id.is_empty()).then(|| format!("<{id}>"))
 }
 
 fn ids(value: &HeaderValue<'_>) -> Vec<String> {
@@ -118,12 +124,7 @@ fn ids(value: &HeaderValue<'_>) -> Vec<String> {
         HeaderValue::TextList(ids) => ids.iter().collect(),
         _ => Vec::new(),
     };
-    list.into_iter()
-        .map(|id| id.trim())
-        .filter(|id| !id.is_empty())
-        .take(MAX_LIST)
-        .map(|id| format!("<{id}>"))
-        .collect()
+    list.into_iter().filter_map(|id| bracketed(id)).take(MAX_LIST).collect()
 }
 
 fn addresses(value: &HeaderValue<'_>, into: &mut Vec<Address>) {
@@ -170,6 +171,10 @@ mod tests {
     fn ids_are_found_in_running_text() {
         assert_eq!(message_ids("<a@b> <c@\r\n d>\t<>"), ["<a@b>", "<c@d>"]);
         assert_eq!(message_ids("a@b"), ["<a@b>"]);
+        // Two brackets made it another id, and its answer began a thread of its own.
+        assert_eq!(message_ids("<<a@b> <<c@d>>"), ["<a@b>", "<c@d>"]);
+        let headers = Headers::parse("Message-ID: <<a@b>>\r\nIn-Reply-To: <<c@d>\r\n");
+        assert_eq!((headers.message_id.as_str(), headers.in_reply_to), ("<a@b>", vec!["<c@d>".to_owned()]));
         assert_eq!(message_ids("Your mail of Monday"), Vec::<String>::new());
         assert_eq!(message_ids("<a"), Vec::<String>::new());
     }

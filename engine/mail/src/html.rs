@@ -9,15 +9,16 @@ use html5gum::emitters::callback::{Callback, CallbackEmitter, CallbackEvent};
 use html5gum::{Span, Tokenizer};
 use std::collections::HashSet;
 
-/// Decodes an HTML body: by its byte order mark, else the code page beside it, else the charset it names itself.
+/// Decodes an HTML body: by its byte order mark, else the code page beside it, else the charset it names itself, else
+/// what it is likeliest to be.
 #[must_use]
 pub fn decode(bytes: &[u8], page: Option<u32>) -> String {
     if let Some((encoding, length)) = encoding_rs::Encoding::for_bom(bytes) {
         return encoding.decode_without_bom_handling(bytes.get(length..).unwrap_or_default()).0.into_owned();
     }
-    match page.filter(|page| codepage::encoding(*page).is_some()) {
+    match page.filter(|page| !codepage::is_vague(*page)) {
         Some(page) => codepage::decode(page, bytes),
-        None => match named_charset(bytes) {
+        None => match named_charset(bytes).filter(|named| *named != encoding_rs::UTF_8) {
             Some(encoding) if core::str::from_utf8(bytes).is_err() => {
                 encoding.decode_without_bom_handling(bytes).0.into_owned()
             }
@@ -45,6 +46,12 @@ pub fn linked(html: &[u8]) -> HashSet<&[u8]> {
         rest = more;
     }
     found
+}
+
+/// Whether an HTML body has a byte order mark, or names a charset that it can be in.
+pub(crate) fn tells_charset(bytes: &[u8]) -> bool {
+    let named = || named_charset(bytes).is_some_and(|named| named != encoding_rs::UTF_8);
+    encoding_rs::Encoding::for_bom(bytes).is_some() || core::str::from_utf8(bytes).is_err() && named()
 }
 
 /// The charset named in a `meta` element near the start.
@@ -255,6 +262,18 @@ mod tests {
         assert_eq!(decode(b"\xf6", Some(65001)), "ö");
         assert_eq!(decode(b"\xff\xfea\0", Some(1252)), "a");
         assert_eq!(decode(b"\xf6", None), "ö");
+        // What is declared cannot be; what the document names can.
+        assert_eq!(decode(b"<meta charset=windows-1251>\xcf", Some(65001)), "<meta charset=windows-1251>П");
+        assert_eq!(decode(b"<meta charset=windows-1251>\xcf", Some(20127)), "<meta charset=windows-1251>П");
+        for (encoding, page) in [(encoding_rs::SHIFT_JIS, None), (encoding_rs::GBK, Some(65001))] {
+            let text = "<html><meta charset=utf-8><p>会議の議事録をお送りします</p>";
+            let text = if page.is_none() {
+                text
+            } else {
+                "<p>附件是我们昨天讨论的合同，请您查收。</p>"
+            };
+            assert_eq!(decode(&encoding.encode(text).0, page), text);
+        }
     }
 
     proptest! {

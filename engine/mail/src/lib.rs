@@ -8,12 +8,15 @@
 //! * An id is made from raw properties only, never from what this crate made of them.
 //! * What cannot be read is said, in the item's `partial` notes or as an error with its failure code.
 
+pub mod charset;
 pub mod class;
 pub mod codepage;
 pub mod family;
 pub mod headers;
 pub mod html;
+pub mod language;
 pub mod mime;
+pub mod parts;
 pub mod pst;
 pub mod rfc;
 pub mod rtf;

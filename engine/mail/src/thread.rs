@@ -1,5 +1,7 @@
 //! Which thread a message belongs to.
 
+pub mod join;
+
 use postlode_format::id::{Id, ThreadRoot, bare_message_id, thread_key, to_hex};
 
 /// What a message tells of its thread.
@@ -19,17 +21,45 @@ pub struct Evidence<'a> {
     pub topic: &'a str,
 }
 
+impl Evidence<'_> {
+    /// The 22 bytes of the conversation index that are the thread's, if they tell it from others: a reserved byte, a
+    /// time, and a random id, which some programs leave empty.
+    fn conversation(&self) -> Option<&[u8]> {
+        let index = self.conversation_index.get(..22)?;
+        let guid = index.get(6..)?;
+        let first = guid.first()?;
+        guid.iter().any(|byte| byte != first).then_some(index)
+    }
+
+    /// References that are ids.
+    fn references(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.references.iter().map(String::as_str).filter(is_id)
+    }
+
+    /// The message that this one answers. Some programs put the address of its author in front of its id.
+    fn parent(&self) -> Option<&str> {
+        self.in_reply_to.iter().map(String::as_str).rfind(is_id)
+    }
+
+    /// The id of the message itself.
+    fn own(&self) -> Option<&str> {
+        Some(self.message_id).filter(is_id)
+    }
+}
+
+fn is_id(id: &&str) -> bool {
+    !bare_message_id(id).is_empty()
+}
+
 /// The key of a message's thread, from the best evidence there is. A message that tells nothing at all is a thread
 /// of its own, named by its id.
 #[must_use]
 pub fn key(evidence: &Evidence<'_>, id: &Id) -> Id {
-    let usable = |id: &&str| !bare_message_id(id).is_empty();
-    let answered = evidence.references.first().or(evidence.in_reply_to.first()).map(String::as_str);
-    if let Some(root) = answered.filter(usable).or(Some(evidence.message_id).filter(usable)) {
+    if let Some(root) = evidence.references().next().or(evidence.parent()).or(evidence.own()) {
         return thread_key(ThreadRoot::MessageId(root));
     }
-    if evidence.conversation_index.len() >= 22 {
-        return thread_key(ThreadRoot::ConversationIndex(evidence.conversation_index));
+    if let Some(index) = evidence.conversation() {
+        return thread_key(ThreadRoot::ConversationIndex(index));
     }
     if evidence.topic.is_empty() {
         return thread_key(ThreadRoot::MessageId(&to_hex(id)));
@@ -48,9 +78,11 @@ mod tests {
         let by_id = |id: &str| thread_key(ThreadRoot::MessageId(id));
         let mut evidence = Evidence { topic: "t", class: "IPM.Note", ..Evidence::default() };
         assert_eq!(key(&evidence, &[0; 16]), thread_key(ThreadRoot::Topic("IPM.Note", "t")));
-        let index = [7u8; 27];
+        evidence.conversation_index = &[7; 27];
+        assert_eq!(key(&evidence, &[0; 16]), thread_key(ThreadRoot::Topic("IPM.Note", "t")));
+        let index: [u8; 27] = core::array::from_fn(|n| n as u8);
         evidence.conversation_index = &index;
-        assert_eq!(key(&evidence, &[0; 16]), thread_key(ThreadRoot::ConversationIndex(&[7; 22])));
+        assert_eq!(key(&evidence, &[0; 16]), thread_key(ThreadRoot::ConversationIndex(&index[..22])));
         evidence.message_id = "<own@x>";
         assert_eq!(key(&evidence, &[0; 16]), by_id("own@x"));
         evidence.in_reply_to = &parent;

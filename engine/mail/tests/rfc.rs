@@ -47,6 +47,21 @@ fn check(family: &Family, raw: &[u8]) {
     }
 }
 
+#[test]
+fn a_family_tells_what_its_members_join() {
+    let joins = |raw: &str| family(raw.as_bytes()).joins.len();
+    assert_eq!(joins("Message-ID: <a@x>\r\n\r\nfirst\r\n"), 0);
+    let answer = "Message-ID: <c@x>\r\nReferences: <a@x> <b@x>\r\nIn-Reply-To: <b@x>\r\n";
+    assert_eq!(joins(&format!("{answer}\r\nanswer\r\n")), 2);
+    let forward = |inner: &str| {
+        format!(
+            "{answer}Content-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\nContent-Type: message/rfc822\r\n\r\n{inner}\r\ninner\r\n--m--\r\n"
+        )
+    };
+    assert_eq!(joins(&forward(answer)), 2, "the same ones once");
+    assert_eq!(joins(&forward("Message-ID: <d@x>\r\nIn-Reply-To: <e@x>\r\n")), 3);
+}
+
 const RICH: &str = "Return-Path: <bounce@x.org>\r\n\
     Received: from a by b; Thu, 27 Feb 2014 10:00:05 +0100\r\n\
     Received: from c by a; Thu, 27 Feb 2014 09:00:00 +0000\r\n\

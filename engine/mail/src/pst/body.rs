@@ -4,16 +4,31 @@ use super::item::Contents;
 use super::limits::{MAX_RTF, MAX_TEXT};
 use super::prop::{Note, Props, RawProp, kind, text_of};
 use super::{table, tag};
+use crate::charset::Guess;
 use crate::rtf::{self, CompressedError, Content};
 use crate::{codepage, html, text};
 use postlode_format::row::{Body, Prop, Raw, RawEncoding, TextSource};
 
-/// The code page of an item's 8-bit strings.
+/// The code page of an item's 8-bit strings: the first that is declared and that they can be in, else the likeliest,
+/// else the archive's.
 pub(super) fn codepage_of(props: &Props, archive: u32) -> u32 {
+    // UTF-16 is no code page of 8-bit strings; it only says that there are none.
+    let is_page = |page: &u32| !matches!(page, 0 | 1200 | 1201);
+    let strings =
+        || props.0.iter().filter(|prop| prop.kind == kind::STRING8).map(|prop| prop.value.as_slice());
+    let can_be = |page: &u32| {
+        let utf8 = || strings().all(|value| core::str::from_utf8(value).is_ok());
+        codepage::encoding(*page).is_some() && (!codepage::is_vague(*page) || utf8())
+    };
     let declared =
         [tag::MESSAGE_CODEPAGE, tag::INTERNET_CODEPAGE].into_iter().filter_map(|id| page(props, id));
-    // UTF-16 is no code page of 8-bit strings; it only says that there are none.
-    declared.chain([archive]).find(|page| !matches!(page, 0 | 1200 | 1201)).unwrap_or(codepage::DEFAULT)
+    declared.filter(is_page).find(can_be).unwrap_or_else(|| {
+        let mut guess = Guess::default();
+        strings().for_each(|value| guess.feed(value));
+        // Western European is also what a guess falls back to, and the archive may know better.
+        let guessed = guess.encoding().and_then(codepage::page).filter(|page| *page != codepage::DEFAULT);
+        guessed.or(Some(archive).filter(is_page)).unwrap_or(codepage::DEFAULT)
+    })
 }
 
 fn page(props: &Props, id: u16) -> Option<u32> {
@@ -198,5 +213,32 @@ mod tests {
         assert_eq!(pages(1251, 932), 1251);
         assert_eq!(pages(1200, 932), 932);
         assert_eq!(pages(0, -1), 1250);
+        assert_eq!((pages(65001, 932), pages(20127, 0)), (65001, 20127));
+    }
+
+    /// An item without a code page had all its 8-bit strings read as Western European.
+    #[test]
+    fn strings_of_no_possible_page_tell_theirs() {
+        let page = |declared: i32, encoding: &'static encoding_rs::Encoding, text: &str| {
+            let bytes = encoding.encode(text).0;
+            let number = prop(tag::MESSAGE_CODEPAGE, kind::I32, &declared.to_le_bytes());
+            let props = Props(vec![number, prop(tag::BODY, kind::STRING8, &bytes)]);
+            let page = codepage_of(&props, 1252);
+            assert!(declared == 1251 || codepage::decode(page, &bytes) == text, "{declared} {page}");
+            page
+        };
+        let russian = "Здравствуйте, посылаю вам договор.";
+        for declared in [0, 20127, 65001, 1200, 99_999] {
+            assert_eq!(page(declared, encoding_rs::WINDOWS_1251, russian), 1251);
+            assert_eq!(page(declared, encoding_rs::SHIFT_JIS, "昨日の会議の議事録をお送りします。"), 932);
+            assert_eq!(page(declared, encoding_rs::GBK, "附件是我们昨天讨论的合同，请您查收。"), 936);
+            assert_eq!(page(declared, encoding_rs::WINDOWS_1252, "Schöne Grüße"), 1252);
+        }
+        assert_eq!(page(0, encoding_rs::UTF_8, russian), 65001);
+        assert_eq!(
+            page(1251, encoding_rs::SHIFT_JIS, "昨日の会議の議事録"),
+            1251,
+            "a page that can be is believed"
+        );
     }
 }

@@ -87,6 +87,12 @@ impl<'m> Bodies<'m> {
         pages.into_iter().find(|page| *page != 0).unwrap_or(0)
     }
 
+    /// The code page that 8-bit text in the header is likely in, 0 where nothing tells.
+    pub(super) fn hint(&self) -> u32 {
+        let pages = [&self.html, &self.plain].into_iter().flatten().map(|text| text.charset.hint());
+        pages.into_iter().find(|page| *page != 0).unwrap_or(0)
+    }
+
     /// The raw bodies and the text made from all of them. `true`: it was cut at the limit.
     fn make(&self) -> (Option<Raw>, Option<Raw>, String, TextSource, bool) {
         let present = |part: &&Text<'_>| !part.bytes.is_empty();

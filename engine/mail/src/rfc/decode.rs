@@ -4,8 +4,8 @@
 //! it is, and what is in no known charset becomes the likeliest text.
 
 use super::head::Transfer;
-use crate::{codepage, html};
-use encoding_rs::Encoding;
+use crate::{charset, codepage, html};
+use encoding_rs::{Encoding, UTF_8};
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::charsets::map::charset_decoder;
 use mail_parser::parsers::MessageStream;
@@ -37,6 +37,8 @@ pub(super) enum Charset {
     /// Nothing.
     #[default]
     Silent,
+    /// That it has none but ASCII, which is so.
+    Ascii,
     /// One that is known.
     Known(&'static Encoding),
     /// One that only mail knows, such as UTF-7.
@@ -44,9 +46,28 @@ pub(super) enum Charset {
 }
 
 impl Charset {
-    /// The charset of a label; a label that nobody knows says nothing.
-    pub(super) fn of(label: Option<&str>) -> Self {
+    /// The charset of bytes with a label. A label that nobody knows says nothing, and neither does one that programs
+    /// put on everything, US-ASCII or UTF-8, where the bytes cannot be that; then they are what they likeliest are.
+    pub(super) fn of(label: Option<&str>, bytes: &[u8], html: bool) -> Self {
+        let declared = Self::declared(label);
+        match declared {
+            Self::Known(encoding) if encoding != UTF_8 || core::str::from_utf8(bytes).is_ok() => {
+                return declared;
+            }
+            Self::Mail(_) => return declared,
+            _ => {}
+        }
+        if html && html::tells_charset(bytes) {
+            return Self::Silent;
+        }
+        charset::guess(bytes).map_or(declared, Self::Known)
+    }
+
+    fn declared(label: Option<&str>) -> Self {
         let Some(label) = label.map(str::trim).filter(|label| !label.is_empty()) else { return Self::Silent };
+        if is_ascii_label(label) {
+            return Self::Ascii;
+        }
         if let Some(encoding) = Encoding::for_label_no_replacement(label.as_bytes()) {
             return Self::Known(encoding);
         }
@@ -57,8 +78,14 @@ impl Charset {
     pub(super) fn page(self) -> u32 {
         match self {
             Self::Known(encoding) => codepage::page(encoding).unwrap_or(0),
+            Self::Ascii => codepage::DEFAULT,
             Self::Silent | Self::Mail(_) => 0,
         }
+    }
+
+    /// The code page that other text of the message is likely in, 0 where it says nothing of that.
+    pub(super) fn hint(self) -> u32 {
+        if matches!(self, Self::Ascii) { 0 } else { self.page() }
     }
 
     /// Plain text.
@@ -69,7 +96,7 @@ impl Charset {
                 None => encoding.decode_with_bom_removal(bytes).0.into_owned(),
             },
             Self::Mail(decode) => decode(bytes),
-            Self::Silent => codepage::decode(0, without_mark(bytes)),
+            Self::Silent | Self::Ascii => codepage::decode(0, without_mark(bytes)),
         }
     }
 
@@ -81,7 +108,9 @@ impl Charset {
                 encoding.decode_with_bom_removal(bytes).0.into_owned()
             }
             Self::Mail(decode) => decode(bytes),
-            Self::Known(_) | Self::Silent => html::decode(bytes, Some(self.page()).filter(|page| *page != 0)),
+            Self::Known(_) | Self::Silent | Self::Ascii => {
+                html::decode(bytes, Some(self.page()).filter(|page| *page != 0))
+            }
         };
         let same = match core::str::from_utf8(bytes) {
             Ok(text) => text == source,
@@ -90,12 +119,17 @@ impl Charset {
                     let named = html::named_charset(bytes).filter(|named| *named != encoding_rs::UTF_8);
                     self.page() != 0 && named.is_none_or(|named| named == encoding)
                 }
-                Self::Silent => true,
+                Self::Silent | Self::Ascii => true,
                 Self::Mail(_) => false,
             },
         };
         (source, same)
     }
+}
+
+/// Whether a label is one of US-ASCII.
+fn is_ascii_label(label: &str) -> bool {
+    ["us-ascii", "ascii", "ansi_x3.4-1968", "iso-ir-6"].iter().any(|known| known.eq_ignore_ascii_case(label))
 }
 
 fn without_mark(bytes: &[u8]) -> &[u8] {
@@ -120,7 +154,7 @@ mod tests {
 
     #[test]
     fn charsets_are_believed_where_they_can_be() {
-        let text = |label: &str, bytes: &[u8]| Charset::of(Some(label)).text(bytes);
+        let text = |label: &str, bytes: &[u8]| Charset::of(Some(label), bytes, false).text(bytes);
         assert_eq!(text("koi8-r", b"\xf0\xd2\xc9"), "При");
         assert_eq!(text("ISO-2022-JP", b"\x1b$B$3\x1b(B"), "こ");
         assert_eq!(text("utf-8", b"J\xf6rn"), "Jörn");
@@ -131,8 +165,39 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_no_charset_that_is_told_is_guessed() {
+        let russian = "Здравствуйте, посылаю вам договор.";
+        let japanese = "昨日の会議の議事録をお送りします。";
+        let chinese = "附件是我们昨天讨论的合同，请您查收。";
+        let polish = "Proszę też o świeże źródła, które wczoraj omawialiśmy, i o umowę.";
+        let german = "Schöne Grüße aus München";
+        for (encoding, text) in [
+            (encoding_rs::KOI8_R, russian),
+            (encoding_rs::WINDOWS_1251, russian),
+            (encoding_rs::SHIFT_JIS, japanese),
+            (encoding_rs::GBK, chinese),
+            (encoding_rs::ISO_8859_2, polish),
+            (encoding_rs::WINDOWS_1252, german),
+            (encoding_rs::UTF_8, russian),
+        ] {
+            let bytes = encoding.encode(text).0;
+            for label in [None, Some("unknown-8bit"), Some("no-such-thing"), Some("us-ascii"), Some("utf-8")]
+            {
+                let charset = Charset::of(label, &bytes, false);
+                assert_eq!(charset.text(&bytes), text, "{} as {label:?}", encoding.name());
+                assert!(charset.page() != 0 && charset.hint() == charset.page());
+                assert_eq!(Charset::of(label, &bytes, true).html(&bytes), (text.to_owned(), true));
+            }
+            let told = Charset::of(Some(encoding.name()), &bytes, false);
+            assert_eq!((told.page(), told.text(&bytes).as_str()), (codepage::page(encoding).unwrap(), text));
+        }
+        let ascii = Charset::of(Some("us-ascii"), b"plain", false);
+        assert_eq!((ascii.page(), ascii.hint()), (1252, 0));
+    }
+
+    #[test]
     fn html_is_the_same_or_says_so() {
-        let html = |label: Option<&str>, bytes: &[u8]| Charset::of(label).html(bytes);
+        let html = |label: Option<&str>, bytes: &[u8]| Charset::of(label, bytes, true).html(bytes);
         assert_eq!(html(Some("koi8-r"), b"<p>\xf0"), ("<p>П".to_owned(), true));
         let lies = html(Some("koi8-r"), b"<meta charset=windows-1251>\xf0");
         assert!(lies.0.ends_with('П') && !lies.1);
@@ -147,7 +212,7 @@ mod tests {
                 let (decoded, _) = transfer(encoding, &bytes);
                 prop_assert!(decoded.len() <= bytes.len() + 3);
             }
-            let charset = Charset::of(Some(&label));
+            let charset = Charset::of(Some(&label), &bytes, bytes.len() % 2 == 0);
             let _ = (charset.text(&bytes), charset.html(&bytes));
         }
     }

@@ -130,7 +130,7 @@ impl Visit<'_> {
         notes.append(&mut mended);
 
         let page = bodies.page();
-        let text = head::readable(block, MAX_HEADERS, page);
+        let text = head::readable(block, MAX_HEADERS, bodies.hint());
         let facts = Facts {
             block,
             fields: &fields,
@@ -254,5 +254,7 @@ pub(super) fn note(code: &str, stage: &str, reason: String) -> PartialNote {
 pub(super) fn text_of<'m>(leaf: &Leaf<'m>) -> (Cow<'m, [u8]>, Charset) {
     let Leaf { about, content, .. } = leaf;
     let encoding: Transfer = about.transfer;
-    (transfer(encoding, content).0, Charset::of(about.charset.as_deref()))
+    let bytes = transfer(encoding, content).0;
+    let charset = Charset::of(about.charset.as_deref(), &bytes, about.kind == "text/html");
+    (bytes, charset)
 }

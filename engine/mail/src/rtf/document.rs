@@ -84,6 +84,8 @@ pub fn read(rtf: &[u8], limit: usize) -> (Content, bool) {
 struct State {
     /// Its content is not for readers.
     skip: bool,
+    /// Characters formatted as hidden (`\v`).
+    hidden: bool,
     /// Inside the font table.
     fonts: bool,
     /// RTF that only stands for HTML given elsewhere (`\htmlrtf`).
@@ -109,6 +111,8 @@ struct Reader {
     overflow: usize,
     /// The document carries HTML.
     html: bool,
+    /// The font of characters that have no other (`\deff`).
+    default_font: Option<i32>,
     page: u32,
     font_pages: HashMap<i32, u32>,
     /// `\*` came last: an unknown destination is to be skipped.
@@ -155,7 +159,7 @@ impl Reader {
 
     /// Whether text here is for the reader.
     fn shown(&self) -> bool {
-        !self.state.skip && (!self.html || !self.state.only_rtf || self.state.html_tag)
+        !self.state.skip && !self.state.hidden && (!self.html || !self.state.only_rtf || self.state.html_tag)
     }
 
     fn byte(&mut self, byte: u8) {
@@ -220,17 +224,25 @@ impl Reader {
                 // Inside such a group the RTF is HTML, whatever stands around it.
                 self.state.html_tag = true;
                 self.state.skip = false;
+                self.state.hidden = false;
             }
             b"fonttbl" => {
                 self.state.skip = true;
                 self.state.fonts = true;
             }
             b"f" => self.state.font = number,
-            b"deff" => self.state.font = self.state.font.or(number),
+            b"deff" => {
+                self.default_font = number;
+                self.state.font = self.state.font.or(number);
+            }
             b"fcharset" if self.state.fonts => self.font_charset(number),
             b"cpg" if self.state.fonts => self.font_page(number.and_then(|n| u32::try_from(n).ok())),
-            b"plain" => self.state.replacement = 1,
-            b"v" if !self.html => self.state.skip = number != Some(0),
+            // It resets how characters are formatted. `\uc` is no such property: it tells how the file is written.
+            b"plain" => {
+                self.state.font = self.default_font;
+                self.state.hidden = false;
+            }
+            b"v" if !self.html => self.state.hidden = number != Some(0),
             b"uc" => {
                 self.state.replacement =
                     number.and_then(|n| u8::try_from(n).ok()).unwrap_or(1).saturating_add(1)
@@ -334,6 +346,19 @@ caf\'e9 \{x\}\tab\u8364?\line{\f1\'cf\'f0\'e8} \u-10179?\u-8704?\'80\~a\ldblquot
     fn replacement_characters_are_passed_over_as_told() {
         assert_eq!(text(br"{\rtf1\uc0\u228 b{\uc2\u228??c}\u228 d}"), "äbäcäd");
         assert_eq!(text(br"{\rtf1 \u228\'e4x}"), "äx");
+    }
+
+    /// A message written as `\uc1\pard\plain` showed `ä?` for each `ä`, because `\plain` was taken to say that no
+    /// replacement characters follow. The specification lets `\plain` reset the formatting of characters; `\uc` is
+    /// none, and lasts to the end of its group. What `\plain` does reset, hidden text and the font, was kept.
+    #[test]
+    fn plain_resets_characters_and_not_their_replacement() {
+        assert_eq!(text(br"{\rtf1\ansi\uc1\pard\plain\f0 \u228?x}"), "äx");
+        assert_eq!(text(br"{\rtf1\uc2\plain \u228??x{\uc0\plain \u228 y}\plain\u228??}"), "äxäyä");
+        assert_eq!(text(br"{\rtf1\plain \u228?x}"), "äx");
+        assert_eq!(text(br"{\rtf1\v hidden\plain  shown{\info\plain not}}"), " shown");
+        let fonts = br"{\rtf1\ansi\ansicpg1252\deff0{\fonttbl{\f0 A;}{\f1\fcharset204 B;}}\f1\'cf\plain\'cf}";
+        assert_eq!(text(fonts), "ПÏ");
     }
 
     #[test]

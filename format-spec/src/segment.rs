@@ -20,8 +20,8 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 const HEAD_MAGIC: &[u8; 8] = b"PLSEGMNT";
 const TAIL_MAGIC: &[u8; 8] = b"PLSEGEND";
-/// Newest version known here.
-pub const VERSION: u32 = 1;
+/// Newest version known here. Version 1 had no [`SectionKind::EmailFrames`].
+pub const VERSION: u32 = 2;
 /// The directory's own section number, in its blocks' CRCs.
 pub const DIRECTORY_SECTION: u16 = u16::MAX;
 /// Block size of the directory.
@@ -56,11 +56,13 @@ pub enum SectionKind {
     Bloom = 7,
     /// The text index: a bundle of its files.
     Text = 8,
+    /// Since version 2, in the place of [`SectionKind::Emails`]: zstd frames of emails, each after its length.
+    EmailFrames = 9,
 }
 
 impl SectionKind {
     /// All of them.
-    pub const ALL: [SectionKind; 8] = [
+    pub const ALL: [SectionKind; 9] = [
         Self::Emails,
         Self::Ordinals,
         Self::Bodies,
@@ -69,6 +71,7 @@ impl SectionKind {
         Self::Index,
         Self::Bloom,
         Self::Text,
+        Self::EmailFrames,
     ];
 
     /// The kind of a number, if it is known here.
@@ -89,6 +92,7 @@ impl SectionKind {
             Self::Index => "index",
             Self::Bloom => "bloom",
             Self::Text => "text",
+            Self::EmailFrames => "emails",
         }
     }
 }
@@ -254,7 +258,8 @@ pub struct Ordinal {
     pub id: Id,
     /// Sequence number of its row.
     pub seq: u64,
-    /// Where its record begins in [`SectionKind::Emails`].
+    /// Where its record begins in [`SectionKind::Emails`]; in [`SectionKind::EmailFrames`] where its frame begins, times
+    /// 65,536, and where it begins in that.
     pub email_at: u64,
     /// Bytes of its record.
     pub email_len: u32,
@@ -366,7 +371,7 @@ fn read_number_page<const N: usize>(
     if stored != computed {
         return Err(FormatError::Checksum { what, stored, computed });
     }
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(FormatError::Newer { what, found: version, known: VERSION });
     }
     let mut numbers = [0u64; N];

@@ -9,7 +9,9 @@ use crate::error::StoreError;
 use crate::keeper::{Edit, KeeperHandle};
 use crate::names;
 use crate::segment::build::{BuiltSegment, build};
-use crate::segment::reader::{body_frame, body_in, heap_value};
+use crate::segment::emails::Emails;
+use crate::segment::frames::{self, Effort};
+use crate::segment::reader::heap_value;
 use crate::segment::shared::SharedSection;
 use crate::segment::source::{BuildError, Source, SourceEmail, SourceRow};
 use crate::segment::tree;
@@ -226,7 +228,7 @@ async fn run_merge<R: Runtime>(
     let (text, gone) = (shared.options.text.clone(), gone.clone());
     let built = offload(runtime, move || {
         let source = MergeSource::open(files, merge.range, &gone)?;
-        build(&source, kind, own, merge.range, Some(&*text))
+        build(&source, kind, own, merge.range, Some(&*text), Effort::Small)
     })
     .await;
     match built {
@@ -240,7 +242,7 @@ async fn run_merge<R: Runtime>(
 /// One source of a merge.
 struct Input {
     ordinals: Option<SharedSection>,
-    emails: Option<SharedSection>,
+    emails: Option<Emails>,
     bodies: Option<SharedSection>,
     heap: Option<SharedSection>,
     /// The frame read last, decompressed: neighbours share it.
@@ -254,12 +256,14 @@ impl Input {
         part: &'a Option<SharedSection>,
         name: &str,
     ) -> Result<&'a SharedSection, BuildError> {
-        part.as_ref().ok_or_else(|| {
-            BuildError::Missing(Missing {
-                segment: Some(self.id),
-                section: name.into(),
-                reason: "the segment has no such section".into(),
-            })
+        part.as_ref().ok_or_else(|| self.no_section(name))
+    }
+
+    fn no_section(&self, name: &str) -> BuildError {
+        BuildError::Missing(Missing {
+            segment: Some(self.id),
+            section: name.into(),
+            reason: "the segment has no such section".into(),
         })
     }
 
@@ -270,8 +274,10 @@ impl Input {
     }
 
     fn email(&self, ordinal: &Ordinal) -> Result<Bytes, BuildError> {
-        let part = self.section(&self.emails, "emails")?;
-        part.read(ordinal.email_at, ordinal.email_len as usize).map_err(BuildError::Missing)
+        match &self.emails {
+            Some(emails) => emails.read(ordinal).map_err(BuildError::Missing),
+            None => Err(self.no_section("emails")),
+        }
     }
 
     fn body(&self, ordinal: &Ordinal) -> Result<Bytes, BuildError> {
@@ -283,10 +289,10 @@ impl Input {
         if frame.as_ref().is_none_or(|(at, _)| *at != ordinal.frame_at) {
             let bytes =
                 part.read(ordinal.frame_at, ordinal.frame_len as usize).map_err(BuildError::Missing)?;
-            *frame = Some((ordinal.frame_at, body_frame(&bytes).map_err(damaged)?));
+            *frame = Some((ordinal.frame_at, frames::open(&bytes).map_err(damaged)?));
         }
         let raw = frame.as_ref().map(|(_, raw)| raw.clone()).unwrap_or_default();
-        body_in(&raw, ordinal).map_err(damaged)
+        frames::body_in(&raw, ordinal).map_err(damaged)
     }
 
     fn value(&self, at: &Location) -> Result<Bytes, BuildError> {
@@ -365,7 +371,7 @@ impl MergeSource {
         }
         self.inputs.push(Input {
             ordinals: find(SectionKind::Ordinals),
-            emails: find(SectionKind::Emails),
+            emails: Emails::find(file, &directory),
             bodies: find(SectionKind::Bodies),
             heap: find(SectionKind::Heap),
             frame: RefCell::new(None),

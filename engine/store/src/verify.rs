@@ -8,7 +8,9 @@ use crate::maintenance::{Chore, Described};
 use crate::names;
 use crate::open::Core;
 use crate::recover;
-use crate::segment::reader::{body_frame, body_in, heap_value, identity};
+use crate::segment::emails::Emails;
+use crate::segment::frames;
+use crate::segment::reader::{heap_value, identity};
 use crate::segment::shared::{SharedSection, checked};
 use postlode_format::block::BlockPlace;
 use postlode_format::btree::Page;
@@ -233,22 +235,23 @@ fn check_rows(file: &Arc<dyn SharedFile>, directory: &Directory) -> Result<(), M
         reason,
     };
     if let (Some(ordinals), Some(emails), Some(bodies)) =
-        (find(SectionKind::Ordinals), find(SectionKind::Emails), find(SectionKind::Bodies))
+        (find(SectionKind::Ordinals), Emails::find(file, directory), find(SectionKind::Bodies))
     {
         let mut frame: Option<(u64, bytes::Bytes)> = None;
         for n in 0..ordinals.len() / ORDINAL as u64 {
             let bytes = ordinals.read(n * ORDINAL as u64, ORDINAL)?;
             let o = Ordinal::decode(&bytes).map_err(|e| named("ordinals", format!("entry {n}: {e}")))?;
-            let email = emails.read(o.email_at, o.email_len as usize)?;
+            let email = emails.read(&o)?;
             index::entries(RowKind::Email, &o.id, &email)
                 .map_err(|e| named("emails", format!("record {n}: {e}")))?;
             if frame.as_ref().is_none_or(|(at, _)| *at != o.frame_at) {
                 let compressed = bodies.read(o.frame_at, o.frame_len as usize)?;
-                let raw = body_frame(&compressed).map_err(|e| named("bodies", format!("record {n}: {e}")))?;
+                let raw =
+                    frames::open(&compressed).map_err(|e| named("bodies", format!("record {n}: {e}")))?;
                 frame = Some((o.frame_at, raw));
             }
             let Some((_, raw)) = &frame else { continue };
-            let body = body_in(raw, &o).map_err(|e| named("bodies", format!("record {n}: {e}")))?;
+            let body = frames::body_in(raw, &o).map_err(|e| named("bodies", format!("record {n}: {e}")))?;
             access::<ArchivedBody>(&body).map_err(|e| named("bodies", format!("record {n}: {e}")))?;
         }
     }

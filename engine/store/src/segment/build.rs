@@ -3,8 +3,9 @@
 //! What always holds: emails lie in (date, id) order, so ordinals are in date order; a body lies in the frame of
 //! its neighbours, so that reading a page of hits decompresses few frames.
 
+use super::frames::{self, Effort};
 use super::source::{BuildError, Source};
-use super::writer::SegmentWriter;
+use super::writer::{SectionWriter, SegmentWriter};
 use crate::api::{TextBuilder, TextDoc};
 use crate::memtable::full_key;
 use bytes::Bytes;
@@ -19,9 +20,6 @@ use std::collections::BTreeMap;
 const RECORD_BLOCK: usize = 16_384;
 /// Block size of compressed bodies.
 const BODY_BLOCK: usize = 32_768;
-/// Raw bytes of bodies that are compressed together.
-const FRAME_BYTES: usize = 64 << 10;
-const ZSTD_LEVEL: i32 = 3;
 /// First byte of a heap value: how the rest is to be read.
 pub const RAW: u8 = 0;
 /// First byte of a heap value that is one zstd frame.
@@ -48,14 +46,15 @@ pub fn build(
     own: Identity,
     range: (u64, u64),
     text: Option<&dyn TextBuilder>,
+    effort: Effort,
 ) -> Result<Option<BuiltSegment>, BuildError> {
     let mut writer = SegmentWriter::new(own);
     let mut sums = Sums { min_date: i64::MAX, max_date: i64::MIN, ..Sums::default() };
     let mut primary: BTreeMap<Vec<u8>, Location> = BTreeMap::new();
     if kind == SegmentKind::Mail {
-        emails(source, &mut writer, &mut sums, &mut primary, text)?;
+        emails(source, &mut writer, &mut sums, &mut primary, text, effort)?;
     }
-    heap(source, kind, &mut writer, &mut sums, &mut primary)?;
+    heap(source, kind, &mut writer, &mut sums, &mut primary, effort)?;
     if primary.is_empty() {
         return Ok(None);
     }
@@ -116,23 +115,37 @@ fn emails(
     sums: &mut Sums,
     primary: &mut BTreeMap<Vec<u8>, Location>,
     text: Option<&dyn TextBuilder>,
+    effort: Effort,
 ) -> Result<(), BuildError> {
     let mut ordinals: Vec<Ordinal> = Vec::new();
-    let mut section = writer.section(SectionKind::Emails, 0, RECORD_BLOCK);
+    let mut compressor = compressor(effort)?;
+    let mut section = writer.section(SectionKind::EmailFrames, 0, RECORD_BLOCK);
+    let mut raw: Vec<u8> = Vec::new();
+    let mut flush = |raw: &mut Vec<u8>, section: &mut SectionWriter<'_>| -> Result<(), BuildError> {
+        let frame = compressor.compress(raw).map_err(|e| BuildError::Other(format!("zstd: {e}")))?;
+        section.write(&length(frame.len())?.to_le_bytes())?;
+        section.write(&frame)?;
+        raw.clear();
+        Ok(())
+    };
     for e in source.emails() {
         let e = e?;
+        // The frame that this one goes into begins where the last one ended.
+        if raw.len() >= frames::EMAILS {
+            flush(&mut raw, &mut section)?;
+        }
         let ordinal = Ordinal {
             date: e.position.date,
             id: e.position.id,
             seq: e.seq,
-            email_at: section.position(),
+            email_at: frames::email_at(section.position(), raw.len()).map_err(BuildError::Other)?,
             email_len: length(e.email.len())?,
             frame_at: 0,
             frame_len: 0,
             body_at: 0,
             body_len: 0,
         };
-        section.write(&e.email)?;
+        raw.extend_from_slice(&e.email);
         let at = Location { offset: ordinals.len() as u64, len: 0, seq: e.seq };
         primary.insert(full_key(RowKind::Email, &e.position.id), at);
         sums.count(RowKind::Email, e.seq);
@@ -144,8 +157,9 @@ fn emails(
         return Ok(());
     }
     let count = ordinals.len() as u64;
+    flush(&mut raw, &mut section)?;
     section.end(count)?;
-    bodies(source, writer, sums, &mut ordinals)?;
+    bodies(source, writer, sums, &mut ordinals, effort)?;
 
     let mut section = writer.section(SectionKind::Ordinals, 0, RECORD_BLOCK);
     for ordinal in &ordinals {
@@ -178,8 +192,9 @@ fn bodies(
     writer: &mut SegmentWriter,
     sums: &mut Sums,
     ordinals: &mut [Ordinal],
+    effort: Effort,
 ) -> Result<(), BuildError> {
-    let mut compressor = compressor()?;
+    let mut compressor = compressor(effort)?;
     let mut section = writer.section(SectionKind::Bodies, 0, BODY_BLOCK);
     let mut raw: Vec<u8> = Vec::new();
     let mut first = 0usize;
@@ -200,7 +215,7 @@ fn bodies(
         if next >= ordinals.len() {
             return Err(BuildError::Other("the source gave more emails the second time".into()));
         }
-        if e.body.len() >= FRAME_BYTES && !raw.is_empty() {
+        if e.body.len() >= frames::BODIES && !raw.is_empty() {
             // A large body gets a frame of its own, or its small neighbours would be slow to read.
             flush(&mut raw, ordinals.get_mut(first..next).unwrap_or_default())?;
             first = next;
@@ -211,7 +226,7 @@ fn bodies(
         raw.extend_from_slice(&e.body);
         sums.count(RowKind::Body, e.seq);
         next += 1;
-        if raw.len() >= FRAME_BYTES {
+        if raw.len() >= frames::BODIES {
             flush(&mut raw, ordinals.get_mut(first..next).unwrap_or_default())?;
             first = next;
         }
@@ -223,8 +238,8 @@ fn bodies(
     Ok(())
 }
 
-fn compressor() -> Result<zstd::bulk::Compressor<'static>, BuildError> {
-    zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(|e| BuildError::Other(format!("zstd: {e}")))
+fn compressor(effort: Effort) -> Result<zstd::bulk::Compressor<'static>, BuildError> {
+    effort.compressor().map_err(BuildError::Other)
 }
 
 fn heap(
@@ -233,8 +248,9 @@ fn heap(
     writer: &mut SegmentWriter,
     sums: &mut Sums,
     primary: &mut BTreeMap<Vec<u8>, Location>,
+    effort: Effort,
 ) -> Result<(), BuildError> {
-    let mut compressor = compressor()?;
+    let mut compressor = compressor(effort)?;
     let mut section = writer.section(SectionKind::Heap, 0, RECORD_BLOCK);
     let mut count = 0u64;
     for row in source.rows() {

@@ -1,6 +1,8 @@
 //! Sealed segments: building them, reading them.
 
 pub mod build;
+pub mod emails;
+pub mod frames;
 pub mod reader;
 pub mod shared;
 pub mod source;

@@ -4,6 +4,7 @@
 //! [`Missing`] that names segment and section, and says nothing about the other parts.
 
 use super::build::{RAW, ZSTD};
+use super::frames;
 use super::shared::{SharedSection, checked, pieces};
 use super::tree::{self, Pages};
 use crate::api::{KeyRange, Missing, SegmentText};
@@ -24,7 +25,7 @@ use postlode_format::segment::{
     directory_block, read_trailer,
 };
 use postlode_runtime::{DiskFile, OpenMode, Runtime, SharedFile};
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -43,6 +44,8 @@ struct Open<R: Runtime> {
     directory: Directory,
     bloom: Option<Bloom>,
     cache: BlockCache,
+    /// The frame of emails read last, decompressed: neighbours share it.
+    frame: RefCell<Option<(u64, Bytes)>>,
 }
 
 /// One section of an open segment.
@@ -74,7 +77,15 @@ async fn open<R: Runtime>(runtime: &R, entry: &SegmentEntry, cache: BlockCache) 
         return Err(whole(id, "directory", "it is not what the manifest says"));
     }
     let shared = OnceCell::new();
-    let mut open = Open { runtime: runtime.clone(), file, shared, directory, bloom: None, cache };
+    let mut open = Open {
+        runtime: runtime.clone(),
+        file,
+        shared,
+        directory,
+        bloom: None,
+        cache,
+        frame: RefCell::new(None),
+    };
     // A filter that cannot be read only costs time: every lookup then goes to the tree.
     if let Some(part) = open.part(SectionKind::Bloom, 0) {
         let len = usize::try_from(part.section.bytes).unwrap_or(0);
@@ -108,6 +119,19 @@ async fn read_directory<F: DiskFile>(file: &F, own: Identity, size: u64) -> Resu
 }
 
 impl<R: Runtime> Open<R> {
+    /// The frame of emails at an offset, decompressed.
+    async fn email_frame(&self, part: &Part<'_, R>, at: u64) -> Result<Bytes, Missing> {
+        if let Some((_, raw)) = self.frame.borrow().as_ref().filter(|(last, _)| *last == at) {
+            return Ok(raw.clone());
+        }
+        let length = part.read(at, frames::LENGTH).await?;
+        let length = frames::email_frame_len(&length).map_err(|e| part.name(e))?;
+        let frame = part.read(at.saturating_add(frames::LENGTH as u64), length).await?;
+        let raw = frames::open(&frame).map_err(|e| part.name(e))?;
+        self.frame.replace(Some((at, raw.clone())));
+        Ok(raw)
+    }
+
     fn part(&self, kind: SectionKind, index: u16) -> Option<Part<'_, R>> {
         let (number, section) = self.directory.find(kind, index)?;
         Some(Part { open: self, number, section })
@@ -172,35 +196,9 @@ impl<R: Runtime> Pages for Part<'_, R> {
 pub fn heap_value(bytes: &Bytes) -> Result<Bytes, String> {
     match bytes.split_first() {
         Some((&RAW, _)) => Ok(bytes.slice(1..)),
-        Some((&ZSTD, frame)) => decompress(frame, MAX_VALUE).map(Bytes::from),
+        Some((&ZSTD, frame)) => frames::decompress(frame, MAX_VALUE).map(Bytes::from),
         _ => Err("a value's codec is unknown".into()),
     }
-}
-
-/// Decompresses a frame that says how long it is, if that is at most `limit`.
-fn decompress(frame: &[u8], limit: usize) -> Result<Vec<u8>, String> {
-    let size = zstd::zstd_safe::get_frame_content_size(frame).ok().flatten();
-    let size = size.and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= limit);
-    let size = size.ok_or("a compressed frame does not tell a size within the limits")?;
-    zstd::bulk::decompress(frame, size).map_err(|e| format!("zstd: {e}"))
-}
-
-/// The longest frame of bodies: one body of the largest size after others that just did not fill it.
-const MAX_FRAME: usize = MAX_VALUE + (1 << 20);
-
-/// A frame of bodies, decompressed.
-pub fn body_frame(frame: &[u8]) -> Result<Bytes, String> {
-    decompress(frame, MAX_FRAME).map(Bytes::from)
-}
-
-/// A body out of its decompressed frame.
-pub fn body_in(raw: &Bytes, ordinal: &Ordinal) -> Result<Bytes, String> {
-    let from = ordinal.body_at as usize;
-    let to = from.saturating_add(ordinal.body_len as usize);
-    if to > raw.len() {
-        return Err("a body does not lie inside its frame".into());
-    }
-    Ok(raw.slice(from..to))
 }
 
 impl<R: Runtime> Segment<R> {
@@ -255,7 +253,12 @@ impl<R: Runtime> Segment<R> {
     pub async fn email(&self, id: &Id) -> Result<Option<Bytes>, Missing> {
         let Some(at) = self.location(RowKind::Email, id).await? else { return Ok(None) };
         let ordinal = self.ordinal(at.offset).await?;
-        let Some(part) = self.opened()?.part(SectionKind::Emails, 0) else {
+        let open = self.opened()?;
+        if let Some(part) = open.part(SectionKind::EmailFrames, 0) {
+            let raw = open.email_frame(&part, frames::email_frame_at(&ordinal)).await?;
+            return frames::email_in(&raw, &ordinal).map(Some).map_err(|e| part.name(e));
+        }
+        let Some(part) = open.part(SectionKind::Emails, 0) else {
             return Err(whole(self.entry.id, "emails", "the segment has no such section"));
         };
         part.read(ordinal.email_at, ordinal.email_len as usize).await.map(Some)
@@ -269,7 +272,10 @@ impl<R: Runtime> Segment<R> {
             return Err(whole(self.entry.id, "bodies", "the segment has no such section"));
         };
         let frame = part.read(ordinal.frame_at, ordinal.frame_len as usize).await?;
-        body_frame(&frame).and_then(|raw| body_in(&raw, &ordinal)).map(Some).map_err(|e| part.name(e))
+        frames::open(&frame)
+            .and_then(|raw| frames::body_in(&raw, &ordinal))
+            .map(Some)
+            .map_err(|e| part.name(e))
     }
 
     /// Any other row's record.

@@ -9,6 +9,7 @@ use crate::inbox::Inbox;
 use crate::keeper::Edit;
 use crate::names;
 use crate::segment::build::{BuiltSegment, build};
+use crate::segment::frames::Effort;
 use crate::segment::reader::Segment;
 use crate::segment::source::BuildError;
 use async_channel::Sender;
@@ -159,8 +160,10 @@ async fn build_one<R: Runtime>(
     let own = Identity { id, salt: shard.runtime.random_u64() };
     let with_text = frozen.text_failures.get() < TRIES;
     let (rows, text, range) = (frozen.rows.clone(), shard.shared.options.text.clone(), shard.range);
-    let built =
-        offload(&shard.runtime, move || build(&*rows, kind, own, range, with_text.then_some(&*text))).await;
+    let built = offload(&shard.runtime, move || {
+        build(&*rows, kind, own, range, with_text.then_some(&*text), Effort::Fast)
+    })
+    .await;
     match built {
         Some(Ok(built)) => Ok(built),
         Some(Err(error @ BuildError::Text(_))) => {

@@ -32,7 +32,7 @@ pub(crate) fn read(
         }
         output.leave();
         // What ends all was noted where it happened.
-        if read.is_err_and(|fail| fail.ends_all()) || meter.time().is_err() || output.room() == 0 {
+        if read.is_err_and(|fail| fail.ends_all()) || meter.is_spent() || output.room() == 0 {
             return Ok(());
         }
     }

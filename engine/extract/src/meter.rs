@@ -16,6 +16,8 @@ pub(crate) enum Fail {
     Corrupt(String),
     /// It is encrypted.
     Encrypted(String),
+    /// A limit that all of the attachment shares is reached.
+    Spent(String),
     /// The time is up.
     Timeout,
     /// Reading it would take more memory than there is.
@@ -31,7 +33,7 @@ pub(crate) enum Fail {
 impl Fail {
     pub(crate) const fn code(&self) -> &'static str {
         match self {
-            Self::Refused(_) | Self::Full => "refused",
+            Self::Refused(_) | Self::Spent(_) | Self::Full => "refused",
             Self::Corrupt(_) => "corrupt",
             Self::Encrypted(_) => "encrypted",
             Self::Timeout => "timeout",
@@ -43,7 +45,7 @@ impl Fail {
 
     /// The whole attachment is done with, not just the part this happened in.
     pub(crate) const fn ends_all(&self) -> bool {
-        matches!(self, Self::Timeout | Self::Full)
+        matches!(self, Self::Spent(_) | Self::Timeout | Self::Full)
     }
 }
 
@@ -79,7 +81,7 @@ impl<'l> Meter<'l> {
         let all = self.unpacked.get().saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
         self.unpacked.set(all);
         if all > self.limits.unpacked {
-            return Err(Fail::Refused(format!("it unpacks to more than {} bytes", self.limits.unpacked)));
+            return Err(Fail::Spent(format!("it unpacks to more than {} bytes", self.limits.unpacked)));
         }
         self.time()
     }
@@ -89,8 +91,15 @@ impl<'l> Meter<'l> {
         let all = self.entries.get().saturating_add(1);
         self.entries.set(all);
         if all > self.limits.entries {
-            return Err(Fail::Refused(format!("its archives hold more than {} files", self.limits.entries)));
+            return Err(Fail::Spent(format!("its archives hold more than {} files", self.limits.entries)));
         }
         self.time()
+    }
+
+    /// Nothing more is to be done: something that all share is used up.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.unpacked.get() > self.limits.unpacked
+            || self.entries.get() > self.limits.entries
+            || self.time().is_err()
     }
 }

@@ -107,6 +107,7 @@ impl Output {
     pub(crate) fn note(&mut self, fail: &Fail) {
         let reason = match fail {
             Fail::Refused(reason)
+            | Fail::Spent(reason)
             | Fail::Corrupt(reason)
             | Fail::Encrypted(reason)
             | Fail::Memory(reason)
@@ -115,7 +116,8 @@ impl Output {
             Fail::Timeout => "it took too long".to_owned(),
             Fail::Full => format!("text beyond {} bytes is left out", self.limit),
         };
-        if self.notes.len() >= NOTES {
+        // What ends all is said in any case.
+        if self.notes.len() >= NOTES && !fail.ends_all() {
             self.unnoted = self.unnoted.saturating_add(1);
             return;
         }
@@ -160,7 +162,7 @@ mod tests {
         let mut output = Output::new(5, "a.zip");
         output.enter("b.pdf");
         for _ in 0..100 {
-            output.note(&Fail::Timeout);
+            output.note(&Fail::Unsupported("x".to_owned()));
         }
         output.leave();
         let notes = output.finish().1;

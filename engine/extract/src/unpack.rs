@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(open(&loose, u64::MAX).unwrap().len(), 8 << 20);
         assert!(matches!(open(&loose, 1 << 20), Err(Fail::Refused(_))));
         let small = Limits { unpacked: 1 << 20, ..loose.clone() };
-        assert!(matches!(open(&small, u64::MAX), Err(Fail::Refused(_))));
+        assert!(matches!(open(&small, u64::MAX), Err(Fail::Spent(_))));
         let short = Limits { time: std::time::Duration::ZERO, ..loose };
         assert_eq!(open(&short, u64::MAX), Err(Fail::Timeout));
     }

@@ -21,6 +21,8 @@ use hayro_syntax::page::{Page, Resources};
 const FORMS: u32 = 12;
 /// Saved states.
 const STATES: usize = 512;
+/// Most bytes of the operators of one page.
+const CONTENT: usize = 64 << 20;
 /// Most streams of one page.
 const STREAMS: usize = 10_000;
 
@@ -45,6 +47,8 @@ pub(super) struct Reader<'p, 'a, 'l> {
     state: State<'p>,
     saved: Vec<State<'p>>,
     unsaved: u32,
+    /// A form was passed over because of its depth.
+    too_deep: bool,
     /// Where the next character goes, and where its line began.
     text: Affine,
     line: Affine,
@@ -60,6 +64,7 @@ impl<'p, 'a, 'l> Reader<'p, 'a, 'l> {
             state: fresh(),
             saved: Vec::new(),
             unsaved: 0,
+            too_deep: false,
             text: Affine::IDENTITY,
             line: Affine::IDENTITY,
         }
@@ -97,6 +102,9 @@ impl<'p, 'a, 'l> Reader<'p, 'a, 'l> {
     /// Adds what a stream of a page unpacks to. What does not is noted.
     fn add(&mut self, stream: &Stream<'_>, content: &mut Vec<u8>) -> Result<(), Fail> {
         match decode(stream, self.meter) {
+            Ok((bytes, _)) if content.len().saturating_add(bytes.len()) > CONTENT => {
+                self.output.note(&Fail::Memory(format!("a page is of more than {CONTENT} bytes")));
+            }
             Ok((bytes, whole)) => {
                 content.extend_from_slice(&bytes);
                 content.push(b' ');
@@ -241,7 +249,9 @@ impl<'p, 'a, 'l> Reader<'p, 'a, 'l> {
             return Ok(());
         }
         if depth >= FORMS {
-            self.output.note(&Fail::Refused(format!("forms lie in more than {FORMS} forms")));
+            if !std::mem::replace(&mut self.too_deep, true) {
+                self.output.note(&Fail::Refused(format!("forms lie in more than {FORMS} forms")));
+            }
             return Ok(());
         }
         let mut content = Vec::new();

@@ -200,6 +200,13 @@ fn pdf_structure() {
         format!("%PDF-1.4\n{}", "1 0 obj<</Length 9>>stream\n".repeat(5_000)).as_bytes(),
         "a.pdf",
     );
+    for piece in ["1 0 obj <</A(", "1 0 obj <</A% ", "<</A 1 ", "1 0 obj<</Type/ObjStm>>stream "] {
+        let file = format!("%PDF-1.4\n{}", piece.repeat(200_000));
+        assert_eq!(
+            code(&cost(&format!("objects within each other: {piece}"), file.as_bytes(), "a.pdf")),
+            "refused"
+        );
+    }
     let forms = "<</X 5 0 R/Y 5 0 R/Z 5 0 R>>";
     let form = stream("/Subtype/Form", &b"/X Do /Y Do /Z Do ".repeat(100));
     let bytes = page_with(&format!("/XObject{forms}"), stream("", b"/X Do"), &[form]);

@@ -2,8 +2,9 @@
 //! encodings and embedded fonts. The page's operators are followed here, for nothing but text.
 //!
 //! What always holds: what the libraries would unpack without bound was measured before they see it (`guard.rs`,
-//! `stream.rs`, `font.rs`); the clock is asked whenever the parser looks for an object.
+//! `stream.rs`, `font.rs`), as was what mending the file would cost (`cost.rs`); the clock is asked whenever the parser looks for an object.
 
+mod cost;
 mod font;
 mod guard;
 mod layout;
@@ -50,6 +51,7 @@ impl AsRef<[u8]> for Watched {
 }
 
 fn guarded(bytes: &[u8], meter: &Meter<'_>, output: &mut Output) -> Result<(), Fail> {
+    cost::check(bytes, meter)?;
     let guarded = guard::disarm(bytes, meter)?;
     let watched = Watched { bytes: guarded.bytes, deadline: meter.deadline() };
     let pdf = Pdf::new(PdfData::from(Arc::new(watched))).map_err(|error| match error {

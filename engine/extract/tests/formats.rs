@@ -102,6 +102,8 @@ fn a_font_that_says_what_its_codes_mean() {
 fn a_pdf_with_a_password() {
     let found = read(&pdf_encrypted(), "a.pdf");
     assert_eq!((only(&found.notes), found.format), ("encrypted", Some(Format::Pdf)));
+    let open = read(&pdf_sealed(), "a.pdf");
+    assert_eq!((open.text.as_str(), open.notes), ("Sealed, but open", vec![]));
 }
 
 #[test]

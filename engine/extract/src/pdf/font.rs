@@ -7,29 +7,75 @@ use crate::meter::{Fail, Meter, corrupt};
 use hayro_font::hayro_cmap::BfString;
 use hayro_font::{CMapResolverFn, Font, FontCache, FontGlyph, FontQuery, FontResolverFn};
 use hayro_syntax::object::{Array, Dict, Number, Stream};
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Highest code of a character.
 const CODES: u32 = 65_535;
+/// Codes of a font that are kept.
+const KEPT: usize = 16_384;
 /// Most widths.
 const WIDTHS: u32 = 1 << 20;
 
 pub(super) struct Fonts<'p> {
     cache: FontCache<'p>,
     /// By where their dictionaries lie.
-    known: HashMap<(usize, usize), Option<Font<'p>>>,
+    known: HashMap<(usize, usize), Option<Rc<Known<'p>>>>,
     fonts: FontResolverFn,
     maps: CMapResolverFn,
 }
 
-/// A code that was shown.
+/// A font, and what is known of its codes.
+pub(super) struct Known<'p> {
+    font: Font<'p>,
+    codes: RefCell<HashMap<u32, Rc<Shown>>>,
+}
+
+/// What a code shows.
 pub(super) struct Shown {
     /// How far it moves on, in thousandths of the size: to the right, and up.
     pub(super) advance: (f64, f64),
     pub(super) text: Option<BfString>,
-    /// It is a code of one byte for a blank, which words are spaced by.
-    pub(super) blank: bool,
+}
+
+impl Known<'_> {
+    pub(super) fn is_horizontal(&self) -> bool {
+        self.font.is_horizontal()
+    }
+
+    /// The codes in a string, one after the other, and whether they are blanks that words are spaced by.
+    pub(super) fn shown(
+        &self,
+        bytes: &[u8],
+        mut each: impl FnMut(&Shown, bool) -> Result<(), Fail>,
+    ) -> Result<(), Fail> {
+        let mut at = 0;
+        while let Some(byte) = bytes.get(at) {
+            let (code, length) = self.font.read_code(bytes, at);
+            at = at.saturating_add(length.max(1));
+            each(&self.code(code), length == 1 && *byte == b' ')?;
+        }
+        Ok(())
+    }
+
+    fn code(&self, code: u32) -> Rc<Shown> {
+        if let Some(shown) = self.codes.borrow().get(&code) {
+            return Rc::clone(shown);
+        }
+        let text = match self.font.glyph(self.font.map_code(code), code) {
+            FontGlyph::Outline(glyph) => glyph.as_unicode(),
+            FontGlyph::Type3(glyph) => glyph.as_unicode(),
+        };
+        let advance = self.font.code_advance(code);
+        let shown = Rc::new(Shown { advance: (advance.x, advance.y), text });
+        let mut codes = self.codes.borrow_mut();
+        if codes.len() < KEPT {
+            codes.insert(code, Rc::clone(&shown));
+        }
+        shown
+    }
 }
 
 impl<'p> Fonts<'p> {
@@ -49,36 +95,17 @@ impl<'p> Fonts<'p> {
     }
 
     /// The font of a dictionary. The error tells why there is none, the first time it is asked for.
-    pub(super) fn get(&mut self, dict: &Dict<'p>, meter: &Meter<'_>) -> Result<Option<Font<'p>>, Fail> {
+    pub(super) fn get(&mut self, dict: &Dict<'p>, meter: &Meter<'_>) -> Result<Option<Rc<Known<'p>>>, Fail> {
         let place = (dict.data().as_ptr().addr(), dict.data().len());
         if let Some(font) = self.known.get(&place) {
             return Ok(font.clone());
         }
         let checked = check(dict, meter);
         let font = checked.as_ref().ok().and_then(|()| self.cache.font(dict, &self.fonts, &self.maps));
+        let font = font.map(|font| Rc::new(Known { font, codes: RefCell::default() }));
         self.known.insert(place, font.clone());
         checked.map(|()| font)
     }
-}
-
-/// The codes in a string, one after the other.
-pub(super) fn shown(
-    font: &Font<'_>,
-    bytes: &[u8],
-    mut each: impl FnMut(Shown) -> Result<(), Fail>,
-) -> Result<(), Fail> {
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let (code, length) = font.read_code(bytes, at);
-        at = at.saturating_add(length.max(1));
-        let text = match font.glyph(font.map_code(code), code) {
-            FontGlyph::Outline(glyph) => glyph.as_unicode(),
-            FontGlyph::Type3(glyph) => glyph.as_unicode(),
-        };
-        let advance = font.code_advance(code);
-        each(Shown { advance: (advance.x, advance.y), text, blank: length == 1 && *byte == b' ' })?;
-    }
-    Ok(())
 }
 
 fn check(dict: &Dict<'_>, meter: &Meter<'_>) -> Result<(), Fail> {

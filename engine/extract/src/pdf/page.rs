@@ -4,18 +4,18 @@
 //! between operators. Text that is not drawn but there, as below a scan, is read too.
 #![expect(clippy::arithmetic_side_effects, reason = "geometry in floating point, which does not overflow")]
 
-use super::font::{Fonts, shown};
+use super::font::{Fonts, Known};
 use super::layout::Layout;
 use super::stream::decode;
 use crate::meter::{Fail, Meter, corrupt};
 use crate::output::Output;
-use hayro_font::Font;
 use hayro_font::hayro_cmap::BfString;
 use hayro_font::kurbo::Affine;
 use hayro_syntax::content::TypedIter;
 use hayro_syntax::content::ops::TypedInstruction;
 use hayro_syntax::object::{Array, Dict, Name, Number, Object, Stream};
 use hayro_syntax::page::{Page, Resources};
+use std::rc::Rc;
 
 /// Forms in forms.
 const FORMS: u32 = 12;
@@ -29,7 +29,7 @@ const STREAMS: usize = 10_000;
 #[derive(Clone)]
 struct State<'p> {
     place: Affine,
-    font: Option<Font<'p>>,
+    font: Option<Rc<Known<'p>>>,
     size: f64,
     /// Added to each character, and to each blank.
     spacing: (f64, f64),
@@ -217,7 +217,7 @@ impl<'p, 'a, 'l> Reader<'p, 'a, 'l> {
 
     fn show(&mut self, bytes: &[u8]) -> Result<(), Fail> {
         let Some(font) = self.state.font.clone() else { return self.show_plain(bytes) };
-        shown(&font, bytes, |code| self.code(code.text.as_ref(), code.advance, code.blank))
+        font.shown(bytes, |code, blank| self.code(code.text.as_ref(), code.advance, blank))
     }
 
     /// Text in a font that there is not: what it says if it is ASCII, as it mostly is.

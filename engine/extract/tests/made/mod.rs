@@ -254,6 +254,27 @@ pub fn pdf_encrypted() -> Vec<u8> {
     )
 }
 
+/// A PDF that is encrypted for whoever has no password: its owner only forbids to change it.
+pub fn pdf_sealed() -> Vec<u8> {
+    let bytes = |hex: &str| -> Vec<u8> {
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    };
+    let owner = "36451bd39d753b7c1d10922c28e6665aa4f3353fb0348b536893e3b1db5c579b";
+    let user = "b66cc9fa816f6b9af57980ae01d2f14400000000000000000000000000000000";
+    let content = "95da756d0a267da3a1b86baa1933b794cc305905345c8bfd4273205cdad93b3d78fb9c581061b49e0df121";
+    let objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>".to_vec(),
+        b"<</Type/Pages/Count 1/Kids[3 0 R]>>".to_vec(),
+        b"<</Type/Page/Parent 2 0 R/Contents 4 0 R>>".to_vec(),
+        stream("", &bytes(content)),
+        format!("<</Filter/Standard/V 2/R 3/Length 128/P -44/O<{owner}>/U<{user}>>>").into_bytes(),
+    ];
+    pdf_of(
+        &objects,
+        "/Encrypt 5 0 R/ID[<00112233445566778899aabbccddeeff><00112233445566778899aabbccddeeff>]",
+    )
+}
+
 /// Raw deflated bytes, for archives that are put together by hand.
 pub fn raw(bytes: &[u8]) -> Vec<u8> {
     deflate(bytes)

@@ -70,7 +70,7 @@ fn by_kind(
             let archive = Archive::open(bytes, meter)?;
             if let Some(package) = office::Package::of(&archive, meter)? {
                 *format = Some(package.format);
-                package.read(&archive, meter, output)
+                package.read(&archive, depth, meter, output)
             } else if odf::is(&archive, meter)? {
                 *format = Some(Format::OpenDocument);
                 odf::read(&archive, meter, output)

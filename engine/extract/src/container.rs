@@ -39,7 +39,8 @@ pub(crate) fn read(
     archive.more.clone().map_or(Ok(()), Err)
 }
 
-fn one(
+/// Reads one file, in a path that was entered.
+pub(crate) fn one(
     archive: &Archive<'_>,
     file: &File,
     depth: u32,

@@ -7,7 +7,7 @@ use crate::archive::{Archive, File};
 use crate::meter::{Fail, Meter, corrupt};
 use crate::output::Output;
 use crate::xml::{Token, walk_part};
-use crate::{sheet, word};
+use crate::{container, sheet, word};
 
 /// What a part is to its document, in the order of reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +23,8 @@ pub(crate) enum Role {
     Side,
     /// A workbook in the binary format.
     Binary,
+    /// Another document in this one.
+    Embedded,
 }
 
 /// How content types end, and what they make of a part.
@@ -117,6 +119,7 @@ impl Package {
     pub(crate) fn read(
         &self,
         archive: &Archive<'_>,
+        depth: u32,
         meter: &Meter<'_>,
         output: &mut Output,
     ) -> Result<(), Fail> {
@@ -126,12 +129,21 @@ impl Package {
             let Some(file) = archive.files.get(*index) else { continue };
             main |= matches!(role, Role::Main | Role::Workbook | Role::Sheet | Role::Binary);
             output.enter(&file.name);
-            let read = part(archive, *role, file, &mut workbook, meter, output);
+            let read = match role {
+                Role::Embedded if depth >= meter.limits.depth => {
+                    Err(Fail::Refused(format!("it lies in more than {} files", meter.limits.depth)))
+                }
+                Role::Embedded => {
+                    output.part()?;
+                    container::one(archive, file, depth, meter, output)
+                }
+                _ => part(archive, *role, file, &mut workbook, meter, output),
+            };
             if let Err(fail) = &read {
                 output.note(fail);
             }
             output.leave();
-            if read.is_err_and(|fail| fail.ends_all()) {
+            if read.is_err_and(|fail| fail.ends_all()) || meter.is_spent() || output.room() == 0 {
                 return Ok(());
             }
         }
@@ -157,6 +169,7 @@ fn part(
         Role::Strings => workbook.read_strings(archive, file, meter),
         Role::Sheet => workbook.read_sheet(archive, file, meter, output),
         Role::Main | Role::Side => word::read(archive, file, meter, output),
+        Role::Embedded => Ok(()),
         Role::Binary => Err(Fail::Unsupported("workbooks in the binary format are not read".to_owned())),
     }
 }
@@ -183,6 +196,9 @@ fn content_types(
 }
 
 fn by_path(name: &str) -> Option<Role> {
+    if ["word/embeddings/", "xl/embeddings/", "ppt/embeddings/"].iter().any(|path| starts(name, path)) {
+        return Some(Role::Embedded).filter(|_| !name.contains("_rels"));
+    }
     let xml = name.rsplit_once('.').is_some_and(|(_, ending)| ending == "xml" || ending == "bin");
     let found = PATHS.iter().find(|(path, _)| starts(name, path));
     found.filter(|_| xml && !name.contains("_rels")).map(|(_, role)| *role)

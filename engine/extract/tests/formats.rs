@@ -137,6 +137,25 @@ fn archives() {
 }
 
 #[test]
+fn documents_in_documents() {
+    let bytes = zip(&[
+        ("[Content_Types].xml", b"<Types/>".to_vec()),
+        ("word/document.xml", b"<w:p><w:t>Outer</w:t></w:p>".to_vec()),
+        ("word/embeddings/sheet.xlsx", xlsx()),
+        ("word/embeddings/oleObject1.bin", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".repeat(100)),
+    ]);
+    let found = read(&bytes, "a.docx");
+    assert!(found.text.starts_with("Outer\n\nBudget\n\nItem\tRich"), "{}", found.text);
+    assert_eq!((found.format, found.notes), (Some(Format::Word), vec![]));
+    let mut attached = pdf(&["BT /F 9 Tf 9 9 Td (x) Tj ET"], false);
+    let at = attached.windows(8).position(|w| w == b"/Catalog").unwrap();
+    attached.splice(at + 8..at + 8, b"/Names<</EmbeddedFiles<<>>>>".iter().copied());
+    let found = read(&attached, "a.pdf");
+    assert!(found.text.starts_with('x'));
+    assert_eq!(only(&found.notes), "unsupported");
+}
+
+#[test]
 fn what_is_not_opened_is_named() {
     for (bytes, name, code) in [
         (&b"7z\xbc\xaf\x27\x1c\0\x04"[..], "a.7z", "unsupported"),

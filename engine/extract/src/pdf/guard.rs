@@ -15,8 +15,9 @@ const STREAM: u64 = 16 << 20;
 const STREAMS: u64 = 48 << 20;
 /// Most bytes of a cross-reference stream: each one may be an entry.
 const XREF: u64 = 4 << 20;
-/// Most bytes of such streams as they are packed in an encrypted file, where they cannot be measured.
-const ENCRYPTED: u64 = 1 << 20;
+/// Most bytes of such streams as they are packed in an encrypted file, where they cannot be measured: at worst, each is a
+/// thousand.
+const ENCRYPTED: u64 = 256 << 10;
 /// Longest dictionary that is looked at.
 const LONGEST: usize = 64 << 10;
 /// Bytes of damaged streams that are let pass: more lenient readers may go on.

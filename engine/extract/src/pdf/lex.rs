@@ -21,8 +21,8 @@ pub(super) struct Head {
     pub(super) xref: bool,
 }
 
-/// Widest row that a predictor may have, by the numbers that make it.
-const WIDEST: u64 = 1 << 20;
+/// Largest number of objects in a stream, and of what makes the rows of a predictor.
+const LARGEST: u64 = 1 << 20;
 
 #[derive(Debug, PartialEq, Eq)]
 enum Token {
@@ -72,7 +72,7 @@ pub(super) fn head(bytes: &[u8]) -> Option<Head> {
                         filters = filters.checked_add(1)?;
                     }
                 }
-                b"Columns" | b"Colors" | b"BitsPerComponent" => {
+                b"Columns" | b"Colors" | b"BitsPerComponent" | b"N" => {
                     let number = match next(1) {
                         Some(Token::Other(digits)) => {
                             core::str::from_utf8(digits).ok()?.parse::<u64>().ok()?
@@ -80,7 +80,7 @@ pub(super) fn head(bytes: &[u8]) -> Option<Head> {
                         _ => return None,
                     };
                     // A reference is two numbers and a letter.
-                    if number > WIDEST || matches!(next(2), Some(Token::Other(_))) {
+                    if number > LARGEST || matches!(next(2), Some(Token::Other(_))) {
                         return None;
                     }
                 }

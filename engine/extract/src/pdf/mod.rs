@@ -72,7 +72,17 @@ fn guarded(bytes: &[u8], meter: &Meter<'_>, output: &mut Output) -> Result<(), F
         annotations(page.raw(), reader.output())?;
     }
     reader.finish();
+    if attached(&pdf) {
+        output.note(&Fail::Unsupported("files that are attached to a PDF are not read".to_owned()));
+    }
     Ok(())
+}
+
+/// Whether it has files attached.
+fn attached(pdf: &Pdf) -> bool {
+    let catalog = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id());
+    let names = catalog.and_then(|catalog| catalog.get::<Dict<'_>>("Names"));
+    names.is_some_and(|names| names.contains_key("EmbeddedFiles"))
 }
 
 /// What is written in notes on a page and in the fields of a form.

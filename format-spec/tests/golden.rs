@@ -155,12 +155,23 @@ fn rows_of_every_kind() {
     }
     golden("rows.bin", &out);
     let read: Vec<Row> = Rows::new(out.freeze()).collect::<Result<_, _>>().unwrap();
-    assert_eq!(read.len(), RowKind::ALL.len());
+    // Thread edges came later, and have a file of their own.
+    assert_eq!(read.len(), RowKind::ALL.len() - 1);
     let archived = access::<ArchivedEmail>(&read[0].value).unwrap();
     let back = rkyv::deserialize::<Email, rkyv::rancor::Error>(archived).unwrap();
     assert_eq!(back, email());
     let archived = access::<ArchivedBody>(&read[1].value).unwrap();
     assert_eq!(rkyv::deserialize::<Body, rkyv::rancor::Error>(archived).unwrap(), body());
+}
+
+#[test]
+fn a_thread_edge() {
+    let mut out = BytesMut::new();
+    let key = [[0x33; 16], [0x34; 16]].concat();
+    Row { kind: RowKind::ThreadEdge, key: key.into(), value: Bytes::new() }.encode(&mut out).unwrap();
+    golden("thread-edge.bin", &out);
+    let read: Vec<Row> = Rows::new(out.freeze()).collect::<Result<_, _>>().unwrap();
+    assert_eq!((read[0].kind, read[0].key.len(), read[0].value.len()), (RowKind::ThreadEdge, 32, 0));
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn record(kind: RowKind, key: &[u8], value: &[u8]) {
         RowKind::Place => whole::<Place>(value),
         RowKind::Mark => whole::<Mark>(value),
         RowKind::ThreadAlias => whole::<ThreadAlias>(value),
-        RowKind::BlobChunk => {}
+        RowKind::BlobChunk | RowKind::ThreadEdge => {}
         RowKind::Archive => whole::<ArchiveVersion>(value),
         RowKind::Failure => whole::<Failure>(value),
         RowKind::Watermark => whole::<Watermark>(value),

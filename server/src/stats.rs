@@ -167,6 +167,7 @@ pub(crate) fn kind_name(number: u8) -> String {
         Ok(RowKind::Place) => "place",
         Ok(RowKind::Mark) => "mark",
         Ok(RowKind::ThreadAlias) => "thread_alias",
+        Ok(RowKind::ThreadEdge) => "thread_edge",
         Ok(RowKind::BlobChunk) => "blob_chunk",
         Ok(RowKind::Archive) => "archive",
         Ok(RowKind::Failure) => "failure",

@@ -223,6 +223,7 @@ impl Loading<'_> {
                 tally: RefCell::new(tally),
                 watch: self.watch,
                 workers: job.workers,
+                edges: RefCell::default(),
             };
             if left > 0 {
                 self.workers(&job, &commit)?;

@@ -12,6 +12,7 @@ use crate::watch::{Watch, add};
 use bytes::Bytes;
 use postlode_format::id::Id;
 use postlode_format::row::{Counts, Failure, Row, RowKind, blob_key, failure_key, to_bytes};
+use postlode_mail::thread::join::Edge;
 use postlode_store::{LoadBatch, NewEmail, Outcome, Progress, Store, StoreError};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -72,6 +73,7 @@ pub(crate) struct Commit<'l> {
     pub(crate) before: Counts,
     pub(crate) tally: RefCell<Tally>,
     pub(crate) watch: &'l Watch,
+    pub(crate) edges: RefCell<Edges>,
     /// Committers that share the work.
     pub(crate) workers: usize,
 }
@@ -109,7 +111,8 @@ impl Commit<'_> {
         let mut settled = Vec::with_capacity(items.len());
         for item in items {
             match item {
-                Parsed::Item { node, emails: family, partial, attachments } => {
+                Parsed::Item { node, emails: family, partial, attachments, joins } => {
+                    joins.iter().for_each(|edge| self.edges.borrow_mut().add(edge, &mut rows));
                     if let Some(resolved) = self.resolved(node)? {
                         rows.push(resolved);
                     }
@@ -215,6 +218,28 @@ pub(crate) fn failure_row(archive: &Id, version: &Id, failure: &ItemFailure) -> 
 fn row_of(chunk: Chunk) -> Row {
     let key = blob_key(&chunk.sha256, chunk.number).into();
     Row { kind: RowKind::BlobChunk, key, value: chunk.bytes }
+}
+
+/// Edges between threads that were written lately: most are told by many messages.
+#[derive(Debug, Default)]
+pub(crate) struct Edges {
+    written: HashSet<Edge>,
+}
+
+impl Edges {
+    fn add(&mut self, edge: &Edge, rows: &mut Vec<Row>) {
+        if self.written.len() >= REMEMBERED {
+            self.written.clear();
+        }
+        if self.written.insert(*edge) {
+            let row = |key: [u8; 32]| Row {
+                kind: RowKind::ThreadEdge,
+                key: Bytes::copy_from_slice(&key),
+                value: Bytes::new(),
+            };
+            rows.extend(edge.rows().map(row));
+        }
+    }
 }
 
 /// What is known of attachments in the store.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use postlode_format::id::Id;
+use postlode_mail::thread::join::Edge;
 
 /// One email that was read: its rows as they will be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub(crate) enum Parsed {
         partial: bool,
         /// Attachments of the item itself.
         attachments: u64,
+        /// What joins threads.
+        joins: Vec<Edge>,
     },
     /// It could not be read at all.
     Failed(ItemFailure),

@@ -12,6 +12,7 @@ use crate::worker::Job;
 use bytes::Bytes;
 use postlode_format::limits::BLOB_CHUNK;
 use postlode_format::row::{ArchivedBody, ArchivedEmail, Place, access, to_bytes};
+use postlode_mail::thread::join::{Edge, MAX_EDGES};
 use sha2::{Digest, Sha256};
 
 /// Something that a parser said.
@@ -97,7 +98,7 @@ fn item(job: &Job, frame: &Bytes, item: &Entry, said: &ArchivedItem) -> Option<P
                 reason: why.reason,
             }))
         }
-        ArchivedItem::Read { members, partial, attachments } => {
+        ArchivedItem::Read { members, partial, attachments, joins } => {
             let folder = job.folder(item);
             let recovered = item.origin != Origin::Folder;
             let emails = members
@@ -105,11 +106,17 @@ fn item(job: &Job, frame: &Bytes, item: &Entry, said: &ArchivedItem) -> Option<P
                 .map(|m| member(job, frame, (folder, recovered), m))
                 .collect::<Option<Vec<_>>>()?;
             let attachments = attachments.to_native();
+            // A mail proves so many and no more, whatever its parser says.
+            if joins.len() > emails.len().saturating_mul(MAX_EDGES) {
+                return None;
+            }
+            let joins = joins.iter().filter_map(|ends| Edge::between(ends.0, ends.1)).collect();
             (!emails.is_empty()).then_some(Parsed::Item {
                 node: item.node,
                 emails,
                 partial: *partial,
                 attachments,
+                joins,
             })
         }
     }

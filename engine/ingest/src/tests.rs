@@ -98,6 +98,7 @@ fn said(path: &Path, store: &Store, mut each: impl FnMut(&Commit<'_>, Output)) {
         before: Counts::default(),
         tally: tally.into(),
         watch: &watch,
+        edges: Default::default(),
         workers: 1,
     };
     let (to, from) = async_channel::unbounded();

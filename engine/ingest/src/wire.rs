@@ -173,6 +173,8 @@ pub(crate) enum Item {
         partial: bool,
         /// Attachments of the item itself.
         attachments: u64,
+        /// Thread keys that are joined, two by two.
+        joins: Vec<([u8; 16], [u8; 16])>,
     },
     /// It could not be read at all.
     Failed(Trouble),

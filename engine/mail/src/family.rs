@@ -5,8 +5,9 @@
 
 use crate::thread::Evidence;
 use crate::thread::join::{Edge, Proof, proof};
+use crate::{language, parts};
 use postlode_format::id::{Id, child_id};
-use postlode_format::row::{Body, Email};
+use postlode_format::row::{Body, Email, parts_extra};
 
 /// An item of a folder and all messages inside it.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,7 +77,8 @@ impl Draft {
 }
 
 fn settle(draft: Draft, parent: Option<(&Id, u32)>, members: &mut Vec<Member>, joins: &mut Vec<Edge>) -> Id {
-    let Draft { node, mut email, body, conversation_index, content_id, children } = draft;
+    let Draft { node, mut email, mut body, conversation_index, content_id, children } = draft;
+    understand(&mut email, &mut body);
     email.id = match parent {
         None => content_id,
         Some((parent, n)) => child_id(parent, n, &content_id),
@@ -96,6 +98,20 @@ fn settle(draft: Draft, parent: Option<(&Id, u32)>, members: &mut Vec<Member>, j
         }
     }
     id
+}
+
+/// What its text is made of, and in which language its author wrote.
+fn understand(email: &mut Email, body: &mut Body) {
+    let text = body.text();
+    if text.trim_ascii().is_empty() {
+        return;
+    }
+    let parts = parts::split(text);
+    if let Some(language) = language::of(text, &parts, &email.subject) {
+        language.clone_into(&mut email.language);
+    }
+    let kept = parts_extra(parts.iter().map(|part| (part.end, part.kind)));
+    body.extra.extend(kept);
 }
 
 /// The thread's key and what is joined to it, once the id is known.

@@ -74,7 +74,7 @@ impl<'f> Rows<'f> {
             Condition::Dates(from, to) => (*from..*to).contains(&email.date.to_native()),
             Condition::HasAttachment => email.flags.to_native() & flag::HAS_ATTACHMENT != 0,
             Condition::Id(id) => email.id == *id,
-            Condition::Thread(id) => email.thread == *id,
+            Condition::Thread(keys) => keys.contains(&email.thread),
             Condition::Parent(id) => email.parent.as_ref().is_some_and(|p| p == id),
             Condition::MessageId(wanted) => fold(bare_message_id(&email.message_id)) == *wanted,
             Condition::Class(wanted) => {

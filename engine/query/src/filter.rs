@@ -56,8 +56,8 @@ pub enum Condition {
     HasAttachment,
     /// The email.
     Id(Id),
-    /// Its thread.
-    Thread(Id),
+    /// Its thread: any of these keys, see `threads`.
+    Thread(Vec<Id>),
     /// The email it is embedded in.
     Parent(Id),
     /// Its Message-ID, bare and folded.
@@ -226,7 +226,7 @@ fn condition(term: &Term, zone: &TimeZone) -> Result<Option<Condition>, SyntaxEr
             _ => return Err(refuse(term, "is nothing an email can have here", Some("attachment"))),
         },
         Field::Id => Some(Condition::Id(id()?)),
-        Field::Thread => Some(Condition::Thread(id()?)),
+        Field::Thread => Some(Condition::Thread(vec![id()?])),
         Field::Parent => Some(Condition::Parent(id()?)),
         Field::MessageId => {
             Some(fold(bare_message_id(value))).filter(|v| !v.is_empty()).map(Condition::MessageId)

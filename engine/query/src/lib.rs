@@ -29,6 +29,7 @@ mod props;
 mod ranked;
 mod search;
 mod stream;
+mod threads;
 
 pub use attachment::Attachment;
 pub use body::BodyView;

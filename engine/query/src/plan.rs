@@ -180,7 +180,10 @@ fn of_condition(condition: &Condition, folders: Option<&[String]>) -> Option<Dri
         // The index has all recipients of any kind.
         Condition::Recipient(_, address) => one(IndexId::Recipient, part_prefix(address), false),
         Condition::MessageId(id) => one(IndexId::MessageId, part_prefix(id), true),
-        Condition::Thread(id) => one(IndexId::Thread, id_prefix(id), true),
+        Condition::Thread(keys) if keys.len() <= MAX_PARTS => {
+            let sources = keys.iter().map(|key| Source::Index(IndexId::Thread, id_prefix(key))).collect();
+            Some(Driver { sources, covered: true, cost: 0, name: IndexId::Thread.name().to_owned() })
+        }
         Condition::Parent(id) => one(IndexId::Parent, id_prefix(id), true),
         Condition::Custodian(name) => one(IndexId::Custodian, part_prefix(name), true),
         // A tag that was taken away leaves its key until compaction.

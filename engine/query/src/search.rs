@@ -14,10 +14,11 @@ use crate::model::{Explain, MAX_LIMIT, Mode, Partial, Relation, SearchAnswer, Se
 use crate::plan::{Driver, Source, choose};
 use crate::ranked::{List, Ranked};
 use crate::stream::{Bounds, Part, Stream};
+use crate::threads::{self, Thread};
 use crate::{hits, plan};
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
-use postlode_store::{Found, Missing, StoreError};
+use postlode_store::{Found, Missing, Store, StoreError};
 use postlode_text::Match;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -181,6 +182,7 @@ impl Run {
     async fn plan(&mut self, bounds: Bounds) -> Result<Driver, QueryError> {
         self.deleted = self.engine.deleted().await?;
         let store = self.engine.store.clone();
+        self.join_threads(&store).await?;
         let (mut driver, folders) = choose(&store, &self.resolved.filter, &self.texts, bounds).await?;
         self.explain.driver = format!("{}, about {} emails", driver.name, driver.cost);
         self.lap("plan");
@@ -195,6 +197,24 @@ impl Run {
         checked.clone_into(&mut self.explain.checked);
         driver.covered |= self.keyed;
         Ok(driver)
+    }
+
+    /// Finds out which other keys are one thread with those that are asked for.
+    async fn join_threads(&mut self, store: &Store) -> Result<(), QueryError> {
+        let mut conditions = Vec::new();
+        self.resolved.filter.conditions(&mut conditions);
+        for condition in conditions {
+            let Condition::Thread(keys) = condition else { continue };
+            let [asked] = keys.as_slice() else { continue };
+            let Thread { keys: all, more, missing } = threads::thread(store, *asked).await?;
+            *keys = all;
+            if more {
+                self.reasons
+                    .push("a thread has more parts than are looked at: some may be missing".to_owned());
+            }
+            self.missing.extend(missing);
+        }
+        Ok(())
     }
 
     /// Reads the keys of conditions that an index answers exactly, where that is cheaper than reading the rows of

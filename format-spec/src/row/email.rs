@@ -135,7 +135,7 @@ pub struct Email {
     pub id_scheme: u8,
     /// The message it is embedded in.
     pub parent: Option<[u8; 16]>,
-    /// Thread key; [`crate::row::ThreadAlias`] rows may lead on from it.
+    /// Thread key; thread edges ([`crate::row::RowKind::ThreadEdge`]) may lead on from it.
     pub thread: [u8; 16],
     /// What it is.
     pub kind: ItemKind,

@@ -38,7 +38,7 @@ pub enum RowKind {
     Place = 3,
     /// [`Mark`]: tags, note, holds, deletion of one email. Key: id.
     Mark = 4,
-    /// [`ThreadAlias`]: two threads are one. Key: the thread key that is replaced.
+    /// [`ThreadAlias`]: never written; [`RowKind::ThreadEdge`] has taken its place.
     ThreadAlias = 5,
     /// A piece of an attachment, raw bytes. Key: SHA-256, chunk number.
     BlobChunk = 6,
@@ -50,11 +50,13 @@ pub enum RowKind {
     Watermark = 9,
     /// [`Doc`]: anything else the server keeps (users, tasks, saved searches …). Key: space, name.
     Doc = 10,
+    /// Two threads are one, without a value. Key: one thread key, the other; each edge has two rows.
+    ThreadEdge = 11,
 }
 
 impl RowKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [RowKind; 10] = [
+    pub const ALL: [RowKind; 11] = [
         RowKind::Email,
         RowKind::Body,
         RowKind::Place,
@@ -65,6 +67,7 @@ impl RowKind {
         RowKind::Failure,
         RowKind::Watermark,
         RowKind::Doc,
+        RowKind::ThreadEdge,
     ];
 
     /// The kind of a number.
@@ -75,7 +78,7 @@ impl RowKind {
         Self::ALL.into_iter().find(|k| *k as u8 == number).ok_or(FormatError::Newer {
             what: "row kind",
             found: u32::from(number),
-            known: Self::Doc as u32,
+            known: Self::ThreadEdge as u32,
         })
     }
 }

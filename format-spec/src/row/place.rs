@@ -38,7 +38,8 @@ pub fn place_key(id: &Id, archive: &Id, node: u64) -> Vec<u8> {
     key
 }
 
-/// Leads from one thread key to another: a late message joined two threads.
+/// Leads from one thread key to another. One such row could not say that a thread is joined with two others; it was
+/// never written, and [`RowKind::ThreadEdge`](super::RowKind::ThreadEdge) has taken its place.
 #[derive(Archive, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[rkyv(derive(Debug))]
 pub struct ThreadAlias {

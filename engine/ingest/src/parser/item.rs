@@ -8,6 +8,7 @@ use postlode_format::limits::BLOB_CHUNK;
 use postlode_format::row::to_bytes;
 use postlode_mail::family::{Blob, BlobContent, Family, Member};
 use postlode_mail::pst::{AttachmentReader, PstError, Reader, Which};
+use postlode_mail::thread::join::Edge;
 use sha2::{Digest, Sha256};
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -68,6 +69,7 @@ fn read(family: Family, stream: &UnixStream, from: Option<(&Reader, Which)>) -> 
             (BlobContent::Stream(_), None) => return Err(unexpected().into()),
         }
     }
+    let joins = family.joins.iter().map(Edge::ends).collect();
     let mut members = Vec::with_capacity(family.members.len());
     // Members come depth first, each before what it holds; rows the other way round.
     for member in family.members.into_iter().rev() {
@@ -76,7 +78,7 @@ fn read(family: Family, stream: &UnixStream, from: Option<(&Reader, Which)>) -> 
             failed(code, "row", error.to_string())
         })?);
     }
-    Ok(Read { item: Item::Read { members, partial, attachments }, blobs })
+    Ok(Read { item: Item::Read { members, partial, attachments, joins }, blobs })
 }
 
 fn rows(member: &Member) -> Result<WireMember, FormatError> {

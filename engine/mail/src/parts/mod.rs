@@ -12,19 +12,7 @@ mod words;
 use closing::{Signature, footer, scrubbed, signature};
 use line::{Line, Lines, head, quote_mark};
 use opening::opening;
-
-/// What a part of a text is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PartKind {
-    /// What the author of this mail wrote.
-    New,
-    /// What is quoted or forwarded, with the lines that announce it.
-    Quoted,
-    /// The signature.
-    Signature,
-    /// What a mailing list's program put in.
-    Footer,
-}
+pub use postlode_format::row::PartKind;
 
 /// A part of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,186 @@
+//! Threads: whatever message of a conversation is asked about, all of it is found, in whatever order it was loaded.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
+use postlode_pst_writer::{Address, FileTime, Message, Options, PstWriter};
+use postlode_tests::{Scene, corpus, number};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::path::Path;
+
+fn message(number: i64, id: &str, in_reply_to: &str, references: &str) -> Message {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Message {
+        subject: format!("number {number}"),
+        sender: Some(Address::new("Ann", "ann@example.org")),
+        message_id: some(id),
+        in_reply_to: some(in_reply_to),
+        references: some(references),
+        delivered: Some(FileTime::from_unix(1_600_000_000 + number)),
+        body_text: Some(format!("text of {number}")),
+        ..Message::default()
+    }
+}
+
+fn archive(path: &Path, messages: Vec<Message>) {
+    let mut writer = PstWriter::new(File::create_new(path).unwrap(), Options::new([7; 16])).unwrap();
+    let inbox = writer.add_folder_path("Inbox").unwrap();
+    for message in messages {
+        writer.add_message(inbox, message).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+fn subjects(scene: &Scene, thread: &str) -> BTreeSet<String> {
+    let hits = scene.run(&["search", "--json", &format!("thread:{thread}")]).code(0).lines();
+    hits.iter().map(|hit| hit["subject"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The second mailer says only what it answers, the fourth cuts the references; each would be a thread of its own by
+/// what it says itself. The message that connects them may come first, last, or in another archive.
+#[test]
+fn a_thread_is_whole_in_any_order_of_loading() {
+    let conversation = |n: &i64| match n {
+        0 => message(0, "<a@x>", "", ""),
+        1 => message(1, "<b@x>", "<a@x>", ""),
+        2 => message(2, "<c@x>", "<b@x>", ""),
+        3 => message(3, "<e@x>", "<d@x>", "<c@x> <d@x>"),
+        _ => message(4, "<z@x>", "", ""),
+    };
+    let orders = [vec![0, 1, 2, 3, 4], vec![3, 2, 4, 1, 0], vec![2, 0, 3, 4, 1]];
+    for (n, order) in orders.iter().enumerate() {
+        let scene = Scene::new();
+        let (first, second) = order.split_at(n + 1);
+        for (name, numbers) in [("a.pst", first), ("b.pst", second)] {
+            let path = scene.path(name);
+            archive(&path, numbers.iter().map(conversation).collect());
+            drop(scene.run(&["load", path.to_str().unwrap()]).code(0));
+        }
+        let all = scene.run(&["search", "--json", ""]).code(0).lines();
+        assert_eq!(all.len(), 5);
+        let whole: BTreeSet<String> = (0..4).map(|n| format!("number {n}")).collect();
+        for hit in &all {
+            let found = subjects(&scene, hit["thread"].as_str().unwrap());
+            match hit["subject"].as_str().unwrap() {
+                "number 4" => assert_eq!(found, BTreeSet::from(["number 4".to_owned()])),
+                _ => assert_eq!(found, whole, "order {order:?}, asked for by {}", hit["subject"]),
+            }
+        }
+    }
+}
+
+/// Real list mail: fields are those of the truth, and threads are those that the headers of all mails together tell.
+#[test]
+fn list_mail_comes_back_with_its_fields_and_threads() {
+    let Some(corpus) = corpus() else { return };
+    let scene = Scene::new();
+    let (path, truth) = (scene.path("lists.pst"), scene.path("lists.jsonl"));
+    let made = pstgen::generate(&pstgen::Options {
+        from: Some(corpus.join("mail/lists-30k.jsonl.zst")),
+        truth: Some(truth.clone()),
+        ..pstgen::Options::new(&path, 30_000)
+    })
+    .unwrap();
+    let report = scene.run(&["load", "--json", path.to_str().unwrap()]).code(0).json();
+    assert_eq!((number(&report, "found"), number(&report, "failed")), (made.items, 0));
+    assert_eq!(number(&report, "stored") + number(&report, "duplicate"), made.items);
+    let exported = scene.run(&["export", "--format", "jsonl", "--out", "-"]).code(0).lines();
+    let by_node: HashMap<u64, &Value> = exported
+        .iter()
+        .flat_map(|email| email["places"].as_array().unwrap().iter().map(move |p| (number(p, "node"), email)))
+        .collect();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut threads = Threads::default();
+    let truth: Vec<Value> = std::fs::read_to_string(truth)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(truth.len() as u64, made.items);
+    for item in &truth {
+        let email = by_node[&number(item, "nid")];
+        for (field, wanted) in
+            [("subject", "subject"), ("class", "message_class"), ("message_id", "message_id")]
+        {
+            assert_eq!(text(&email[field]), text(&item[wanted]), "{item}");
+        }
+        assert_eq!(text(&email["from"]["address"]), text(&item["sender_address"]), "{item}");
+        let addresses: Vec<String> =
+            email["to"].as_array().unwrap().iter().map(|a| text(&a["address"])).collect();
+        let wanted: Vec<String> = item["to"].as_array().unwrap().iter().map(text).collect();
+        assert_eq!(addresses, wanted, "{item}");
+        assert_eq!(email["attachments"].as_array().unwrap().len() as u64, number(item, "attachments"));
+        let ids = [text(&item["message_id"]), text(&item["in_reply_to"])];
+        let references = text(&item["references"]);
+        threads.one(ids.iter().map(String::as_str).chain(references.split_whitespace()));
+    }
+    // Messages by the thread that all headers together put them in.
+    let mut wanted: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    let mut asked: BTreeMap<usize, String> = BTreeMap::new();
+    for item in &truth {
+        let email = by_node[&number(item, "nid")];
+        let thread = threads.of(&text(&item["message_id"]));
+        wanted.entry(thread).or_default().insert(text(&email["id"]));
+        asked.insert(thread, text(&email["thread"]));
+    }
+    let server = scene.serve();
+    // The largest, and some of all sizes.
+    let mut chosen: Vec<_> = wanted.iter().collect();
+    chosen.sort_by_key(|(thread, ids)| (std::cmp::Reverse(ids.len()), **thread));
+    for (thread, ids) in chosen.iter().take(20).chain(chosen.iter().skip(20).step_by(chosen.len() / 200)) {
+        let mut found = BTreeSet::new();
+        let mut cursor = String::new();
+        loop {
+            let target = format!("/v1/search?q=thread:{}&limit=100{cursor}", asked[thread]);
+            let answer = server.json(&target);
+            found.extend(answer["hits"].as_array().unwrap().iter().map(|hit| text(&hit["id"])));
+            match answer["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(&found, *ids);
+    }
+}
+
+/// Union-find over Message-IDs.
+#[derive(Default)]
+struct Threads {
+    numbers: HashMap<String, usize>,
+    parents: Vec<usize>,
+}
+
+impl Threads {
+    fn root(&mut self, mut n: usize) -> usize {
+        while self.parents[n] != n {
+            self.parents[n] = self.parents[self.parents[n]];
+            n = self.parents[n];
+        }
+        n
+    }
+
+    fn of(&mut self, id: &str) -> usize {
+        let id = id.trim_matches(['<', '>']).to_owned();
+        let next = self.parents.len();
+        let number = *self.numbers.entry(id).or_insert(next);
+        if number == next {
+            self.parents.push(next);
+        }
+        self.root(number)
+    }
+
+    /// All these are of one thread.
+    fn one<'i>(&mut self, ids: impl Iterator<Item = &'i str>) {
+        let mut first = None;
+        for id in ids.filter(|id| !id.is_empty()) {
+            let root = self.of(id);
+            match first {
+                None => first = Some(root),
+                Some(first) => {
+                    let first = self.root(first);
+                    self.parents[root] = first;
+                }
+            }
+        }
+    }
+}

@@ -56,7 +56,7 @@ pub fn passage(
     match highlighter {
         Some(highlighter) if !highlighter.is_empty() => {
             let english = highlighter.stems() && is_english(&email.language, &email.subject, text);
-            let (part, snippet) = highlighter.look(&text_parts(email, text), english);
+            let (part, snippet) = highlighter.look(&text_parts(email, body), english);
             hit.matched_in = part.map(str::to_owned);
             hit.snippet = snippet.html;
         }

@@ -14,8 +14,8 @@
 use crate::error::TextError;
 use std::collections::BTreeMap;
 
-/// Version of the layout and of the fields.
-pub const VERSION: u16 = 1;
+/// Version of the layout and of the fields. Version 1 had the first seven fields.
+pub const VERSION: u16 = 2;
 /// Version of the rule of words.
 pub const ANALYSIS: u16 = 1;
 /// Bytes of the footer.
@@ -31,9 +31,16 @@ const MAGIC: [u8; 4] = *b"PLTB";
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Table {
     files: BTreeMap<String, (u64, u64)>,
+    version: u16,
 }
 
 impl Table {
+    /// Has its index all fields that there are now?
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.version == VERSION
+    }
+
     /// Offset and length of a file.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<(u64, u64)> {
@@ -107,7 +114,7 @@ pub fn read_table(
     }
     let bytes = read(table_at, table_len)?;
     let mut rest = bytes.as_slice();
-    let mut table = Table::default();
+    let mut table = Table { version: u16::from_le_bytes([v0, v1]), ..Table::default() };
     for _ in 0..count {
         let (name, at, len) = entry(&mut rest).ok_or(TextError::Bundle("its table is cut short"))?;
         if at.checked_add(len).is_none_or(|end| end > table_at) {

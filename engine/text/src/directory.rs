@@ -6,6 +6,7 @@
 use crate::build::{FIXED_ID, META};
 use crate::bundle::{Table, read_table};
 use crate::error::TextError;
+use crate::schema::schema;
 use postlode_store::{Missing, SectionRead};
 use std::io;
 use std::ops::Range;
@@ -67,6 +68,15 @@ impl std::fmt::Debug for BundleDirectory {
     }
 }
 
+/// The list of an older bundle, with the fields that came later: they are last, and no document has anything in them.
+fn with_all_fields(meta: &[u8]) -> io::Result<Vec<u8>> {
+    let mut meta: serde_json::Value = serde_json::from_slice(meta)?;
+    if let Some(fields) = meta.get_mut("schema") {
+        *fields = serde_json::to_value(schema())?;
+    }
+    Ok(serde_json::to_vec(&meta)?)
+}
+
 fn read_only() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "a text section is never changed")
 }
@@ -93,6 +103,9 @@ impl Directory for BundleDirectory {
         let file = self.file(path).ok_or_else(|| OpenReadError::FileDoesNotExist(path.to_owned()))?;
         let bytes =
             file.read_bytes(0..file.len).map_err(|e| OpenReadError::wrap_io_error(e, path.to_owned()))?;
+        if path.to_str() == Some(META) && !self.table.is_current() {
+            return with_all_fields(&bytes).map_err(|e| OpenReadError::wrap_io_error(e, path.to_owned()));
+        }
         Ok(bytes.as_slice().to_vec())
     }
 

@@ -2,8 +2,12 @@
 
 use crate::error::TextError;
 use crate::language::is_english;
-use crate::schema::{BODY, BODY_EN, FILES, FROM, SUBJECT, SUBJECT_EN, TO};
-use postlode_format::row::{ArchivedAddress, ArchivedBody, ArchivedEmail, access};
+use crate::schema::{
+    ATTACHED, ATTACHED_EN, BODY, BODY_EN, FILES, FROM, QUOTED, QUOTED_EN, SUBJECT, SUBJECT_EN, TO,
+};
+use postlode_format::row::{
+    self, ArchivedAddress, ArchivedBody, ArchivedEmail, PartKind, access, attachment_texts,
+};
 use postlode_store::TextDoc;
 use tantivy::TantivyDocument;
 
@@ -19,10 +23,26 @@ fn readable(doc: &TextDoc) -> Result<TantivyDocument, TextError> {
     let text = body.text();
     let mut out = TantivyDocument::default();
     out.add_text(SUBJECT, &email.subject);
-    out.add_text(BODY, text);
-    if is_english(&email.language, &email.subject, text) {
+    let english = is_english(&email.language, &email.subject, text);
+    if english {
         out.add_text(SUBJECT_EN, &email.subject);
-        out.add_text(BODY_EN, text);
+    }
+    for (kind, part) in row::text_parts(text, &body.extra) {
+        let (folded, stems) = match kind {
+            PartKind::New => (BODY, BODY_EN),
+            PartKind::Quoted | PartKind::Signature | PartKind::Footer => (QUOTED, QUOTED_EN),
+        };
+        out.add_text(folded, part);
+        if english {
+            out.add_text(stems, part);
+        }
+    }
+    for (_, part) in attachment_texts(&body.extra) {
+        out.add_text(ATTACHED, part);
+        // An attachment may be in another language than its mail.
+        if is_english("", "", part) {
+            out.add_text(ATTACHED_EN, part);
+        }
     }
     for (field, parts) in [(FROM, from_parts(email)), (TO, to_parts(email)), (FILES, file_parts(email))] {
         for part in parts.into_iter().filter(|p| !p.is_empty()) {
@@ -50,12 +70,17 @@ fn names(address: &ArchivedAddress) -> [&str; 2] {
 
 /// The texts of an email that a query without a field looks at, by the name of the part: what `matched_in` says.
 #[must_use]
-pub fn text_parts<'e>(email: &'e ArchivedEmail, body: &'e str) -> Vec<(&'static str, Vec<&'e str>)> {
+pub fn text_parts<'e>(
+    email: &'e ArchivedEmail,
+    body: Option<&'e ArchivedBody>,
+) -> Vec<(&'static str, Vec<&'e str>)> {
+    let files = file_parts(email).into_iter();
+    let attached = body.into_iter().flat_map(|body| attachment_texts(&body.extra)).map(|(_, text)| text);
     vec![
         ("subject", vec![email.subject.as_str()]),
-        ("body", vec![body]),
+        ("body", vec![body.map_or("", ArchivedBody::text)]),
         ("from", from_parts(email)),
         ("to", to_parts(email)),
-        ("attachments", file_parts(email)),
+        ("attachments", files.chain(attached).collect()),
     ]
 }

@@ -95,6 +95,9 @@ impl Highlighter {
                 found.extend(marks.iter().map(|m| m.phrase));
                 if scope == Scope::Body {
                     snippet = best_passage(text, &marks);
+                } else if scope == Scope::Files && snippet.found == 0 && !marks.is_empty() {
+                    // The words are in an attachment alone.
+                    snippet = best_passage(text, &marks);
                 }
             }
             let found = distinct(found);

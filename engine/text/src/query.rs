@@ -2,7 +2,9 @@
 
 use crate::exclude::Excluded;
 use crate::language::Stemmer;
-use crate::schema::{BODY, BODY_EN, FILES, FROM, SUBJECT, SUBJECT_EN, TO};
+use crate::schema::{
+    ATTACHED, ATTACHED_EN, BODY, BODY_EN, FILES, FROM, QUOTED, QUOTED_EN, SUBJECT, SUBJECT_EN, TO,
+};
 use crate::words::{Word, WordKind, query_words};
 use tantivy::Term;
 use tantivy::query::{
@@ -18,7 +20,7 @@ pub enum Scope {
     Anywhere,
     /// Subject.
     Subject,
-    /// Text of the body.
+    /// Text of the body, quotes in it too.
     Body,
     /// Names and addresses of author and sender.
     From,
@@ -60,10 +62,12 @@ pub enum TextQuery {
     Phrase(Phrase),
 }
 
-/// Weights of the fields, subject above body above names.
-const FIELDS: [(Field, Option<Field>, f32); 5] = [
+/// Weights of the fields: subject above what the author wrote, that above names, those above what he quotes.
+const FIELDS: [(Field, Option<Field>, f32); 7] = [
     (SUBJECT, Some(SUBJECT_EN), 2.0),
     (BODY, Some(BODY_EN), 1.0),
+    (QUOTED, Some(QUOTED_EN), 0.4),
+    (ATTACHED, Some(ATTACHED_EN), 0.5),
     (FROM, None, 0.8),
     (TO, None, 0.4),
     (FILES, None, 0.6),
@@ -130,15 +134,15 @@ fn everything() -> Box<dyn Query> {
 impl Phrase {
     fn compile(&self) -> Box<dyn Query> {
         let words = query_words(&self.text);
-        let scope = match self.scope {
-            Scope::Anywhere => None,
-            Scope::Subject => Some(SUBJECT),
-            Scope::Body => Some(BODY),
-            Scope::From => Some(FROM),
-            Scope::To => Some(TO),
-            Scope::Files => Some(FILES),
+        let scope: &[Field] = match self.scope {
+            Scope::Anywhere => &[],
+            Scope::Subject => &[SUBJECT],
+            Scope::Body => &[BODY, QUOTED],
+            Scope::From => &[FROM],
+            Scope::To => &[TO],
+            Scope::Files => &[FILES],
         };
-        let fields = FIELDS.iter().filter(|(field, _, _)| scope.is_none_or(|wanted| wanted == *field));
+        let fields = FIELDS.iter().filter(|(field, _, _)| scope.is_empty() || scope.contains(field));
         let mut parts: Vec<Box<dyn Query>> = fields
             .filter_map(|(field, stems, weight)| self.in_field(&words, *field, *stems, *weight))
             .collect();

@@ -9,7 +9,14 @@
 //! from        folded names and addresses  yes        no
 //! to          the same of to, cc, bcc     yes        no
 //! files       folded attachment names     yes        no
+//! quoted      folded, see below           yes        yes
+//! quoted_en   stems                       no         yes
+//! attached    folded                      yes        yes
+//! attached_en stems                       no         yes
 //! ```
+//!
+//! `body` is what the author of a mail wrote, `quoted` the rest of its text: quotes, signature, footer. `attached` is the
+//! text of its attachments. The last four fields came with version 2; in a bundle of version 1 all text is in `body`.
 //!
 //! The fields of stems hold the stems of English mail, but only of words that are not their own stem: most are, and
 //! stand in the folded field already. So a word outside quotes is looked for as itself, as its stem, and as a stem.
@@ -33,6 +40,11 @@ pub const FROM: Field = Field::from_field_id(4);
 pub const TO: Field = Field::from_field_id(5);
 pub const FILES: Field = Field::from_field_id(6);
 
+pub const QUOTED: Field = Field::from_field_id(7);
+pub const QUOTED_EN: Field = Field::from_field_id(8);
+pub const ATTACHED: Field = Field::from_field_id(9);
+pub const ATTACHED_EN: Field = Field::from_field_id(10);
+
 /// The schema of every index.
 pub fn schema() -> Schema {
     let options = |tokenizer: &str, record: IndexRecordOption, lengths: bool| {
@@ -51,6 +63,10 @@ pub fn schema() -> Schema {
     builder.add_text_field("from", options(FOLDED, positions, false));
     builder.add_text_field("to", options(FOLDED, positions, false));
     builder.add_text_field("files", options(FOLDED, positions, false));
+    for (folded, stems) in [("quoted", "quoted_en"), ("attached", "attached_en")] {
+        builder.add_text_field(folded, options(FOLDED, positions, true));
+        builder.add_text_field(stems, options(STEMMED, IndexRecordOption::WithFreqs, true));
+    }
     builder.build()
 }
 

@@ -9,8 +9,9 @@
 mod common;
 
 use common::{Mail, Section, build, memtable, ordinals, section, segment, sources};
+use postlode_format::row::{PartKind, attachment_text, parts_extra};
 use postlode_text::words::words;
-use postlode_text::{Known, Phrase, Scope, TextEngine, TextQuery};
+use postlode_text::{Known, Phrase, Scope, TextEngine, TextQuery, bundle};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -198,6 +199,7 @@ fn mails() -> impl Strategy<Value = Vec<Mail>> {
             from,
             to,
             language: "deu".into(),
+            ..Mail::default()
         };
         all.into_iter().enumerate().map(to_mail).collect()
     })
@@ -233,4 +235,60 @@ proptest! {
             prop_assert_eq!(found(&engine, &sources, &query), expected, "{:?}", query);
         }
     }
+}
+
+#[test]
+fn what_is_quoted_weighs_less_and_attachments_are_found() {
+    let text = "what is new here\n> a quoted zebra\n";
+    let mut mails = [mail(0, "s", text), mail(1, "s", "a zebra of my own\n"), mail(2, "s", "see attached\n")];
+    mails[0].extra.extend(parts_extra([(17, PartKind::New), (34, PartKind::Quoted)]));
+    mails[2].extra.push(attachment_text(0, "the zebras of the annex"));
+    let engine = TextEngine::new();
+    for sources in [
+        sources(vec![segment(1, &mails)], vec![]),
+        sources(vec![segment(1, &mails[..1])], vec![memtable(1, 0, &mails[1..])]),
+    ] {
+        assert_eq!(found(&engine, &sources, &phrase(Scope::Body, "zebra", false)), [0, 1]);
+        assert_eq!(found(&engine, &sources, &phrase(Scope::Anywhere, "zebra", false)), [0, 1, 2]);
+        assert_eq!(found(&engine, &sources, &phrase(Scope::Files, "zebra", false)), Vec::<u32>::new());
+        assert_eq!(found(&engine, &sources, &phrase(Scope::Anywhere, "the annex", true)), [2]);
+        let answer = engine.view(&sources, &Known::default());
+        let answer = answer.search(&phrase(Scope::Anywhere, "zebra", false), true);
+        let score =
+            |n: u32| answer.matches.iter().find(|m| m.position == mails[n as usize].position()).unwrap();
+        assert!(score(1).score > score(0).score, "quoted above new");
+        assert!(score(1).score > score(2).score, "attached above new");
+    }
+}
+
+/// Bundles of version 1 have seven fields. The query library gives up on a field that an index does not know, so that
+/// mail sealed by an older program would not have been found by any word.
+#[test]
+fn bundles_of_version_1_are_searched() {
+    let mails = [mail(0, "first", "a zebra"), mail(1, "second", "none")];
+    let mut segment = segment(1, &mails);
+    let bytes = build(&mails);
+    let mut files = BTreeMap::new();
+    let table = bundle::read_table(bytes.len() as u64, |at, len| {
+        let at = usize::try_from(at).unwrap();
+        Ok(bytes[at..at + len].to_vec())
+    })
+    .unwrap();
+    for (name, at, len) in table.files() {
+        let (at, len) = (usize::try_from(at).unwrap(), usize::try_from(len).unwrap());
+        files.insert(name.to_owned(), bytes[at..at + len].to_vec());
+    }
+    let mut meta: serde_json::Value = serde_json::from_slice(&files["meta.json"]).unwrap();
+    meta["schema"].as_array_mut().unwrap().truncate(7);
+    files.insert("meta.json".into(), serde_json::to_vec(&meta).unwrap());
+    let mut old = bundle::write(&files).unwrap();
+    let version = old.len() - 10;
+    assert_eq!(old[version..version + 2], [2, 0]);
+    old[version] = 1;
+    segment.text = section(old);
+    let engine = TextEngine::new();
+    let sources = sources(vec![segment], vec![memtable(1, 0, &[mail(2, "third", "zebra")])]);
+    assert_eq!(found(&engine, &sources, &phrase(Scope::Anywhere, "zebra", false)), [0, 2]);
+    assert_eq!(found(&engine, &sources, &phrase(Scope::Body, "zebra", true)), [0, 2]);
+    assert_eq!(found(&engine, &sources, &phrase(Scope::Subject, "second", false)), [1]);
 }

@@ -5,6 +5,7 @@
 //! once landed; for one key the row with the highest sequence number is the truth.
 
 mod archive;
+mod attached;
 mod body;
 mod doc;
 mod email;
@@ -15,6 +16,7 @@ mod parts;
 mod place;
 
 pub use archive::*;
+pub use attached::*;
 pub use body::*;
 pub use doc::*;
 pub use email::*;

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use postlode_format::index::Position;
-use postlode_format::row::{self, Address, Body, Email, ItemKind, Raw, TextSource};
+use postlode_format::row::{self, Address, Body, Email, Extra, ItemKind, Raw, TextSource};
 use postlode_format::segment::Ordinal;
 use postlode_store::{
     MemDoc, MemtableText, Missing, SectionRead, SegmentText, TextBuilder, TextDoc, TextSources,
@@ -20,6 +20,8 @@ pub struct Mail {
     pub from: String,
     pub to: String,
     pub language: String,
+    /// Of its body.
+    pub extra: Vec<Extra>,
 }
 
 impl Mail {
@@ -68,7 +70,7 @@ impl Mail {
             bytes: self.body.clone().into_bytes(),
         };
         let body = Body {
-            extra: Vec::new(),
+            extra: self.extra.clone(),
             plain: Some(plain),
             html: None,
             rtf: None,

@@ -39,6 +39,8 @@ pub(crate) enum Request {
         batch: u32,
         /// A piece ends after each item.
         each: bool,
+        /// Attachments are looked into.
+        texts: bool,
     },
     /// The answer to `Wanted`.
     Answer {
@@ -291,7 +293,8 @@ mod tests {
     #[test]
     fn records_and_descriptors_cross() {
         let (here, there) = UnixStream::pair().unwrap();
-        let request = Request::Read { items: vec![Entry::of_node(1, 2)], first: 2, batch: 9, each: true };
+        let request =
+            Request::Read { items: vec![Entry::of_node(1, 2)], first: 2, batch: 9, each: true, texts: false };
         send(&here, &request).unwrap();
         send(&here, &Request::List).unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();

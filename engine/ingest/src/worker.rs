@@ -149,7 +149,9 @@ impl Worker<'_> {
             } else {
                 end
             };
-            match self.read(&mut position, upto, here < careful) {
+            // What ends its parser again and again may be an attachment: the mail is worth having without its text.
+            let texts = alone != Some(here);
+            match self.read(&mut position, upto, here < careful, texts) {
                 Ok(()) => {}
                 Err(Cut::Ended(ended)) => return Err(ended),
                 Err(Cut::Died(death)) => {
@@ -202,7 +204,7 @@ impl Worker<'_> {
     }
 
     /// Has items read up to `upto`, and moves on with each that was.
-    fn read(&mut self, position: &mut Position, upto: usize, each: bool) -> Result<(), Cut> {
+    fn read(&mut self, position: &mut Position, upto: usize, each: bool, texts: bool) -> Result<(), Cut> {
         let job = self.job;
         let mut child = self.child()?;
         let items = job.plan.items().get(position.at..upto).unwrap_or_default();
@@ -212,6 +214,7 @@ impl Worker<'_> {
             first: count(batch.end.saturating_sub(position.at)),
             batch: count(crate::plan::BATCH_ITEMS),
             each,
+            texts,
         };
         child.ask(&request)?;
         let mut streamed: Option<Streamed> = None;

@@ -6,10 +6,10 @@ use crate::engine::Inner;
 use crate::error::QueryError;
 use crate::eval::Rows;
 use crate::hits::{address, hashes, hit, passage, paths};
-use crate::model::{EmailDetail, PartialNote};
+use crate::model::{EmailDetail, PartialNote, UnreadInfo};
 use crate::props::property;
 use postlode_format::id::{Id, to_hex};
-use postlode_format::row::{ArchivedBody, access, flag};
+use postlode_format::row::{ArchivedBody, Unread, access, attachments_unread, flag};
 use std::sync::Arc;
 
 /// The details of an email; `None` where there is none, or it was deleted.
@@ -29,6 +29,10 @@ pub async fn email(engine: &Arc<Inner>, id: Id) -> Result<Option<EmailDetail>, Q
     let codepage = email.codepage.to_native();
     let properties = match &body {
         Some(body) => access::<ArchivedBody>(body)?.props.iter().map(|p| property(p, codepage)).collect(),
+        None => Vec::new(),
+    };
+    let unread = match &body {
+        Some(body) => attachments_unread(&access::<ArchivedBody>(body)?.extra).map(unread_info).collect(),
         None => Vec::new(),
     };
     let mut partial: Vec<PartialNote> = email
@@ -57,6 +61,7 @@ pub async fn email(engine: &Arc<Inner>, id: Id) -> Result<Option<EmailDetail>, Q
     Ok(Some(EmailDetail {
         hit,
         hashes: hashes(email),
+        unread,
         sent: email.sent.as_ref().and_then(original),
         received: email.received.as_ref().and_then(original),
         bcc: email.bcc.iter().map(address).collect(),
@@ -81,4 +86,9 @@ pub async fn email(engine: &Arc<Inner>, id: Id) -> Result<Option<EmailDetail>, Q
         properties,
         partial,
     }))
+}
+
+fn unread_info(unread: Unread<'_>) -> UnreadInfo {
+    let Unread { n, code, what, reason } = unread;
+    UnreadInfo { n, code: code.to_owned(), what: what.to_owned(), reason: reason.to_owned() }
 }

@@ -97,6 +97,19 @@ pub struct AttachmentInfo {
     pub child: Option<String>,
 }
 
+/// Something in an attachment whose text could not be read, and is not searched therefore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadInfo {
+    /// Number of the attachment.
+    pub n: u32,
+    /// Failure code.
+    pub code: String,
+    /// What it is: the attachment, or a file in it.
+    pub what: String,
+    /// The reason.
+    pub reason: String,
+}
+
 /// Hashes by which others know an email.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hashes {
@@ -314,6 +327,8 @@ pub struct EmailDetail {
     pub hit: Hit,
     /// Its hashes.
     pub hashes: Option<Hashes>,
+    /// What in its attachments is not searched.
+    pub unread: Vec<UnreadInfo>,
     /// When it was sent, with its original offset (`Z` where none is known).
     pub sent: Option<String>,
     /// When it was delivered, likewise.

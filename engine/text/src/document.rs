@@ -74,13 +74,13 @@ pub fn text_parts<'e>(
     email: &'e ArchivedEmail,
     body: Option<&'e ArchivedBody>,
 ) -> Vec<(&'static str, Vec<&'e str>)> {
-    let files = file_parts(email).into_iter();
     let attached = body.into_iter().flat_map(|body| attachment_texts(&body.extra)).map(|(_, text)| text);
     vec![
         ("subject", vec![email.subject.as_str()]),
         ("body", vec![body.map_or("", ArchivedBody::text)]),
         ("from", from_parts(email)),
         ("to", to_parts(email)),
-        ("attachments", files.chain(attached).collect()),
+        ("attachments", file_parts(email)),
+        ("attached", attached.collect()),
     ]
 }

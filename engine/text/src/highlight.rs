@@ -87,6 +87,7 @@ impl Highlighter {
                 "body" => Scope::Body,
                 "from" => Scope::From,
                 "to" => Scope::To,
+                "attached" => Scope::Attached,
                 _ => Scope::Files,
             };
             let mut found: Vec<usize> = Vec::new();
@@ -95,7 +96,7 @@ impl Highlighter {
                 found.extend(marks.iter().map(|m| m.phrase));
                 if scope == Scope::Body {
                     snippet = best_passage(text, &marks);
-                } else if scope == Scope::Files && snippet.found == 0 && !marks.is_empty() {
+                } else if scope == Scope::Attached && snippet.found == 0 && !marks.is_empty() {
                     // The words are in an attachment alone.
                     snippet = best_passage(text, &marks);
                 }
@@ -105,7 +106,9 @@ impl Highlighter {
                 best = Some((*name, found));
             }
         }
-        (best.map(|(name, _)| name), snippet)
+        // Names and texts of attachments are one thing to whoever asks.
+        let told = |(name, _)| if name == "attached" { "attachments" } else { name };
+        (best.map(told), snippet)
     }
 
     /// Are there words whose stems count? Then it matters whether a mail is English.
@@ -121,7 +124,8 @@ impl Highlighter {
         if wanted.is_empty() {
             return Vec::new();
         }
-        let stems = english && matches!(scope, Scope::Subject | Scope::Body);
+        let has_stems = matches!(scope, Scope::Subject | Scope::Body | Scope::Attached);
+        let stems = english && has_stems;
         let mut words = Words::new(text.get(..floor(text, MAX_TEXT)).unwrap_or(text));
         let mut marks = Vec::new();
         let mut begun: Vec<Begun> = Vec::new();
@@ -134,8 +138,7 @@ impl Highlighter {
             let stem = stemmed.then(|| self.stemmer.stem(&word.text));
             for (phrase, wanted) in &wanted {
                 let by_stem = stem.is_some() && wanted.stem.as_deref() == stem.as_deref();
-                let is_stem =
-                    wanted.stem.as_ref() == Some(&word.text) && matches!(scope, Scope::Subject | Scope::Body);
+                let is_stem = has_stems && wanted.stem.as_ref() == Some(&word.text);
                 let begins = wanted.words.first().is_some_and(|(_, text)| *text == word.text);
                 if by_stem || is_stem || (begins && wanted.words.len() == 1) {
                     marks.push(Mark { bytes: word.from..word.to, phrase: *phrase });

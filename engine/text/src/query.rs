@@ -28,6 +28,8 @@ pub enum Scope {
     To,
     /// Names of attachments.
     Files,
+    /// Text of attachments.
+    Attached,
 }
 
 /// Words side by side, in one field.
@@ -141,6 +143,7 @@ impl Phrase {
             Scope::From => &[FROM],
             Scope::To => &[TO],
             Scope::Files => &[FILES],
+            Scope::Attached => &[ATTACHED],
         };
         let fields = FIELDS.iter().filter(|(field, _, _)| scope.is_empty() || scope.contains(field));
         let mut parts: Vec<Box<dyn Query>> = fields

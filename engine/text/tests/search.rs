@@ -171,7 +171,7 @@ fn naive(mail: &Mail, query: &TextQuery) -> bool {
                 Scope::Body => &[&mail.body],
                 Scope::From => &[&mail.from],
                 Scope::To => &[&mail.to],
-                Scope::Files => &[],
+                Scope::Files | Scope::Attached => &[],
             };
             texts.iter().any(|text| {
                 let have: Vec<String> = words(text).into_iter().map(|w| w.text).collect();

@@ -1,6 +1,7 @@
 //! One item of an archive: its family read and serialised, its small attachments beside it, its large ones streamed
 //! to the loader before it, where the store needs them.
 
+use super::texts::Texts;
 use super::unexpected;
 use crate::wire::{self, ArchivedRequest, Item, Reply, Trouble, WholeBlob, WireMember, receive, send};
 use postlode_format::FormatError;
@@ -38,17 +39,26 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// Makes rows of a family and sends its large attachments ahead. `from` is the PST and the item that it was read
-/// from. An error is the loader's end.
-pub(super) fn send_family(
-    family: Family,
-    stream: &UnixStream,
-    from: Option<(&Reader, Which)>,
-) -> io::Result<Read> {
-    match read(family, stream, from) {
-        Ok(read) => Ok(read),
-        Err(Stop::Gone(error)) => Err(error),
-        Err(Stop::Failed(trouble)) => Ok(Read::failed(trouble)),
+/// Where items go: to the loader, with the texts of their attachments.
+pub(super) struct Sink<'s> {
+    pub(super) stream: &'s UnixStream,
+    /// `None`: attachments are not looked into.
+    pub(super) texts: Option<&'s mut Texts>,
+}
+
+impl Sink<'_> {
+    /// Makes rows of a family and sends its large attachments ahead. `from` is the PST and the item that it was read
+    /// from. An error is the loader's end.
+    pub(super) fn family(&mut self, mut family: Family, from: Option<(&Reader, Which)>) -> io::Result<Read> {
+        match &mut self.texts {
+            Some(texts) => texts.add(&mut family, from),
+            None => Texts::leave(&mut family),
+        }
+        match read(family, self.stream, from) {
+            Ok(read) => Ok(read),
+            Err(Stop::Gone(error)) => Err(error),
+            Err(Stop::Failed(trouble)) => Ok(Read::failed(trouble)),
+        }
     }
 }
 

@@ -8,16 +8,18 @@
 mod item;
 mod sandbox;
 mod source;
+mod texts;
 
 use crate::plan::Entry;
 use crate::wire::{self, ArchivedRequest, Item, Opening, Reply, Request, WholeBlob, receive, send};
-use item::Read;
+use item::{Read, Sink};
 use source::Source;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
+use texts::Texts;
 
 /// Bytes of rows after which a piece is handed over.
 const PIECE_BYTES: usize = 4 << 20;
@@ -43,12 +45,14 @@ pub fn main() -> u8 {
 /// Serves one loader until it closes.
 pub(crate) fn serve(stream: &UnixStream, unconfined: Vec<String>) -> io::Result<()> {
     send(stream, &Reply::Ready { unconfined })?;
-    let mut parser = Parser { stream, source: None };
+    let mut parser = Parser { stream, source: None, texts: Texts::default() };
     while let Some(frame) = receive(stream)? {
         match rkyv::deserialize::<Request, rkyv::rancor::Error>(wire::open::<ArchivedRequest>(&frame)?) {
             Ok(Request::Open(opening)) => parser.open(opening)?,
             Ok(Request::List) => parser.list()?,
-            Ok(Request::Read { items, first, batch, each }) => parser.read(&items, [first, batch], each)?,
+            Ok(Request::Read { items, first, batch, each, texts }) => {
+                parser.read(&items, [first, batch], each, texts)?;
+            }
             Ok(Request::Answer { .. }) | Err(_) => return Err(unexpected()),
         }
     }
@@ -63,6 +67,7 @@ pub(super) fn unexpected() -> io::Error {
 struct Parser<'s> {
     stream: &'s UnixStream,
     source: Option<Source>,
+    texts: Texts,
 }
 
 impl Parser<'_> {
@@ -91,12 +96,19 @@ impl Parser<'_> {
         }
     }
 
-    fn read(&mut self, entries: &[Entry], [first, batch]: [u32; 2], each: bool) -> io::Result<()> {
+    fn read(
+        &mut self,
+        entries: &[Entry],
+        [first, batch]: [u32; 2],
+        each: bool,
+        texts: bool,
+    ) -> io::Result<()> {
         let mut piece = Piece { items: Vec::new(), blobs: Vec::new(), bytes: 0, since: Instant::now() };
         let mut left = first;
         for entry in entries {
             let source = self.source.as_mut().ok_or_else(unexpected)?;
-            let Read { item, blobs } = source.read(entry, self.stream)?;
+            let texts = texts.then_some(&mut self.texts);
+            let Read { item, blobs } = source.read(entry, &mut Sink { stream: self.stream, texts })?;
             piece.add(item, blobs);
             left = left.saturating_sub(1);
             if left == 0 || each || piece.bytes >= PIECE_BYTES || piece.since.elapsed() >= PIECE_TIME {

@@ -3,7 +3,7 @@
 //! What always holds: an item is read from the archive it was asked from and from nothing else; what the loader says
 //! of an item (where it is, how long) is checked by the reader of the archive's kind.
 
-use super::item::{self, Read};
+use super::item::{Read, Sink};
 use crate::plan::{Entry, Origin};
 use crate::wire::{Format, Opened, Opening, Reply, Trouble, Unlisted};
 use postlode_format::id::{Id, archive_id};
@@ -11,7 +11,6 @@ use postlode_mail::pst::{Archive, ItemRef, Lost, PstError, Reader, Which};
 use postlode_mail::rfc::{self, Mbox, RfcError};
 use std::fs::File;
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Items after which a PST is opened anew: libpff's memory grows while one is open.
@@ -63,10 +62,10 @@ impl Source {
     }
 
     /// Reads an item. A fault of our own costs the item it happens at. An error is the loader's end.
-    pub(super) fn read(&mut self, entry: &Entry, stream: &UnixStream) -> io::Result<Read> {
+    pub(super) fn read(&mut self, entry: &Entry, to: &mut Sink<'_>) -> io::Result<Read> {
         let read = match self {
-            Self::Pst(pst) => catch_unwind(AssertUnwindSafe(|| pst.read(entry, stream))),
-            Self::Mail(mail) => catch_unwind(AssertUnwindSafe(|| mail.read(entry, stream))),
+            Self::Pst(pst) => catch_unwind(AssertUnwindSafe(|| pst.read(entry, to))),
+            Self::Mail(mail) => catch_unwind(AssertUnwindSafe(|| mail.read(entry, to))),
         };
         read.unwrap_or_else(|_| {
             if let Self::Pst(pst) = self {
@@ -172,7 +171,7 @@ impl Pst {
         Ok(Ok(()))
     }
 
-    fn read(&mut self, entry: &Entry, stream: &UnixStream) -> io::Result<Read> {
+    fn read(&mut self, entry: &Entry, to: &mut Sink<'_>) -> io::Result<Read> {
         self.read = self.read.saturating_add(1);
         let reader = match self.reader() {
             Ok(reader) => reader,
@@ -182,7 +181,7 @@ impl Pst {
             return Ok(Read::failed(pst_trouble("item", &PstError::Missing { what: "item" })));
         };
         match reader.read_any(which) {
-            Ok(family) => item::send_family(family, stream, Some((reader, which))),
+            Ok(family) => to.family(family, Some((reader, which))),
             Err(error) => Ok(Read::failed(pst_trouble("item", &error))),
         }
     }
@@ -233,7 +232,7 @@ impl Mail {
         Ok(Ok(()))
     }
 
-    fn read(&self, entry: &Entry, stream: &UnixStream) -> io::Result<Read> {
+    fn read(&self, entry: &Entry, to: &mut Sink<'_>) -> io::Result<Read> {
         let family = if self.mailbox {
             let place = rfc::Entry { offset: entry.node, len: entry.bytes };
             Mbox::new(&self.file).and_then(|mbox| mbox.family(place, &self.archive))
@@ -242,7 +241,7 @@ impl Mail {
             rfc::whole(&self.file).and_then(|raw| rfc::read(&raw, &source))
         };
         match family {
-            Ok(family) => item::send_family(family, stream, None),
+            Ok(family) => to.family(family, None),
             Err(error) => Ok(Read::failed(rfc_trouble("item", &error))),
         }
     }

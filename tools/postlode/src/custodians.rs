@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn lines_are_paths_and_custodians() {
-        let text = "path,custodian\n# a note\n\"a, b.pst\", \"Ann \"\"A\"\" Lee\"\n/mail/bob,Bob\n";
+        let text = "path,custodian\n# a note\n\"a, b.pst\",\"Ann \"\"A\"\" Lee\"\n/mail/bob,Bob\n";
         let expected = [("a, b.pst", "Ann \"A\" Lee"), ("/mail/bob", "Bob")];
         assert_eq!(read_text(text).unwrap(), expected.map(|(p, c)| (p.to_owned(), c.to_owned())));
         for (text, line) in [("a.pst", "line 1"), ("a,b\nc,\n", "line 2"), ("a,b,c", "line 1")] {

@@ -7,7 +7,7 @@ use crate::archive::Archive;
 use crate::detect::{self, Kind};
 use crate::meter::{Fail, Meter, corrupt};
 use crate::output::Output;
-use crate::{Format, container, odf, office, ole, pdf, plain};
+use crate::{Format, container, odf, office, ole, pdf, plain, tnef};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Reads a file that lies in `depth` archives. Notes what it cannot.
@@ -66,6 +66,7 @@ fn by_kind(
         Format::Rtf => plain::rtf(bytes, meter, output),
         Format::Pdf => pdf::read(bytes, meter, output),
         Format::Ole => ole::read(bytes, format),
+        Format::Tnef => tnef::read(bytes, depth, meter, output),
         _ => {
             let archive = Archive::open(bytes, meter)?;
             if let Some(package) = office::Package::of(&archive, meter)? {

@@ -3,7 +3,7 @@
 //! What always holds: how they begin counts first. A name or a type alone makes text of what looks like text, or a
 //! claim that a note answers.
 
-use crate::Format;
+use crate::{Format, tnef};
 use memchr::memmem;
 
 /// What is to be done.
@@ -63,6 +63,9 @@ fn by_start(bytes: &[u8]) -> Option<Kind> {
     if start.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
         return Some(Kind::Is(Format::Ole));
     }
+    if start.starts_with(tnef::MAGIC) {
+        return Some(Kind::Is(Format::Tnef));
+    }
     if start.trim_ascii_start().starts_with(b"{\\rtf") {
         return Some(Kind::Is(Format::Rtf));
     }
@@ -94,6 +97,7 @@ fn claim(mime: &str, ending: &str) -> Option<Format> {
     };
     by_ending.or_else(|| match mime {
         "application/pdf" => Some(Format::Pdf),
+        "application/ms-tnef" | "application/vnd.ms-tnef" => Some(Format::Tnef),
         "application/zip" | "application/x-zip-compressed" => Some(Format::Zip),
         "application/rtf" | "text/rtf" => Some(Format::Rtf),
         "text/html" | "application/xhtml+xml" => Some(Format::Html),

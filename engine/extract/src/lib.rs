@@ -1,5 +1,5 @@
-//! Text for search out of what is attached to mails: plain text, HTML, RTF, PDF, office documents, and ZIP archives of
-//! them.
+//! Text for search out of what is attached to mails: plain text, HTML, RTF, PDF, office documents, and ZIP archives and
+//! `winmail.dat` of them.
 //!
 //! It runs in the process that reads archives, which has no files, no network, no threads and little memory. What
 //! always holds:
@@ -27,6 +27,7 @@ mod output;
 mod pdf;
 mod plain;
 mod sheet;
+mod tnef;
 mod unpack;
 mod word;
 mod xml;
@@ -113,6 +114,8 @@ pub enum Format {
     Ole,
     /// A ZIP archive.
     Zip,
+    /// A message of Outlook packed into an attachment, `winmail.dat`.
+    Tnef,
     /// An archive of a kind that is not opened.
     Archive,
 }
@@ -132,6 +135,7 @@ impl Format {
             Self::OpenDocument => "odf",
             Self::Ole => "ole",
             Self::Zip => "zip",
+            Self::Tnef => "tnef",
             Self::Archive => "archive",
         }
     }

@@ -194,3 +194,41 @@ fn parts_in_another_charset() {
     let bytes = zip(&[("[Content_Types].xml", b"<Types/>".to_vec()), ("word/document.xml", part)]);
     assert_eq!(read(&bytes, "a.docx").text, "Grüße");
 }
+
+#[test]
+fn messages_of_outlook_in_an_attachment() {
+    let found = read(&winmail(), "winmail.dat");
+    assert_eq!((found.format, found.notes), (Some(Format::Tnef), vec![]));
+    let expected = "Тема\n\nGrüße from Outlook\n\nlong name.txt\nPlain words\n\na.docx\n\nParagraph 0 of Grüße & \tmore\n\n\
+                    A footnote\n\nInner\nInner subject\n\nInner body\n\ndeep.txt\nDeep text";
+    assert_eq!(found.text, expected);
+
+    let html = tnef(&[(1, 0x0006_9003, properties(&[(0x102, 0x1013, b"<p>Only HTML".to_vec())]))]);
+    assert_eq!(read(&html, "winmail.dat").text, "Only HTML");
+    let packed =
+        [&14u32.to_le_bytes()[..], &14u32.to_le_bytes(), b"MELA", &[0; 4], b"{\\rtf1 In RTF}"].concat();
+    let rtf = tnef(&[(1, 0x0006_9003, properties(&[(0x102, 0x1009, packed)]))]);
+    assert_eq!(read(&rtf, "winmail.dat").text, "In RTF");
+
+    // Damage is named, and what can be read is.
+    let mut broken = winmail();
+    let at = broken.windows(5).position(|bytes| bytes == b"Plain").unwrap();
+    broken[at] = b'p';
+    let found = read(&broken, "winmail.dat");
+    assert_eq!(only(&found.notes), "corrupt");
+    assert!(found.text.contains("plain words") && found.text.contains("Deep text"));
+    broken.truncate(at);
+    let found = read(&broken, "winmail.dat");
+    assert!(found.notes.iter().all(|note| note.code == "corrupt") && found.text.contains("Outlook"));
+    assert_eq!(
+        only(&extract(b"no", "winmail.dat", "application/ms-tnef", &Limits::default()).notes),
+        "corrupt"
+    );
+
+    // One in the other, deeper than is read.
+    let mut nested = tnef(&[]);
+    for _ in 0..10 {
+        nested = tnef(&[(2, 0x0006_9002, vec![]), (2, 0x0006_800f, nested)]);
+    }
+    assert_eq!(only(&read(&nested, "winmail.dat").notes), "refused");
+}

@@ -138,6 +138,11 @@ fn presentations() {
 }
 
 #[test]
+fn messages_of_outlook() {
+    rounds("winmail.dat", &[winmail()]);
+}
+
+#[test]
 fn open_documents() {
     rounds("a.odt", &[odt("<manifest/>")]);
 }

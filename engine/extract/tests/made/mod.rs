@@ -55,6 +55,92 @@ pub fn stored(name: &str, bytes: &[u8]) -> Vec<u8> {
     out
 }
 
+/// A TNEF stream: an attribute is a level, an id and a value.
+pub fn tnef(attributes: &[(u8, u32, Vec<u8>)]) -> Vec<u8> {
+    let mut out = b"\x78\x9f\x3e\x22\x01\x00".to_vec();
+    for (level, id, value) in attributes {
+        out.push(*level);
+        out.extend(id.to_le_bytes());
+        out.extend(u32::try_from(value.len()).unwrap().to_le_bytes());
+        out.extend(value);
+        let sum = value.iter().fold(0u16, |sum, byte| sum.wrapping_add(u16::from(*byte)));
+        out.extend(sum.to_le_bytes());
+    }
+    out
+}
+
+/// A list of MAPI properties: type, id, value; what stands before the value of a named one is in `id` already.
+pub fn properties(list: &[(u16, u16, Vec<u8>)]) -> Vec<u8> {
+    let mut out = u32::try_from(list.len()).unwrap().to_le_bytes().to_vec();
+    for (kind, id, value) in list {
+        out.extend(kind.to_le_bytes());
+        out.extend(id.to_le_bytes());
+        if *id >= 0x8000 {
+            // Named by a string.
+            out.extend([7; 16]);
+            out.extend([1, 0, 0, 0, 6, 0, 0, 0]);
+            out.extend(b"A\0b\0\0\0\0\0");
+        }
+        if matches!(kind, 0x0d | 0x1e | 0x1f | 0x102) {
+            out.extend([1, 0, 0, 0]);
+            out.extend(u32::try_from(value.len()).unwrap().to_le_bytes());
+        }
+        out.extend(value);
+        out.extend(std::iter::repeat_n(0, value.len().next_multiple_of(4) - value.len()));
+    }
+    out
+}
+
+fn wide(text: &str) -> Vec<u8> {
+    text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()
+}
+
+/// A `winmail.dat` with a body, two files, and a message that holds one more.
+pub fn winmail() -> Vec<u8> {
+    let inner = tnef(&[
+        (1, 0x0001_8004, b"Inner subject\0".to_vec()),
+        (1, 0x0002_800c, b"Inner body\0".to_vec()),
+        (2, 0x0006_9002, vec![0; 14]),
+        (2, 0x0001_8010, b"deep.txt\0".to_vec()),
+        (2, 0x0006_800f, b"Deep text".to_vec()),
+    ]);
+    let object = [&[9u8; 16][..], &inner].concat();
+    tnef(&[
+        (1, 0x0008_9006, vec![0, 0, 1, 0]),
+        (1, 0x0006_9007, vec![0xe3, 4, 0, 0, 0, 0, 0, 0]),
+        (1, 0x0001_8004, "Тема\0".chars().map(cp1251).collect()),
+        (
+            1,
+            0x0006_9003,
+            properties(&[
+                (0x0003, 0x0017, vec![1, 0, 0, 0]),
+                (0x0040, 0x0039, vec![0; 8]),
+                (0x001f, 0x8005, wide("a named one")),
+                (0x001f, 0x1000, wide("Grüße from Outlook")),
+            ]),
+        ),
+        (2, 0x0006_9002, vec![0; 14]),
+        (2, 0x0001_8010, b"LONGNA~1.TXT\0".to_vec()),
+        (2, 0x0006_800f, b"Plain words".to_vec()),
+        (2, 0x0006_9005, properties(&[(0x001f, 0x3707, wide("long name.txt"))])),
+        (2, 0x0006_9002, vec![0; 14]),
+        (2, 0x0006_800f, docx(&paragraphs(1))),
+        (2, 0x0006_9005, properties(&[(0x001e, 0x3707, b"a.docx\0".to_vec())])),
+        (2, 0x0006_9002, vec![0; 14]),
+        (2, 0x0006_9005, properties(&[(0x000d, 0x3701, object), (0x001e, 0x3001, b"Inner\0".to_vec())])),
+    ])
+}
+
+fn cp1251(c: char) -> u8 {
+    match c {
+        'Т' => 0xd2,
+        'е' => 0xe5,
+        'м' => 0xec,
+        'а' => 0xe0,
+        _ => 0,
+    }
+}
+
 fn types(parts: &[(&str, &str)]) -> String {
     let parts: String = parts
         .iter()

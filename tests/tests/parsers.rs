@@ -48,15 +48,10 @@ fn parsers_killed_again_and_again_lose_nothing_in_silence() {
     let [found, stored, duplicate, failed] =
         ["found", "stored", "duplicate", "failed"].map(|name| number(&report, name));
     assert_eq!((found, found), (made.items, stored + duplicate + failed));
-    // An item fails only where its parser was killed both when it was tried with others and when it was tried alone.
-    assert!(failed <= 3, "{failed} failed");
-    let failures = report["failures"].as_array().unwrap();
-    assert_eq!(failures.len() as u64, failed);
-    for failure in failures {
-        assert_eq!(failure["code"], "crashed", "{failure}");
-        assert!(failure["reason"].as_str().unwrap().contains("signal 9"), "{failure}");
-    }
-    assert_eq!(ended.code, Some(i32::from(failed > 0)));
+    // A parser that was killed from outside says nothing of its item: that is tried until the killing is over.
+    assert_eq!(failed, 0);
+    assert_eq!(report["failures"], serde_json::json!([]));
+    assert_eq!(ended.code, Some(0));
     drop(scene.run(&["segment", "verify"]).code(0));
 }
 

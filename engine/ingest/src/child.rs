@@ -42,6 +42,15 @@ pub(crate) struct Death {
     pub(crate) code: &'static str,
     /// What happened, for people.
     pub(crate) reason: String,
+    /// It was killed by something else than what it read: a person, or a system short of memory. That says little of
+    /// the item it was at.
+    pub(crate) killed: bool,
+}
+
+impl Death {
+    pub(crate) fn new(code: &'static str, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into(), killed: false }
+    }
 }
 
 /// A running parser. Dropped, it is killed.
@@ -54,9 +63,8 @@ pub(crate) struct Child {
 impl Child {
     /// Starts one, and waits until it is ready. Also tells what it could not give up of its powers.
     pub(crate) fn start(parsers: &Parsers, patience: Duration) -> Result<(Self, Vec<String>), Death> {
-        let not_started = |error: &dyn std::fmt::Display| Death {
-            code: "crashed",
-            reason: format!("no parser can be started: {error}"),
+        let not_started = |error: &dyn std::fmt::Display| {
+            Death::new("crashed", format!("no parser can be started: {error}"))
         };
         let (stream, theirs) = UnixStream::pair().map_err(|error| not_started(&error))?;
         let process = match parsers {
@@ -134,21 +142,21 @@ impl Child {
     /// It said what no parser says; it ends here.
     pub(crate) fn misbehaved(&mut self) -> Death {
         drop(self.end());
-        Death { code: "crashed", reason: "the parser said what no parser says".to_owned() }
+        Death::new("crashed", "the parser said what no parser says")
     }
 
     /// Why the socket failed.
     fn ended(&mut self, error: &io::Error) -> Death {
         if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
             drop(self.end());
-            return Death { code: "timeout", reason: "the parser said nothing for too long".to_owned() };
+            return Death::new("timeout", "the parser said nothing for too long");
         }
         if error.kind() == io::ErrorKind::InvalidData {
             return self.misbehaved();
         }
         match self.end() {
             Some((status, words)) => death(status, &words),
-            None => Death { code: "crashed", reason: "the parser ended".to_owned() },
+            None => Death::new("crashed", "the parser ended"),
         }
     }
 
@@ -191,19 +199,15 @@ impl Drop for Child {
 fn death(status: std::process::ExitStatus, words: &str) -> Death {
     const KILLED_FOR_TIME: i32 = libc::SIGXCPU;
     if words.contains("memory allocation of") {
-        return Death { code: "memory", reason: "the parser needed more memory than it may have".to_owned() };
+        return Death::new("memory", "the parser needed more memory than it may have");
     }
     match (status.signal(), status.code()) {
-        (Some(KILLED_FOR_TIME), _) => {
-            Death { code: "timeout", reason: "the parser used up its processor time".to_owned() }
-        }
-        (Some(signal), _) => {
-            Death { code: "crashed", reason: format!("the parser was ended by signal {signal}") }
-        }
-        (None, code) => {
-            let code = code.unwrap_or(-1);
-            Death { code: "crashed", reason: format!("the parser ended with code {code}") }
-        }
+        (Some(KILLED_FOR_TIME), _) => Death::new("timeout", "the parser used up its processor time"),
+        (Some(signal), _) => Death {
+            killed: signal == libc::SIGKILL,
+            ..Death::new("crashed", format!("the parser was ended by signal {signal}"))
+        },
+        (None, code) => Death::new("crashed", format!("the parser ended with code {}", code.unwrap_or(-1))),
     }
 }
 
@@ -232,6 +236,8 @@ mod tests {
     #[test]
     fn why_a_parser_died_is_known() {
         assert_eq!(start(&script("kill -SEGV $$")).reason, "the parser was ended by signal 11");
+        assert!(!start(&script("kill -SEGV $$")).killed);
+        assert!(start(&script("kill -KILL $$")).killed);
         assert_eq!(start(&script("exit 7")).reason, "the parser ended with code 7");
         assert_eq!(
             start(&script("echo memory allocation of 9 bytes failed >&2; kill -ABRT $$")).code,

@@ -37,12 +37,12 @@ impl Limits {
         let seconds = self.of_archive(bytes).as_secs();
         let reason =
             format!("{doing} took longer than the {seconds} s that an archive of this size may take");
-        Death { code: "timeout", reason }
+        Death::new("timeout", reason)
     }
 
     /// An item went past its limit.
     pub(crate) fn item_timeout(&self) -> Death {
         let seconds = self.item.as_secs();
-        Death { code: "timeout", reason: format!("reading it took longer than {seconds} s") }
+        Death::new("timeout", format!("reading it took longer than {seconds} s"))
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! What always holds: something is said of every item of a range that was taken, unless the load was stopped. A
 //! parser that dies or hangs is replaced: what is left of the batch is then read item by item, so that it is known
-//! where the next one dies; that item is tried once more alone, and has failed if that one dies too.
+//! where the next one dies; that item is tried once more alone, and has failed if that one dies too. A parser that was
+//! killed from outside says little of its item: that is tried a few times more, with pauses.
 //! What a parser says is checked: rows are valid, an attachment has the hash it is stored under.
 
 use crate::child::{Child, Death, Parsers};
@@ -20,12 +21,20 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Pieces that may wait for the committer.
 pub(crate) const WAITING: usize = 2;
-/// How often a parser may fail to take an archive that one has taken already.
-const OPENINGS: u32 = 5;
+/// Pauses before an item is tried alone again whose parser was killed from outside each time, and before another
+/// parser is given an archive that one has taken already and the last one did not.
+const PAUSES: [Duration; 6] = [
+    Duration::from_millis(10),
+    Duration::from_millis(30),
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+    Duration::from_millis(1000),
+    Duration::from_millis(3000),
+];
 
 /// What all workers of one archive share.
 pub(crate) struct Job {
@@ -137,6 +146,7 @@ impl Worker<'_> {
         let end = plan.range(range).end;
         // Up to here each item is read by itself; the item that is being tried alone.
         let (mut careful, mut alone) = (position.at, None);
+        let mut pauses = PAUSES.iter();
         while position.at < end {
             if self.job.stopped() && position.at == plan.batch(range, position.batch).start {
                 return Err(Ended::Gone);
@@ -161,10 +171,15 @@ impl Worker<'_> {
                     if late {
                         let death = self.job.limits.archive_timeout(self.job.bytes, "reading the archive");
                         self.give_up(&mut position, end, &death)?;
+                    } else if alone == Some(at)
+                        && death.killed
+                        && let Some(pause) = pauses.next()
+                    {
+                        std::thread::sleep(*pause);
                     } else if alone == Some(at) {
                         self.give_up(&mut position, at.saturating_add(1), &death)?;
                     } else if at < careful {
-                        alone = Some(at);
+                        (alone, pauses) = (Some(at), PAUSES.iter());
                     } else {
                         careful = plan.batch(range, position.batch).end;
                     }
@@ -183,23 +198,24 @@ impl Worker<'_> {
             return Ok(spare);
         }
         let mut last = None;
-        for _ in 0..OPENINGS {
+        for pause in PAUSES {
             let opened = Child::start(&self.job.parsers, self.job.limits.item).and_then(|(mut child, _)| {
                 let until = Instant::now().checked_add(self.job.limits.item).unwrap_or(self.job.until);
                 contents::open(&mut child, &self.job.file, &self.job.opening, until)
                     .map(|opened| (child, opened))
-                    .map_err(|why| Death { code: "crashed", reason: why.reason })
+                    .map_err(|why| Death::new("crashed", why.reason))
             });
             match opened {
                 Ok((child, opened)) if opened.archive == self.job.archive => return Ok(child),
                 Ok(_) => {
-                    let reason = "the file changed while it was being read".to_owned();
-                    return Err(Ended::Broken(Death { code: "io", reason }));
+                    let death = Death::new("io", "the file changed while it was being read");
+                    return Err(Ended::Broken(death));
                 }
                 Err(death) => last = Some(death),
             }
+            std::thread::sleep(pause);
         }
-        let none = || Death { code: "crashed", reason: "no parser could open it".to_owned() };
+        let none = || Death::new("crashed", "no parser could open it");
         Err(Ended::Broken(last.unwrap_or_else(none)))
     }
 

@@ -16,6 +16,8 @@ use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 pub(super) const MEMORY: u64 = 1 << 30;
 /// Seconds of processor time. A parser that makes progress is replaced long before.
 const PROCESSOR: u64 = 4 * 3600;
+/// Seconds until one that went past that is killed like any other process.
+const PROCESSOR_GRACE: u64 = 10;
 /// Open descriptors.
 const DESCRIPTORS: u64 = 64;
 
@@ -36,7 +38,9 @@ pub(super) fn confine() -> Vec<String> {
         (Resource::Fsize, 0),
     ];
     for (resource, most) in limits {
-        let limit = Rlimit { current: Some(most), maximum: Some(most) };
+        // At the lower limit of processor time it is told so by a signal of its own, at the upper one just killed.
+        let more = if resource == Resource::Cpu { PROCESSOR_GRACE } else { 0 };
+        let limit = Rlimit { current: Some(most), maximum: most.checked_add(more) };
         tried("limits", system(setrlimit(resource, limit)));
     }
     // Its memory holds mail: nobody else's debugger.

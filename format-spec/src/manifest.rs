@@ -6,12 +6,15 @@
 //!
 //! ```text
 //!  0  magic    8 bytes   "PLMANIF\0"
-//!  8  version  u32       1
-//! 12  crc      u32       over number, length and payload
+//!  8  version  u32       2
+//! 12  crc      u32       over version, number, length and payload; in version 1 not over the version
 //! 16  number   u64       the number in the file's name
 //! 24  length   u64       payload bytes
 //! 32  payload            an rkyv record
 //! ```
+//!
+//! The version counts for the whole store: one that has anything that an older program would pass over has a newer
+//! manifest. What always holds: where the checksum is stays as it is, so that a newer version is told from damage.
 
 use crate::error::FormatError;
 use crate::limits::MAX_SEGMENTS;
@@ -20,7 +23,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 const MAGIC: &[u8; 8] = b"PLMANIF\0";
 /// Newest version known here.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Bytes before the payload.
 pub const HEADER: usize = 32;
 
@@ -136,7 +139,7 @@ impl Manifest {
         let mut out = Vec::with_capacity(payload.len().saturating_add(HEADER));
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
-        out.extend_from_slice(&checksum(self.number, length, &payload).to_le_bytes());
+        out.extend_from_slice(&checksum(VERSION, self.number, length, &payload).to_le_bytes());
         out.extend_from_slice(&self.number.to_le_bytes());
         out.extend_from_slice(&length.to_le_bytes());
         out.extend_from_slice(&payload);
@@ -158,9 +161,6 @@ impl Manifest {
             return Err(FormatError::Magic { what });
         }
         let version = u32::from_le_bytes([v0, v1, v2, v3]);
-        if version != VERSION {
-            return Err(FormatError::Newer { what, found: version, known: VERSION });
-        }
         let stored = u32::from_le_bytes([c0, c1, c2, c3]);
         let own = u64::from_le_bytes([n0, n1, n2, n3, n4, n5, n6, n7]);
         let length = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
@@ -168,9 +168,12 @@ impl Manifest {
             let need = usize::try_from(length).unwrap_or(usize::MAX);
             return Err(FormatError::Truncated { what, have: payload.len(), need });
         }
-        let computed = checksum(own, length, payload);
+        let computed = checksum(version, own, length, payload);
         if stored != computed {
             return Err(FormatError::Checksum { what, stored, computed });
+        }
+        if version > VERSION {
+            return Err(FormatError::Newer { what, found: version, known: VERSION });
         }
         if own != number {
             return Err(FormatError::Malformed { what, why: "its number is not that of its file" });
@@ -181,8 +184,11 @@ impl Manifest {
     }
 }
 
-fn checksum(number: u64, length: u64, payload: &[u8]) -> u32 {
+fn checksum(version: u32, number: u64, length: u64, payload: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
+    if version != 1 {
+        hasher.update(&version.to_le_bytes());
+    }
     hasher.update(&number.to_le_bytes());
     hasher.update(&length.to_le_bytes());
     hasher.update(payload);
@@ -238,8 +244,12 @@ mod tests {
     #[test]
     fn a_newer_store_says_so() {
         let mut bytes = sample().encode().unwrap();
-        bytes[8] = 2;
-        assert!(matches!(Manifest::decode(42, &bytes), Err(FormatError::Newer { found: 2, .. })));
+        bytes[8] = 3;
+        assert!(matches!(Manifest::decode(42, &bytes), Err(FormatError::Checksum { .. })), "a flipped bit");
+        let length = (bytes.len() - HEADER) as u64;
+        let crc = checksum(3, 42, length, &bytes[HEADER..]);
+        bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+        assert!(matches!(Manifest::decode(42, &bytes), Err(FormatError::Newer { found: 3, .. })));
     }
 
     #[test]

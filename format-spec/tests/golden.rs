@@ -12,8 +12,12 @@ use postlode_format::manifest::*;
 use postlode_format::row::*;
 use std::path::PathBuf;
 
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)
+}
+
 fn golden(name: &str, now: &[u8]) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/v1").join(name);
+    let path = path(name);
     if !path.exists() && std::env::var_os("POSTLODE_WRITE_GOLDEN").is_some() {
         std::fs::write(&path, now).unwrap();
     }
@@ -153,10 +157,10 @@ fn rows_of_every_kind() {
     for (kind, key, value) in rows() {
         Row { kind, key: key.into(), value }.encode(&mut out).unwrap();
     }
-    golden("rows.bin", &out);
+    golden("v1/rows.bin", &out);
     let read: Vec<Row> = Rows::new(out.freeze()).collect::<Result<_, _>>().unwrap();
-    // Thread edges came later, and have a file of their own.
-    assert_eq!(read.len(), RowKind::ALL.len() - 1);
+    // Those that came later have files of their own.
+    assert_eq!(read.len(), RowKind::ALL.len() - 3);
     let archived = access::<ArchivedEmail>(&read[0].value).unwrap();
     let back = rkyv::deserialize::<Email, rkyv::rancor::Error>(archived).unwrap();
     assert_eq!(back, email());
@@ -169,9 +173,48 @@ fn a_thread_edge() {
     let mut out = BytesMut::new();
     let key = [[0x33; 16], [0x34; 16]].concat();
     Row { kind: RowKind::ThreadEdge, key: key.into(), value: Bytes::new() }.encode(&mut out).unwrap();
-    golden("thread-edge.bin", &out);
+    golden("v1/thread-edge.bin", &out);
     let read: Vec<Row> = Rows::new(out.freeze()).collect::<Result<_, _>>().unwrap();
     assert_eq!((read[0].kind, read[0].key.len(), read[0].value.len()), (RowKind::ThreadEdge, 32, 0));
+}
+
+#[test]
+fn rows_of_version_2() {
+    let counts = Counts { found: 9, stored: 5, duplicate: 3, failed: 1, partial: 1, attachments: 4 };
+    let holdings = Holdings { recipients: 21, unreadable: 1, unsearched: 2 };
+    let watermark = Watermark2 { high: u64::MAX, batches: 3, counts, holdings };
+    let exception = Exception {
+        path: "/mail/a.pst".into(),
+        custodian: "Ann".into(),
+        folder: "/Inbox".into(),
+        code: "corrupt".into(),
+        stage: "body".into(),
+        reason: "a block's checksum".into(),
+        resolved: false,
+    };
+    let key = ExceptionKey {
+        archive: [0x66; 16],
+        version: [0x77; 16],
+        custodian: ExceptionKey::custodian("Ann"),
+        node: 2_097_188,
+        grade: Grade::Part,
+        number: 1,
+    };
+    let rows = [
+        (RowKind::Watermark2, watermark_key(1 << 63, &[0x99; 16], 5), to_bytes(&watermark).unwrap()),
+        (RowKind::Exception, key.to_bytes(), to_bytes(&exception).unwrap()),
+    ];
+    let mut out = BytesMut::new();
+    for (kind, key, value) in rows {
+        Row { kind, key: key.into(), value }.encode(&mut out).unwrap();
+    }
+    golden("v2/rows.bin", &out);
+    let read: Vec<Row> = Rows::new(out.freeze()).collect::<Result<_, _>>().unwrap();
+    let archived = access::<ArchivedWatermark2>(&read[0].value).unwrap();
+    assert_eq!((Counts::from(&archived.counts), Holdings::from(&archived.holdings)), (counts, holdings));
+    let archived = access::<ArchivedException>(&read[1].value).unwrap();
+    assert_eq!(rkyv::deserialize::<Exception, rkyv::rancor::Error>(archived).unwrap(), exception);
+    assert_eq!(ExceptionKey::from_bytes(&read[1].key).unwrap(), key);
 }
 
 #[test]
@@ -189,7 +232,7 @@ fn a_log_page() {
         frame_page: 0,
     };
     encode_frame(header, b"hello", &mut page).unwrap();
-    golden("log-page.bin", &page);
+    golden("v1/log-page.bin", &page);
     assert_eq!(decode_page(&page).unwrap(), (header, b"hello".as_slice()));
 }
 
@@ -219,8 +262,10 @@ fn a_manifest() {
         lost: vec![(1, 2, 3)],
     };
     let bytes = manifest.encode().unwrap();
-    golden("manifest.bin", &bytes);
+    golden("v2/manifest.bin", &bytes);
     assert_eq!(Manifest::decode(42, &bytes).unwrap(), manifest);
+    let old = std::fs::read(path("v1/manifest.bin")).unwrap();
+    assert_eq!(Manifest::decode(42, &old).unwrap(), manifest);
 }
 
 #[test]
@@ -254,5 +299,5 @@ fn identities() {
         ("archive", archive_id("pst", &[0x66; 16])),
     ];
     let text: String = vectors.iter().map(|(name, id)| format!("{name}\t{}\n", to_hex(id))).collect();
-    golden("ids.tsv", text.as_bytes());
+    golden("v1/ids.tsv", text.as_bytes());
 }

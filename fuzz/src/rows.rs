@@ -50,6 +50,8 @@ fn record(kind: RowKind, key: &[u8], value: &[u8]) {
         RowKind::Archive => whole::<ArchiveVersion>(value),
         RowKind::Failure => whole::<Failure>(value),
         RowKind::Watermark => whole::<Watermark>(value),
+        RowKind::Watermark2 => whole::<Watermark2>(value),
+        RowKind::Exception => whole::<Exception>(value),
         RowKind::Doc => whole::<Doc>(value),
     }
     for (_, key) in entries(kind, key, value).unwrap_or_default() {

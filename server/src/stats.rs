@@ -171,7 +171,9 @@ pub(crate) fn kind_name(number: u8) -> String {
         Ok(RowKind::BlobChunk) => "blob_chunk",
         Ok(RowKind::Archive) => "archive",
         Ok(RowKind::Failure) => "failure",
-        Ok(RowKind::Watermark) => "watermark",
+        Ok(RowKind::Exception) => "exception",
+        Ok(RowKind::Watermark) => "watermark_1",
+        Ok(RowKind::Watermark2) => "watermark",
         Ok(RowKind::Doc) => "doc",
         Err(_) => return format!("kind_{number}"),
     };

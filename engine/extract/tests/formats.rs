@@ -221,7 +221,7 @@ fn messages_of_outlook_in_an_attachment() {
     let found = read(&broken, "winmail.dat");
     assert!(found.notes.iter().all(|note| note.code == "corrupt") && found.text.contains("Outlook"));
     assert_eq!(
-        only(&extract(b"no", "winmail.dat", "application/ms-tnef", &Limits::default()).notes),
+        only(&extract(b"\x01\x02\0", "winmail.dat", "application/ms-tnef", &Limits::default()).notes),
         "corrupt"
     );
 

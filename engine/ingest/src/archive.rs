@@ -1,28 +1,33 @@
 //! One archive, from its path to its report.
 
 use crate::child::Child;
-use crate::commit::{Commit, Tally, failure_row, put, report_of, retry};
-use crate::contents::{self, Contents, folder};
+use crate::commit::{Commit, Tally, put, retry};
+use crate::contents::{self, Contents, Unopened, folder};
 use crate::discover::{self, FileKind, Found};
 use crate::error::LoadError;
 use crate::hash::{hex, sha256};
 use crate::load::How;
+use crate::losses::{Copy, Losses};
 use crate::model::{ArchiveReport, FailureReport, LoadRequest};
-use crate::output::ItemFailure;
+use crate::output::Loss;
 use crate::pass::{Pass, Passes, mended};
-use crate::plan::Plan;
+use crate::plan::{Entry, Plan};
 use crate::resume::{self, Marks};
 use crate::stages::Stage;
-use crate::watch::{Watch, add};
+use crate::sums::Sums;
+use crate::watch::Watch;
 use crate::wire::{Format, Opening, Trouble};
-use crate::worker::{Job, WAITING, work};
+use crate::worker::{Job, PAUSES, WAITING, work};
 use async_executor::LocalExecutor;
 use futures_lite::future::block_on;
 use postlode_format::id::Id;
-use postlode_format::row::{ArchiveVersion, Counts, Extra, Row, RowKind, archive_key, extra, to_bytes};
+use postlode_format::row::{
+    ArchiveVersion, Counts, Extra, Grade, Row, RowKind, archive_key, extra, to_bytes,
+};
 use postlode_mail::rfc::Kind;
 use postlode_store::Store;
 use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,6 +43,8 @@ pub(crate) struct Loading<'l> {
     pub(crate) request: &'l LoadRequest,
     pub(crate) jobs: usize,
     pub(crate) marks: &'l Marks,
+    /// Files that could not be opened by earlier loads.
+    pub(crate) refused: &'l HashMap<Id, Losses>,
     pub(crate) watch: &'l Watch,
     /// Parsers that have nothing to do and have met nothing but mail in files, which is read without libpff: another
     /// such file may go to them. A parser that met a PST meets no other archive, whatever that PST made of it.
@@ -49,7 +56,9 @@ pub(crate) struct Loading<'l> {
 pub(crate) struct Outcome {
     pub(crate) report: ArchiveReport,
     pub(crate) failures: Vec<FailureReport>,
-    pub(crate) counts: Counts,
+    pub(crate) counts: Sums,
+    /// What could not be read beside items.
+    beside: Vec<Loss>,
     /// It was stopped before its end.
     pub(crate) interrupted: bool,
 }
@@ -58,8 +67,8 @@ impl Outcome {
     /// Names something that could not be read, beside the items.
     fn beside(&mut self, code: &str, stage: &str, reason: String) {
         let (code, stage) = (code.to_owned(), stage.to_owned());
-        let failure = ItemFailure { folder: String::new(), node: 0, code, stage, reason };
-        self.failures.push(report_of(&self.report.path, failure));
+        let folder = String::new();
+        self.beside.push(Loss { grade: Grade::Archive, folder, node: 0, code, stage, reason });
     }
 }
 
@@ -82,13 +91,41 @@ impl Loading<'_> {
         let mut outcome = Outcome::default();
         outcome.report.path = found.path.display().to_string();
         match self.open(found, &mut outcome) {
-            Ok(Some(source)) => self.load(source, custodian, &mut outcome)?,
+            Ok(Some(source)) => {
+                self.no_longer_refused(&outcome.report.path, custodian)?;
+                self.load(source, custodian, &mut outcome)?;
+            }
             Ok(None) => outcome.interrupted = true,
-            Err(why) => outcome.report.refused = Some(why.reason),
+            Err(why) => {
+                self.keep_refusal(&outcome.report.path, custodian, &found.folder, &why)?;
+                outcome.report.refused = Some(why.reason);
+            }
         }
         outcome.report.seconds = begun.elapsed().as_secs_f64();
         self.watch.finished(&outcome.report, &outcome.counts);
         Ok(outcome)
+    }
+
+    /// Keeps why a file could not be opened, where it will be looked for.
+    pub(crate) fn keep_refusal(
+        &self,
+        path: &str,
+        custodian: &str,
+        folder: &str,
+        why: &Trouble,
+    ) -> Result<(), LoadError> {
+        let Trouble { code, stage, reason } = why.clone();
+        let loss = Loss { grade: Grade::Archive, folder: folder.to_owned(), node: 0, code, stage, reason };
+        block_on(put(self.store, Copy::refused(path, custodian).rows(&[loss])?))
+    }
+
+    /// Takes back that a file could not be opened.
+    fn no_longer_refused(&self, path: &str, custodian: &str) -> Result<(), LoadError> {
+        let version = Copy::refused(path, custodian).version;
+        match self.refused.get(&version) {
+            Some(known) => block_on(put(self.store, known.settled(0, &[])?)),
+            None => Ok(()),
+        }
     }
 
     /// Opens, hashes and lists it; `None` where the load was stopped meanwhile.
@@ -116,7 +153,7 @@ impl Loading<'_> {
         let until =
             Instant::now().checked_add(limits.of_archive(metadata.len())).unwrap_or_else(Instant::now);
         let opening = opening(found, sha256, self.request.recover);
-        let mut tries = LISTINGS;
+        let (mut tries, mut pauses) = (LISTINGS, PAUSES.iter());
         let (child, contents) = loop {
             tries = tries.saturating_sub(1);
             let listed = self.child(opening.format).and_then(|mut child| {
@@ -125,14 +162,21 @@ impl Loading<'_> {
                 Ok((child, contents))
             });
             match listed {
-                // A parser may have died of something else than this archive.
-                Err(why) if why.code == "crashed" && tries > 0 => {}
+                // A parser may have died of something else than this archive: surely so where it was killed.
+                Err(Unopened::Died(death))
+                    if death.killed
+                        && let Some(pause) = pauses.next() =>
+                {
+                    std::thread::sleep(*pause);
+                }
+                Err(Unopened::Died(death)) if death.code == "crashed" && tries > 0 => {}
                 other => break other?,
             }
         };
         stages.busy(Stage::List, since, 1);
         report.folders = contents.folders.len() as u64;
         contents.opened.kind.clone_into(&mut report.kind);
+        report.password = contents.opened.password;
         let version = sha256.first_chunk::<16>().copied().unwrap_or_default();
         Ok(Some(Source { file, bytes, version, opening, contents, child, until }))
     }
@@ -141,7 +185,7 @@ impl Loading<'_> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn child(&self, format: Format) -> Result<Child, Trouble> {
+    fn child(&self, format: Format) -> Result<Child, Unopened> {
         if format != Format::Pst
             && let Some(child) = self.idle().pop()
         {
@@ -160,25 +204,28 @@ impl Loading<'_> {
         let Source { file, bytes, version, opening, contents, child, until } = source;
         let (format, archive, found) = (opening.format, contents.opened.archive, contents.found());
         self.watch.opened(found, bytes);
+        let copy =
+            Copy { archive, version, custodian: custodian.to_owned(), path: outcome.report.path.clone() };
         let row_key = archive_key(&archive, &version);
         let row = block_on(retry(|| self.store.get(RowKind::Archive, &row_key)))?;
-        let complete = resume::complete(row.as_deref());
+        // A file of one message is read whole or not at all: its row says enough, and no watermark is kept.
+        let resumable = format != Format::Eml;
+        let complete = resume::complete(row.as_deref(), (!resumable).then_some(custodian));
         let mut row = self.row(&contents, &opening, custodian, outcome);
         if complete.is_none() {
             self.put_row(&row_key, &row)?;
         }
         whole_file(&contents, bytes, outcome);
-        let lost = self.listing_failures(&contents, &version, outcome)?;
-        let known = block_on(resume::known_failures(self.store, &archive, &version))?;
+        let lost = listing_losses(&contents, outcome);
+        let known = block_on(Losses::read(self.store, &copy))?;
         let passes = Passes {
-            path: &outcome.report.path,
-            archive,
-            version,
-            custodian,
+            copy: &copy,
             contents: &contents,
             marks: self.marks,
             known: &known,
             retry: self.request.retry_failed,
+            resumable,
+            finished: !resumable && complete.is_some(),
             jobs: self.jobs,
         };
         let passes = passes.plan();
@@ -202,22 +249,22 @@ impl Loading<'_> {
             spare: Mutex::new(Some(child)),
             stages: Arc::clone(&self.watch.stages),
             workers: self.jobs,
+            able: AtomicUsize::new(0),
         };
         let mut all = Tally { run: lost, ..Tally::default() };
-        let (mut first, mut again) = (lost, None);
+        let (mut first, mut again): (Sums, Option<Sums>) = (lost, None);
         for pass in passes {
             let left = pass.left();
-            let Pass { plan, load, tally, jobs, .. } = pass;
+            let Pass { plan, load, again: tried_again, tally, jobs, .. } = pass;
             job.done = tally.ranges.iter().map(|done| done.batches).collect();
             (job.plan, job.next) = (plan, AtomicUsize::new(0));
             job.workers = jobs.clamp(1, job.plan.ranges().max(1));
-            self.watch.counts(&add(&all.run, &tally.run), "");
+            job.able = AtomicUsize::new(job.workers);
+            self.watch.counts(&all.run.plus(&tally.run), "");
             let commit = Commit {
                 store: self.store,
-                path: &outcome.report.path,
+                copy: &copy,
                 load,
-                archive,
-                version,
                 known: &known,
                 before: all.run,
                 tally: RefCell::new(tally),
@@ -229,9 +276,9 @@ impl Loading<'_> {
                 self.workers(&job, &commit)?;
             }
             let done = commit.tally.into_inner();
-            match load {
-                Some(_) => first = add(&first, &done.all()),
-                None => again = Some(done.run),
+            match tried_again {
+                false => first = first.plus(&done.all()),
+                true => again = Some(done.run),
             }
             all.add(done);
         }
@@ -246,17 +293,42 @@ impl Loading<'_> {
         }
         let whole = all.run.found == found;
         outcome.interrupted = !whole && self.watch.stopped();
-        if whole && (complete.is_none() || again.is_some()) {
-            row.counts = mended(complete.unwrap_or(first), &again.unwrap_or_default());
+        if whole && all.broken.is_none() && (complete.is_none() || again.is_some()) {
+            let sums = mended(&complete.unwrap_or(first), &again.unwrap_or_default());
+            row.counts = sums.counts();
+            row.extra.push(sums.holdings().extra());
             row.complete = true;
             self.put_row(&row_key, &row)?;
+        } else if let Some(complete) = complete.filter(|_| !parsing) {
+            // What was read at a second try is in no watermark.
+            all.run = all.run.holding_nothing().holding(&complete);
         }
+        let listed = [contents.items.as_slice(), contents.recovered.as_slice()];
+        self.settle_beside(&copy, &known, listed, outcome)?;
         outcome.failures.extend(all.failures);
         outcome.counts = all.run;
-        let (report, counts) = (&mut outcome.report, &outcome.counts);
-        (report.found, report.stored, report.duplicate) = (counts.found, counts.stored, counts.duplicate);
-        (report.failed, report.partial, report.attachments) =
-            (counts.failed, counts.partial, counts.attachments);
+        outcome.report.count(&all.run);
+        Ok(())
+    }
+
+    /// Keeps what could not be read beside items, and takes back what an earlier load kept and this one did not meet.
+    fn settle_beside(
+        &self,
+        copy: &Copy,
+        known: &Losses,
+        listed: [&[Entry]; 2],
+        outcome: &mut Outcome,
+    ) -> Result<(), LoadError> {
+        let mut rows = copy.rows(&outcome.beside)?;
+        if !known.is_empty() {
+            let nodes: HashSet<u64> = listed.into_iter().flatten().map(|item| item.node).collect();
+            rows.extend(known.settled_beside(&rows, |node| nodes.contains(&node))?);
+        }
+        if !rows.is_empty() {
+            block_on(put(self.store, rows))?;
+        }
+        let told = std::mem::take(&mut outcome.beside);
+        outcome.failures.extend(told.into_iter().map(|loss| copy.report(loss)));
         Ok(())
     }
 
@@ -272,7 +344,10 @@ impl Loading<'_> {
                 match thread.spawn_scoped(scope, move || work(job, &to)) {
                     Ok(_) => tasks.push(committers.spawn(commit.run(from))),
                     // Those that were started will do it.
-                    Err(error) if number > 0 => tracing::warn!(%error, "fewer workers than asked for"),
+                    Err(error) if number > 0 => {
+                        job.able.fetch_sub(1, Ordering::AcqRel);
+                        tracing::warn!(%error, "fewer workers than asked for");
+                    }
                     Err(error) => return Err(LoadError::Threads(error.to_string())),
                 }
             }
@@ -316,31 +391,6 @@ impl Loading<'_> {
         block_on(put(self.store, vec![row]))
     }
 
-    /// Reports and stores what could not be listed, and counts the items among it.
-    fn listing_failures(
-        &self,
-        contents: &Contents,
-        version: &Id,
-        outcome: &mut Outcome,
-    ) -> Result<Counts, LoadError> {
-        let mut counts = Counts::default();
-        let mut rows = Vec::new();
-        for failure in &contents.lost {
-            let Trouble { code, stage, reason } = failure.trouble.clone();
-            let folder = folder(&contents.folders, failure.folder).to_owned();
-            let lost = ItemFailure { folder, node: failure.node, code, stage, reason };
-            rows.push(failure_row(&contents.opened.archive, version, &lost)?);
-            outcome.failures.push(report_of(&outcome.report.path, lost));
-            let items = u64::from(failure.item);
-            counts.found = counts.found.saturating_add(items);
-            counts.failed = counts.failed.saturating_add(items);
-        }
-        if !rows.is_empty() {
-            block_on(put(self.store, rows))?;
-        }
-        Ok(counts)
-    }
-
     /// Says so if the file is not what it was before.
     fn unchanged(&self, job: &Job, outcome: &mut Outcome) {
         self.watch.stage("checking");
@@ -369,6 +419,20 @@ fn opening(found: &Found, version: [u8; 32], recover: bool) -> Opening {
     let name = found.path.file_name().filter(|_| format == Format::Eml);
     let name = name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     Opening { version, format, folder: found.folder.clone(), name, recover }
+}
+
+/// Names what could not be listed, and counts the items among it.
+fn listing_losses(contents: &Contents, outcome: &mut Outcome) -> Sums {
+    let mut sums = Sums::default();
+    for lost in &contents.lost {
+        let Trouble { code, stage, reason } = lost.trouble.clone();
+        let folder = folder(&contents.folders, lost.folder).to_owned();
+        let grade = if lost.item { Grade::Item } else { Grade::Archive };
+        outcome.beside.push(Loss { grade, folder, node: lost.node, code, stage, reason });
+        let items = u64::from(lost.item);
+        sums = sums.plus(&Sums { found: items, failed: items, ..Sums::default() });
+    }
+    sums
 }
 
 /// Says what is wrong with the archive as a whole, though it could be opened.

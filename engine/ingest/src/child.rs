@@ -2,6 +2,7 @@
 //!
 //! What always holds: one that is dropped is dead; why one died is known by its end, not by what it said.
 
+use crate::nursery;
 use crate::parser;
 use crate::wire::{self, ArchivedReply, Opening, Request, Trouble, receive, send};
 use bytes::Bytes;
@@ -32,6 +33,8 @@ pub enum Parsers {
     Threads,
 }
 
+/// Time in which a parser must take what it is asked.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The last bytes of what a parser wrote to stderr that are looked at.
 const LAST_WORDS: u64 = 16 << 10;
 
@@ -68,17 +71,18 @@ impl Child {
         };
         let (stream, theirs) = UnixStream::pair().map_err(|error| not_started(&error))?;
         let process = match parsers {
-            Parsers::Processes { program, arguments } => Some(
-                Command::new(program)
+            Parsers::Processes { program, arguments } => {
+                let mut command = Command::new(program);
+                command
                     .args(arguments)
                     .env_clear()
                     .current_dir("/")
                     .stdin(Stdio::from(OwnedFd::from(theirs)))
                     .stdout(Stdio::null())
-                    .stderr(Stdio::piped())
-                    .spawn()
-                    .map_err(|error| not_started(&format!("{}: {error}", program.display())))?,
-            ),
+                    .stderr(Stdio::piped());
+                let started = nursery::spawn(command);
+                Some(started.map_err(|error| not_started(&format!("{}: {error}", program.display())))?)
+            }
             Parsers::Threads => {
                 let serve = move || {
                     // It ends when this side closes.
@@ -109,6 +113,10 @@ impl Child {
 
     /// Asks it something.
     pub(crate) fn ask(&mut self, request: &Request) -> Result<(), Death> {
+        // One that takes nothing any more must not hold its loader.
+        if let Err(error) = self.stream.set_write_timeout(Some(PATIENCE)) {
+            return Err(self.ended(&error));
+        }
         match send(&self.stream, request) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.ended(&error)),
@@ -124,15 +132,9 @@ impl Child {
         }
     }
 
-    /// What it says next, which must begin before `until`.
+    /// What it says next, all of which must be there before `until`.
     pub(crate) fn next(&mut self, until: Option<Instant>) -> Result<Bytes, Death> {
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        // Zero would mean for ever.
-        let left = left.map(|left| left.max(Duration::from_millis(1)));
-        if let Err(error) = self.stream.set_read_timeout(left) {
-            return Err(self.ended(&error));
-        }
-        match receive(&self.stream) {
+        match receive(&self.stream, until) {
             Ok(Some(frame)) => Ok(frame),
             Ok(None) => Err(self.ended(&io::ErrorKind::UnexpectedEof.into())),
             Err(error) => Err(self.ended(&error)),
@@ -211,12 +213,16 @@ fn death(status: std::process::ExitStatus, words: &str) -> Death {
     }
 }
 
-/// The text of a trouble that crossed.
-pub(crate) fn trouble(crossed: &wire::ArchivedTrouble) -> Trouble {
-    /// The codes there are: what comes from a parser is not believed to be one of them.
+/// A failure code as there is one: what comes from a parser is not believed to be.
+pub(crate) fn known_code(code: &str) -> &'static str {
     const CODES: [&str; 8] =
         ["refused", "corrupt", "encrypted", "timeout", "crashed", "memory", "unsupported", "io"];
-    let code = CODES.into_iter().find(|code| *code == crossed.code.as_str()).unwrap_or("corrupt");
+    CODES.into_iter().find(|known| *known == code).unwrap_or("corrupt")
+}
+
+/// The text of a trouble that crossed.
+pub(crate) fn trouble(crossed: &wire::ArchivedTrouble) -> Trouble {
+    let code = known_code(&crossed.code);
     let cut = |text: &str| text.chars().take(1000).collect();
     Trouble { code: code.to_owned(), stage: cut(&crossed.stage), reason: cut(&crossed.reason) }
 }

@@ -4,18 +4,20 @@
 //! last to be; the progress of a batch is committed with the last of its rows.
 
 use crate::error::LoadError;
+use crate::losses::{Copy, Losses};
 use crate::model::FailureReport;
-use crate::output::{Chunk, ItemFailure, Output, Parsed, ParsedEmail, Piece};
+use crate::output::{Chunk, Loss, Output, Parsed, ParsedEmail, Piece};
 use crate::plan::Done;
 use crate::stages::Stage;
-use crate::watch::{Watch, add};
+use crate::sums::Sums;
+use crate::watch::Watch;
 use bytes::Bytes;
 use postlode_format::id::Id;
-use postlode_format::row::{Counts, Failure, Row, RowKind, blob_key, failure_key, to_bytes};
+use postlode_format::row::{Grade, Row, RowKind, blob_key};
 use postlode_mail::thread::join::Edge;
 use postlode_store::{LoadBatch, NewEmail, Outcome, Progress, Store, StoreError};
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 /// Attachments that are remembered to be in the store, so that it is not asked again.
@@ -30,7 +32,7 @@ const BUSY_TRIES: usize = 400;
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// Counts of this run: what earlier ones stored is duplicate.
-    pub(crate) run: Counts,
+    pub(crate) run: Sums,
     /// Counts of all runs, range by range: what the archive's row will say.
     pub(crate) ranges: Vec<Done>,
     /// What could not be read.
@@ -47,30 +49,28 @@ impl Tally {
 
     /// Adds what another pass did.
     pub(crate) fn add(&mut self, other: Self) {
-        self.run = add(&self.run, &other.run);
+        self.run = self.run.plus(&other.run);
         self.ranges.extend(other.ranges);
         self.failures.extend(other.failures);
         self.broken = self.broken.take().or(other.broken);
     }
 
     /// Counts of all ranges together.
-    pub(crate) fn all(&self) -> Counts {
-        self.ranges.iter().fold(Counts::default(), |sum, done| add(&sum, &done.counts))
+    pub(crate) fn all(&self) -> Sums {
+        self.ranges.iter().fold(Sums::default(), |sum, done| sum.plus(&done.counts))
     }
 }
 
 /// What all committers of one archive's load have in common.
 pub(crate) struct Commit<'l> {
     pub(crate) store: &'l Store,
-    pub(crate) path: &'l str,
+    pub(crate) copy: &'l Copy,
     /// The load's identity, under which its progress is kept; `None` where it is not.
     pub(crate) load: Option<Id>,
-    pub(crate) archive: Id,
-    pub(crate) version: Id,
-    /// Failures that earlier loads of this version left, by node.
-    pub(crate) known: &'l HashMap<u64, Failure>,
+    /// What earlier loads of this copy could not read.
+    pub(crate) known: &'l Losses,
     /// Counts of what was done before, for people to look at.
-    pub(crate) before: Counts,
+    pub(crate) before: Sums,
     pub(crate) tally: RefCell<Tally>,
     pub(crate) watch: &'l Watch,
     pub(crate) edges: RefCell<Edges>,
@@ -105,24 +105,27 @@ impl Commit<'_> {
     }
 
     async fn piece(&self, piece: Piece) -> Result<(), LoadError> {
-        let Piece { range, batch, folder, items, ends, .. } = piece;
+        let Piece { range, batch, folder, items, ends, given_up, .. } = piece;
+        let ends = ends && !given_up;
         let mut emails = Vec::new();
-        let mut rows = Vec::new();
+        let (mut rows, mut taken_back) = (Vec::new(), Vec::new());
         let mut settled = Vec::with_capacity(items.len());
         for item in items {
             match item {
-                Parsed::Item { node, emails: family, partial, attachments, joins } => {
+                Parsed::Item { node, emails: family, holds, losses, joins } => {
                     joins.iter().for_each(|edge| self.edges.borrow_mut().add(edge, &mut rows));
-                    if let Some(resolved) = self.resolved(node)? {
-                        rows.push(resolved);
-                    }
+                    let lost = self.copy.rows(&losses)?;
+                    taken_back.extend(self.known.settled(node, &lost)?);
+                    rows.extend(lost);
                     emails.extend(family.into_iter().map(new_email));
                     // The item itself is the last of its family.
-                    settled.push(Settled::Read { email: emails.len().checked_sub(1), partial, attachments });
+                    let email = emails.len().checked_sub(1);
+                    settled.push(Settled { email, failed: false, holds, losses });
                 }
-                Parsed::Failed(failure) => {
-                    rows.push(failure_row(&self.archive, &self.version, &failure)?);
-                    settled.push(Settled::Failed(failure));
+                Parsed::Failed(loss) => {
+                    let losses = vec![loss];
+                    rows.extend(self.copy.rows(&losses)?);
+                    settled.push(Settled { email: None, failed: true, holds: Sums::default(), losses });
                 }
             }
         }
@@ -135,84 +138,62 @@ impl Commit<'_> {
             item.count(&mut now, None);
         }
         let batches = if ends { batch.saturating_add(1) } else { before.batches };
-        let progress = self.load.filter(|_| ends).map(|load| Progress { load, range, batches, counts: now });
+        let (counts, holdings) = (now.counts(), now.holdings());
+        let progress = self.load.filter(|_| ends);
+        let progress = progress.map(|load| Progress { load, range, batches, counts, holdings });
         let outcomes = load(self.store, emails, rows, progress).await?;
+        // Only now: rows of several shards become durable one by one, and an item must not be lost in between.
+        if !taken_back.is_empty() {
+            put(self.store, taken_back).await?;
+        }
         let mut tally = self.tally.borrow_mut();
         let mut counts = before.counts;
         for item in settled {
             let outcome = item.outcome(&outcomes);
             item.count(&mut counts, outcome);
             item.count(&mut tally.run, outcome);
-            if let Settled::Failed(failure) = item {
-                tally.failures.push(report_of(self.path, failure));
-            }
+            // Texts are in the store, where they are looked up: there may be one an item.
+            let told = item.losses.into_iter().filter(|loss| loss.grade != Grade::Text);
+            tally.failures.extend(told.map(|loss| self.copy.report(loss)));
         }
         if let Some(done) = tally.ranges.get_mut(number) {
             *done = Done { batches, counts };
         }
-        self.watch.counts(&add(&self.before, &tally.run), &folder);
+        self.watch.counts(&self.before.plus(&tally.run), &folder);
         Ok(())
-    }
-
-    /// The row that takes back an earlier failure of an item that has now been read.
-    fn resolved(&self, node: u64) -> Result<Option<Row>, LoadError> {
-        let Some(failure) = self.known.get(&node) else { return Ok(None) };
-        let value = to_bytes(&Failure { resolved: true, ..failure.clone() });
-        let value = value.map_err(LoadError::record("a failure"))?;
-        let key = failure_key(&self.archive, &self.version, node).into();
-        Ok(Some(Row { kind: RowKind::Failure, key, value }))
     }
 }
 
 /// An item on its way into the store.
-enum Settled {
-    Read { email: Option<usize>, partial: bool, attachments: u64 },
-    Failed(ItemFailure),
+struct Settled {
+    /// Which of the emails it is.
+    email: Option<usize>,
+    /// Nothing of it could be read.
+    failed: bool,
+    holds: Sums,
+    losses: Vec<Loss>,
 }
 
 impl Settled {
     fn outcome(&self, outcomes: &[Outcome]) -> Option<Outcome> {
-        match self {
-            Self::Read { email, .. } => email.and_then(|n| outcomes.get(n).copied()),
-            Self::Failed(_) => None,
-        }
+        self.email.and_then(|n| outcomes.get(n).copied())
     }
 
     /// Counts it; without an outcome as new.
-    fn count(&self, counts: &mut Counts, outcome: Option<Outcome>) {
-        let add = |to: &mut u64, n: u64| *to = to.saturating_add(n);
-        add(&mut counts.found, 1);
-        match self {
-            Self::Failed(_) => add(&mut counts.failed, 1),
-            Self::Read { partial, attachments, .. } => {
-                add(&mut counts.partial, u64::from(*partial));
-                add(&mut counts.attachments, *attachments);
-                match outcome {
-                    Some(Outcome::Stored) | None => add(&mut counts.stored, 1),
-                    Some(_) => add(&mut counts.duplicate, 1),
-                }
-            }
+    fn count(&self, sums: &mut Sums, outcome: Option<Outcome>) {
+        let mut one = Sums { found: 1, ..self.holds };
+        match outcome {
+            _ if self.failed => one.failed = 1,
+            Some(Outcome::Stored) | None => one.stored = 1,
+            Some(_) => one.duplicate = 1,
         }
+        *sums = sums.plus(&one);
     }
 }
 
 fn new_email(parsed: ParsedEmail) -> NewEmail {
     let ParsedEmail { id, email, body, place_key, place } = parsed;
     NewEmail { id, email, body, place: Row { kind: RowKind::Place, key: place_key, value: place } }
-}
-
-/// The report of a failure.
-pub(crate) fn report_of(path: &str, failure: ItemFailure) -> FailureReport {
-    let ItemFailure { folder, node, code, stage, reason } = failure;
-    FailureReport { archive: path.to_owned(), folder, node, code, stage, reason }
-}
-
-/// The row of a failure.
-pub(crate) fn failure_row(archive: &Id, version: &Id, failure: &ItemFailure) -> Result<Row, LoadError> {
-    let ItemFailure { folder, node, code, stage, reason } = failure.clone();
-    let key = failure_key(archive, version, node).into();
-    let value = to_bytes(&Failure { folder, node, code, stage, reason, resolved: false });
-    Ok(Row { kind: RowKind::Failure, key, value: value.map_err(LoadError::record("a failure"))? })
 }
 
 fn row_of(chunk: Chunk) -> Row {
@@ -271,11 +252,17 @@ impl Blobs<'_> {
 
     /// Stores attachments of one chunk each, those that are not there yet.
     async fn add(&mut self, chunks: Vec<Chunk>) -> Result<(), LoadError> {
-        let mut rows = Vec::new();
+        let (mut rows, mut bytes) = (Vec::new(), 0usize);
         let mut added = HashSet::new();
         for chunk in chunks {
             if !self.has(&chunk.sha256, chunk.number).await? && added.insert(chunk.sha256) {
+                bytes = bytes.saturating_add(chunk.bytes.len());
                 rows.push(row_of(chunk));
+            }
+            // One mail may hold more of them than a frame of a log.
+            if bytes >= COMMIT_BYTES {
+                put(self.store, std::mem::take(&mut rows)).await?;
+                bytes = 0;
             }
         }
         if !rows.is_empty() {

@@ -46,9 +46,35 @@ pub(crate) fn folder(folders: &[String], number: u32) -> &str {
     usize::try_from(number).ok().and_then(|n| folders.get(n)).map_or("/", String::as_str)
 }
 
-impl From<Death> for Trouble {
+/// Why an archive is not open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unopened {
+    /// Its parser says why.
+    Refused(Trouble),
+    /// Its parser died.
+    Died(Death),
+}
+
+impl From<Death> for Unopened {
     fn from(death: Death) -> Self {
-        Self { code: death.code.to_owned(), stage: "archive".to_owned(), reason: death.reason }
+        Self::Died(death)
+    }
+}
+
+impl From<Trouble> for Unopened {
+    fn from(trouble: Trouble) -> Self {
+        Self::Refused(trouble)
+    }
+}
+
+impl From<Unopened> for Trouble {
+    fn from(why: Unopened) -> Self {
+        match why {
+            Unopened::Refused(trouble) => trouble,
+            Unopened::Died(Death { code, reason, .. }) => {
+                Self { code: code.to_owned(), stage: "archive".to_owned(), reason }
+            }
+        }
     }
 }
 
@@ -58,11 +84,11 @@ pub(crate) fn open(
     file: &File,
     opening: &Opening,
     until: Instant,
-) -> Result<Opened, Trouble> {
+) -> Result<Opened, Unopened> {
     child.give(file, opening)?;
     let frame = child.next(Some(until))?;
     match wire::open::<ArchivedReply>(&frame) {
-        Ok(ArchivedReply::Refused(why)) => Err(trouble(why)),
+        Ok(ArchivedReply::Refused(why)) => Err(trouble(why).into()),
         Ok(ArchivedReply::Opened(opened)) => Ok(Opened {
             kind: opened.kind.chars().take(100).collect(),
             archive: opened.archive,
@@ -81,17 +107,17 @@ pub(crate) fn list(
     bytes: u64,
     limits: &Limits,
     until: Instant,
-) -> Result<Contents, Trouble> {
+) -> Result<Contents, Unopened> {
     let mut contents = Contents { opened, ..Contents::default() };
     child.ask(&Request::List)?;
     loop {
         let frame = child.next(Some(until)).map_err(|death| match death.code {
-            "timeout" => Trouble::from(limits.archive_timeout(bytes, "naming its items")),
-            _ => Trouble::from(death),
+            "timeout" => limits.archive_timeout(bytes, "naming its items"),
+            _ => death,
         })?;
         let sane = match wire::open::<ArchivedReply>(&frame) {
             Ok(ArchivedReply::Listed) => return Ok(contents),
-            Ok(ArchivedReply::Refused(why)) => return Err(trouble(why)),
+            Ok(ArchivedReply::Refused(why)) => return Err(trouble(why).into()),
             Ok(ArchivedReply::Folders(folders)) => {
                 contents.folders.extend(folders.iter().map(|path| path.as_str().to_owned()));
                 true

@@ -18,7 +18,9 @@ mod error;
 mod hash;
 mod limits;
 mod load;
+mod losses;
 pub mod model;
+mod nursery;
 mod output;
 mod parser;
 mod pass;
@@ -26,6 +28,7 @@ mod plan;
 mod reply;
 mod resume;
 mod stages;
+mod sums;
 mod targets;
 #[cfg(test)]
 mod tests;

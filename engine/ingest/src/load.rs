@@ -2,13 +2,15 @@
 
 use crate::archive::{Loading, Outcome};
 use crate::child::Parsers;
-use crate::discover::FileKind;
+use crate::discover::{FileKind, Refusal};
 use crate::error::LoadError;
 use crate::limits::Limits;
+use crate::losses::Losses;
 use crate::model::{ArchiveReport, LoadEvent, LoadReport, LoadRequest};
 use crate::resume::read_marks;
 use crate::targets::{Target, targets};
 use crate::watch::Watch;
+use crate::wire::Trouble;
 use async_channel::{Receiver, Sender, unbounded};
 use futures_lite::future::block_on;
 use postlode_mail::rfc::Kind;
@@ -152,8 +154,9 @@ pub(crate) fn load(
     let jobs = request.jobs.unwrap_or(cores).clamp(1, MAX_JOBS);
     let targets = block_on(targets(store, request))?;
     let marks = block_on(read_marks(store))?;
+    let refused = block_on(Losses::refused(store))?;
     let idle = Mutex::new(Vec::new());
-    let loading = Loading { store, how, request, jobs, marks: &marks, watch, idle: &idle };
+    let loading = Loading { store, how, request, jobs, marks: &marks, refused: &refused, watch, idle: &idle };
     let mut report = LoadReport::default();
     let archives = targets.len() as u64;
     let mut number = 0u64;
@@ -171,6 +174,7 @@ pub(crate) fn load(
             Target::Refused(refusal) => {
                 let path = refusal.path.display().to_string();
                 tracing::info!(path, code = refusal.code, reason = refusal.reason, "not loaded");
+                keep_refusal(&loading, refusal)?;
                 let refused = Some(refusal.reason.clone());
                 report.add(ArchiveReport { path, refused, ..ArchiveReport::default() });
             }
@@ -188,6 +192,17 @@ pub(crate) fn load(
     report.seconds = watch.seconds();
     report.stages = watch.stages.told();
     Ok(report)
+}
+
+/// Keeps why a file that may be mail is not loaded. What is not there, or of a kind that is not loaded, is said and not
+/// kept: another load would not change it.
+fn keep_refusal(loading: &Loading<'_>, refusal: &Refusal) -> Result<(), LoadError> {
+    if refusal.code == "unsupported" || !refusal.path.is_file() {
+        return Ok(());
+    }
+    let (code, stage, reason) = (refusal.code.to_owned(), "archive".to_owned(), refusal.reason.clone());
+    let path = refusal.path.display().to_string();
+    loading.keep_refusal(&path, &loading.request.custodian, "", &Trouble { code, stage, reason })
 }
 
 fn take(report: &mut LoadReport, outcome: Outcome) {

@@ -2,6 +2,7 @@
 //!
 //! What always holds: in every report, and in every archive of it, `found = stored + duplicate + failed`.
 
+use crate::sums::Sums;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -100,6 +101,18 @@ pub struct ArchiveReport {
     pub partial: u64,
     /// Attachments, embedded messages among them.
     pub attachments: u64,
+    /// Of these, how many could not be read: their items are partial.
+    #[serde(default)]
+    pub attachments_unreadable: u64,
+    /// Attachments of whose text something could not be had for search: `stats --failures` names each.
+    #[serde(default)]
+    pub attachments_unsearched: u64,
+    /// Recipients of all items.
+    #[serde(default)]
+    pub recipients: u64,
+    /// It has a password set. That keeps out Outlook; nothing is encrypted by it.
+    #[serde(default)]
+    pub password: bool,
     /// Bytes of the file.
     pub bytes: u64,
     /// Seconds it took.
@@ -109,8 +122,9 @@ pub struct ArchiveReport {
     pub refused: Option<String>,
 }
 
-/// One thing that could not be read: an item, which counts as failed, or something beside the items (a folder whose
-/// items are not known, a file that was cut short), which counts nothing because nobody knows how much it was.
+/// One thing that could not be read: an item, which counts as failed; a part of one, which counts as partial; or
+/// something beside the items (a folder whose items are not known, a file that was cut short), which counts nothing
+/// because nobody knows how much it was.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureReport {
     /// Path of the archive.
@@ -125,6 +139,10 @@ pub struct FailureReport {
     pub stage: String,
     /// The reason.
     pub reason: String,
+    /// What was lost by it: an `item`; a `part` of one, which is stored without it; something of the `archive` beside
+    /// its items, nobody knows how much; the `text` of an attachment, which is stored, but not found by its words.
+    #[serde(default)]
+    pub lost: String,
 }
 
 /// What a running load tells. Progress comes a few times a second and may be skipped by a slow listener; the last
@@ -175,6 +193,14 @@ pub struct LoadProgress {
 }
 
 impl ArchiveReport {
+    /// Takes over what was counted.
+    pub(crate) fn count(&mut self, sums: &Sums) {
+        (self.found, self.stored, self.duplicate) = (sums.found, sums.stored, sums.duplicate);
+        (self.failed, self.partial) = (sums.failed, sums.partial);
+        (self.attachments, self.recipients) = (sums.attachments, sums.recipients);
+        (self.attachments_unreadable, self.attachments_unsearched) = (sums.unreadable, sums.unsearched);
+    }
+
     /// Adds the counts and bytes of another. Their times lay beside each other, so the longer one counts.
     pub fn add(&mut self, other: &Self) {
         for (to, more) in [
@@ -185,6 +211,9 @@ impl ArchiveReport {
             (&mut self.failed, other.failed),
             (&mut self.partial, other.partial),
             (&mut self.attachments, other.attachments),
+            (&mut self.attachments_unreadable, other.attachments_unreadable),
+            (&mut self.attachments_unsearched, other.attachments_unsearched),
+            (&mut self.recipients, other.recipients),
             (&mut self.bytes, other.bytes),
         ] {
             *to = to.saturating_add(more);
@@ -268,8 +297,8 @@ mod tests {
         let archive = json["archives"][0].as_object().unwrap();
         let mut keys: Vec<_> = archive.keys().map(String::as_str).collect();
         keys.sort_unstable();
-        let expected =
-            "attachments bytes duplicate failed folders found kind partial path seconds sha256 stored";
+        let expected = "attachments attachments_unreadable attachments_unsearched bytes duplicate failed folders found kind \
+             partial password path recipients seconds sha256 stored";
         assert_eq!(keys, expected.split(' ').collect::<Vec<_>>());
         assert_eq!(serde_json::from_value::<LoadReport>(json).unwrap(), report);
     }

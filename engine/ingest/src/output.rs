@@ -1,7 +1,9 @@
 //! What a worker hands over: plain values that own all they hold, so that they may cross a thread or a pipe.
 
+use crate::sums::Sums;
 use bytes::Bytes;
 use postlode_format::id::Id;
+use postlode_format::row::Grade;
 use postlode_mail::thread::join::Edge;
 
 /// One email that was read: its rows as they will be stored.
@@ -28,20 +30,22 @@ pub(crate) enum Parsed {
         node: u64,
         /// The item last, before it the messages embedded in it, each before the one that holds it.
         emails: Vec<ParsedEmail>,
-        /// Some part of it or of what it holds could not be read.
-        partial: bool,
-        /// Attachments of the item itself.
-        attachments: u64,
+        /// What it holds; nothing is counted of the item itself.
+        holds: Sums,
+        /// Parts of it, or of what it holds, that could not be read.
+        losses: Vec<Loss>,
         /// What joins threads.
         joins: Vec<Edge>,
     },
     /// It could not be read at all.
-    Failed(ItemFailure),
+    Failed(Loss),
 }
 
-/// Why an item could not be read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct ItemFailure {
+/// Something that could not be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Loss {
+    /// What was lost.
+    pub(crate) grade: Grade,
     /// Its folder.
     pub(crate) folder: String,
     /// Its node.
@@ -80,6 +84,8 @@ pub(crate) struct Piece {
     pub(crate) items: Vec<Parsed>,
     /// The batch ends here.
     pub(crate) ends: bool,
+    /// The archive could not be read any more: nothing of this is remembered as done, so that another load tries it.
+    pub(crate) given_up: bool,
 }
 
 /// What a worker says.

@@ -6,17 +6,19 @@
 
 use crate::commit::Tally;
 use crate::contents::Contents;
+use crate::losses::{Copy, Losses};
 use crate::plan::{Entry, Plan};
 use crate::resume::{self, Begun, Marks};
+use crate::sums::Sums;
 use postlode_format::id::Id;
-use postlode_format::row::{Counts, Failure};
-use std::collections::HashMap;
 
 /// One pass.
 pub(crate) struct Pass {
     pub(crate) plan: Plan,
-    /// Under which its progress is kept; `None` where all of it is done each time.
+    /// Under which its progress is kept; `None` where it is not.
     pub(crate) load: Option<Id>,
+    /// What failed before is tried once more.
+    pub(crate) again: bool,
     /// What it begins with.
     pub(crate) tally: Tally,
     /// Items of its batches that were done, and are left to a later pass.
@@ -35,16 +37,17 @@ impl Pass {
 
 /// What the passes of an archive depend on.
 pub(crate) struct Passes<'l> {
-    pub(crate) path: &'l str,
-    pub(crate) archive: Id,
-    pub(crate) version: Id,
-    pub(crate) custodian: &'l str,
+    pub(crate) copy: &'l Copy,
     pub(crate) contents: &'l Contents,
     pub(crate) marks: &'l Marks,
-    /// Failures of earlier loads, by node.
-    pub(crate) known: &'l HashMap<u64, Failure>,
+    /// What earlier loads could not read.
+    pub(crate) known: &'l Losses,
     /// They are to be tried again.
     pub(crate) retry: bool,
+    /// Its progress is kept.
+    pub(crate) resumable: bool,
+    /// It is known that all of it is done.
+    pub(crate) finished: bool,
     pub(crate) jobs: usize,
 }
 
@@ -59,19 +62,21 @@ impl Passes<'_> {
                 continue;
             }
             let plan = Plan::of(items.clone());
-            let load = plan.load_id(&self.archive, &self.version, self.custodian);
+            let load = plan.load_id(&self.copy.archive, &self.copy.version, &self.copy.custodian);
             let begun = Begun {
-                path: self.path,
+                copy: self.copy,
                 load: &load,
                 marks: self.marks,
                 known: self.known,
                 contents: self.contents,
                 retry: self.retry,
+                finished: self.finished,
             };
             let (tally, failed) = resume::tally(&plan, &begun);
             let later = failed.len() as u64;
             again.extend(failed);
-            passes.push(Pass { plan, load: Some(load), tally, later, jobs });
+            let load = Some(load).filter(|_| self.resumable);
+            passes.push(Pass { plan, load, again: false, tally, later, jobs });
         }
         if !again.is_empty() {
             passes.push(self.again(again));
@@ -82,19 +87,17 @@ impl Passes<'_> {
     fn again(&self, items: Vec<Entry>) -> Pass {
         let plan = Plan::of(items);
         let tally = Tally::new(plan.ranges());
-        Pass { plan, load: None, tally, later: 0, jobs: self.jobs }
+        Pass { plan, load: None, again: true, tally, later: 0, jobs: self.jobs }
     }
 }
 
 /// The counts of an archive some of whose failures were tried once more.
-pub(crate) fn mended(counts: Counts, tried: &Counts) -> Counts {
+pub(crate) fn mended(counts: &Sums, tried: &Sums) -> Sums {
     let read = tried.stored.saturating_add(tried.duplicate);
-    Counts {
+    Sums {
         stored: counts.stored.saturating_add(tried.stored),
         duplicate: counts.duplicate.saturating_add(tried.duplicate),
         failed: counts.failed.saturating_sub(read),
-        partial: counts.partial.saturating_add(tried.partial),
-        attachments: counts.attachments.saturating_add(tried.attachments),
-        ..counts
+        ..counts.holding(tried)
     }
 }

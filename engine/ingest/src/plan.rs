@@ -3,8 +3,8 @@
 //! What always holds: the plan depends on the archive's content alone, not on the number of workers, so that a load
 //! with other `--jobs`, or on another machine, goes on where the last one stopped.
 
+use crate::sums::Sums;
 use postlode_format::id::{Id, hash_of};
-use postlode_format::row::Counts;
 use std::ops::Range;
 
 /// Items of one batch: what is committed together with one step of progress.
@@ -119,7 +119,7 @@ pub(crate) struct Done {
     /// Batches that are durable everywhere.
     pub(crate) batches: u32,
     /// What they counted.
-    pub(crate) counts: Counts,
+    pub(crate) counts: Sums,
 }
 
 /// One watermark as it was read: the part of the hash space, and how far the range is there.
@@ -133,9 +133,8 @@ pub(crate) struct Mark {
 /// How far a range is, from all its watermarks: the least that holds in every part of the hash space.
 ///
 /// Parts of several sizes may lie over each other, written by stores of several numbers of shards; where they do, the
-/// best one counts, because each tells what was durable when it was written. The counts are those of the part that
-/// begins at 0; where that part is ahead of the rest, the range begins anew: repeating it changes nothing, and the
-/// counts stay exact.
+/// best one counts, because each tells what was durable when it was written. All parts of one step have the same counts,
+/// so those of any part that came just so far are right.
 pub(crate) fn progress(marks: &[Mark]) -> Done {
     // Between two neighbouring bounds the same marks hold throughout.
     let mut bounds: Vec<u64> = vec![0];
@@ -148,8 +147,8 @@ pub(crate) fn progress(marks: &[Mark]) -> Done {
     let covering = |hash: u64| marks.iter().filter(move |m| m.low <= hash && hash <= m.high);
     let least = bounds.iter().map(|bound| covering(*bound).map(|m| m.done.batches).max().unwrap_or(0)).min();
     let least = least.unwrap_or(0);
-    let first = marks.iter().find(|mark| mark.low == 0).map(|mark| mark.done);
-    first.filter(|done| done.batches == least).unwrap_or_default()
+    let so_far = marks.iter().map(|mark| mark.done).find(|done| done.batches == least);
+    so_far.filter(|_| least > 0).unwrap_or_default()
 }
 
 /// The key of a place: that of the format, and behind it what tells places of one node apart that belong to
@@ -208,7 +207,7 @@ mod tests {
     }
 
     fn mark(low: u64, high: u64, batches: u32) -> Mark {
-        let counts = Counts { found: u64::from(batches) * 256, ..Counts::default() };
+        let counts = Sums { found: u64::from(batches) * 256, ..Sums::default() };
         Mark { low, high, done: Done { batches, counts } }
     }
 
@@ -218,8 +217,7 @@ mod tests {
         assert_eq!(progress(&[]).batches, 0);
         assert_eq!(progress(&[mark(0, u64::MAX, 4)]), mark(0, 0, 4).done);
         assert_eq!(progress(&[mark(0, HALF - 1, 4), mark(HALF, u64::MAX, 6)]), mark(0, 0, 4).done);
-        // The part at 0 is ahead: its counts would be wrong for the rest, so all is done again.
-        assert_eq!(progress(&[mark(0, HALF - 1, 6), mark(HALF, u64::MAX, 4)]), Done::default());
+        assert_eq!(progress(&[mark(0, HALF - 1, 6), mark(HALF, u64::MAX, 4)]), mark(0, 0, 4).done);
         // A part is missing.
         assert_eq!(progress(&[mark(0, HALF - 1, 6)]).batches, 0);
     }
@@ -230,7 +228,7 @@ mod tests {
         const HALF: u64 = 1 << 63;
         // Two shards came to 4; then four shards went on, and two of them came to 5.
         let marks = [mark(0, QUARTER - 1, 5), mark(QUARTER, HALF - 1, 5), mark(HALF, u64::MAX, 4)];
-        assert_eq!(progress(&marks), Done::default());
+        assert_eq!(progress(&marks), mark(0, 0, 4).done);
         let marks = [mark(0, QUARTER - 1, 4), mark(QUARTER, HALF - 1, 5), mark(HALF, u64::MAX, 4)];
         assert_eq!(progress(&marks).batches, 4);
         // The wider part of the two shards was replaced by a narrower one: what lay between is not known.

@@ -4,19 +4,28 @@
 //! the archive, folder and custodian that the item was asked from; no attachment's last chunk goes through unless all
 //! of its chunks have its hash: another archive may hold an attachment of the same hash, and that must stay right.
 
-use crate::child::trouble;
-use crate::output::{Chunk, ItemFailure, Parsed, ParsedEmail};
+use crate::child::{known_code, trouble};
+use crate::output::{Chunk, Loss, Parsed, ParsedEmail};
 use crate::plan::{Entry, Origin, place_key};
+use crate::sums::Sums;
 use crate::wire::{self, ArchivedItem, ArchivedReply, ArchivedWholeBlob, ArchivedWireMember};
 use crate::worker::Job;
 use bytes::Bytes;
 use postlode_format::limits::BLOB_CHUNK;
-use postlode_format::row::{ArchivedBody, ArchivedEmail, Place, access, to_bytes};
+use postlode_format::row::{
+    ArchivedAttachmentKind, ArchivedBody, ArchivedEmail, Grade, Place, access, attachments_unread, to_bytes,
+};
 use postlode_mail::thread::join::{Edge, MAX_EDGES};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+
+/// Things that could not be read which are named of one item.
+const NAMED: usize = 64;
 
 /// Something that a parser said.
 pub(crate) enum Said {
+    /// It is still at its item.
+    Busy,
     /// The store may need this attachment.
     Wanted { sha256: [u8; 32], last: u32 },
     /// A chunk of the attachment that was asked for.
@@ -65,6 +74,7 @@ pub(crate) fn take(
         ArchivedReply::Wanted { sha256, last } => {
             Some(Said::Wanted { sha256: *sha256, last: last.to_native() })
         }
+        ArchivedReply::Busy => Some(Said::Busy),
         ArchivedReply::Chunk { bytes } => {
             streamed.as_mut()?.chunk(frame.slice_ref(bytes.as_slice())).map(Said::Chunk)
         }
@@ -90,7 +100,8 @@ fn item(job: &Job, frame: &Bytes, item: &Entry, said: &ArchivedItem) -> Option<P
     match said {
         ArchivedItem::Failed(why) => {
             let why = trouble(why);
-            Some(Parsed::Failed(ItemFailure {
+            Some(Parsed::Failed(Loss {
+                grade: Grade::Item,
                 folder: job.folder(item).to_owned(),
                 node: item.node,
                 code: why.code,
@@ -98,28 +109,67 @@ fn item(job: &Job, frame: &Bytes, item: &Entry, said: &ArchivedItem) -> Option<P
                 reason: why.reason,
             }))
         }
-        ArchivedItem::Read { members, partial, attachments, joins } => {
+        ArchivedItem::Read { members, joins } => {
             let folder = job.folder(item);
             let recovered = item.origin != Origin::Folder;
             let emails = members
                 .iter()
                 .map(|m| member(job, frame, (folder, recovered), m))
                 .collect::<Option<Vec<_>>>()?;
-            let attachments = attachments.to_native();
             // A mail proves so many and no more, whatever its parser says.
             if joins.len() > emails.len().saturating_mul(MAX_EDGES) {
                 return None;
             }
             let joins = joins.iter().filter_map(|ends| Edge::between(ends.0, ends.1)).collect();
-            (!emails.is_empty()).then_some(Parsed::Item {
-                node: item.node,
-                emails,
-                partial: *partial,
-                attachments,
-                joins,
-            })
+            let (holds, losses) = holdings(&emails, folder, item.node)?;
+            (!emails.is_empty()).then_some(Parsed::Item { node: item.node, emails, holds, losses, joins })
         }
     }
+}
+
+/// What a family holds, and what of it could not be read.
+fn holdings(emails: &[ParsedEmail], folder: &str, node: u64) -> Option<(Sums, Vec<Loss>)> {
+    let (mut holds, mut losses) = (Sums::default(), Vec::new());
+    let mut more = 0usize;
+    let mut lost = |grade, code: &str, stage: &str, reason: &str| {
+        if losses.len() >= NAMED {
+            more = more.saturating_add(1);
+            return;
+        }
+        let cut = |text: &str| text.chars().take(1000).collect();
+        let (folder, code) = (folder.to_owned(), known_code(code).to_owned());
+        losses.push(Loss { grade, folder, node, code, stage: cut(stage), reason: cut(reason) });
+    };
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    for (place, parsed) in emails.iter().rev().enumerate() {
+        let email = access::<ArchivedEmail>(&parsed.email).ok()?;
+        let body = access::<ArchivedBody>(&parsed.body).ok()?;
+        let inside = if place == 0 { "" } else { "embedded message: " };
+        for note in email.partial.iter() {
+            lost(Grade::Part, &note.code, &format!("{inside}{}", note.stage), &note.reason);
+        }
+        holds.partial |= u64::from(!email.partial.is_empty());
+        // The item itself is the last of its family; what its attachments hold is counted there.
+        if place == 0 {
+            holds.attachments = count(email.attachments.len());
+            let unreadable =
+                email.attachments.iter().filter(|a| matches!(a.kind, ArchivedAttachmentKind::Unreadable));
+            holds.unreadable = count(unreadable.count());
+            let kinds = [&email.to, &email.cc, &email.bcc];
+            holds.recipients = kinds.iter().map(|list| count(list.len())).sum();
+        }
+        let mut unsearched = BTreeSet::new();
+        for unread in attachments_unread(&body.extra) {
+            unsearched.insert(unread.n);
+            let stage = format!("{inside}text of attachment {}: {}", unread.n, unread.what);
+            lost(Grade::Text, unread.code, &stage, unread.reason);
+        }
+        holds.unsearched = holds.unsearched.saturating_add(count(unsearched.len()));
+    }
+    if let Some(last) = losses.last_mut().filter(|_| more > 0) {
+        last.reason = format!("{} (and {more} more things of this item)", last.reason);
+    }
+    Some((holds, losses))
 }
 
 fn member(

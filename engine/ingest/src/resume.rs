@@ -3,12 +3,13 @@
 use crate::commit::{Tally, each_row};
 use crate::contents::Contents;
 use crate::error::LoadError;
-use crate::model::FailureReport;
+use crate::losses::{Copy, Losses};
+use crate::output::Loss;
 use crate::plan::{Done, Entry, Mark, Plan, progress};
+use crate::sums::Sums;
 use postlode_format::id::Id;
 use postlode_format::row::{
-    ArchivedArchiveVersion, ArchivedCounts, ArchivedFailure, ArchivedWatermark, Counts, Failure, RowKind,
-    access, archive_key,
+    ArchivedArchiveVersion, ArchivedWatermark, ArchivedWatermark2, Holdings, RowKind, access,
 };
 use postlode_store::Store;
 use std::collections::HashMap;
@@ -19,85 +20,59 @@ pub(crate) type Marks = HashMap<(Id, u32), Vec<Mark>>;
 /// Reads all watermarks. Their keys begin with a hash, so those of one load are not together.
 pub(crate) async fn read_marks(store: &Store) -> Result<Marks, LoadError> {
     let mut marks = Marks::new();
-    each_row(store, RowKind::Watermark, &[], |key, value| {
-        if let Some((of, mark)) = read_mark(key, value) {
-            marks.entry(of).or_default().push(mark);
-        }
-    })
-    .await?;
+    // Version 1 had another layout. Where both are there, the newer one is further.
+    for kind in [RowKind::Watermark, RowKind::Watermark2] {
+        each_row(store, kind, &[], |key, value| {
+            if let Some((of, mark)) = read_mark(kind, key, value) {
+                marks.entry(of).or_default().push(mark);
+            }
+        })
+        .await?;
+    }
     Ok(marks)
 }
 
-fn read_mark(key: &[u8], value: &[u8]) -> Option<((Id, u32), Mark)> {
+fn read_mark(kind: RowKind, key: &[u8], value: &[u8]) -> Option<((Id, u32), Mark)> {
     let (low, rest) = key.split_first_chunk::<8>()?;
     let (load, range) = rest.split_first_chunk::<16>()?;
     let range = u32::from_be_bytes(range.try_into().ok()?);
-    let mark = access::<ArchivedWatermark>(value).ok()?;
-    let counts = counts(&mark.counts);
-    let done = Done { batches: mark.batches.to_native(), counts };
-    Some(((*load, range), Mark { low: u64::from_be_bytes(*low), high: mark.high.to_native(), done }))
+    let (high, batches, counts) = if kind == RowKind::Watermark {
+        let mark = access::<ArchivedWatermark>(value).ok()?;
+        (mark.high, mark.batches, Sums::of(&mark.counts, Holdings::default()))
+    } else {
+        let mark = access::<ArchivedWatermark2>(value).ok()?;
+        (mark.high, mark.batches, Sums::of(&mark.counts, Holdings::from(&mark.holdings)))
+    };
+    let done = Done { batches: batches.to_native(), counts };
+    Some(((*load, range), Mark { low: u64::from_be_bytes(*low), high: high.to_native(), done }))
 }
 
-/// Failures of a version that still count, by node.
-pub(crate) async fn known_failures(
-    store: &Store,
-    archive: &Id,
-    version: &Id,
-) -> Result<HashMap<u64, Failure>, LoadError> {
-    let mut known = HashMap::new();
-    each_row(store, RowKind::Failure, &archive_key(archive, version), |_, value| {
-        let Ok(failure) = access::<ArchivedFailure>(value) else { return };
-        if !failure.resolved {
-            let node = failure.node.to_native();
-            let text = |text: &str| text.to_owned();
-            let failure = Failure {
-                folder: text(&failure.folder),
-                node,
-                code: text(&failure.code),
-                stage: text(&failure.stage),
-                reason: text(&failure.reason),
-                resolved: false,
-            };
-            known.insert(node, failure);
-        }
-    })
-    .await?;
-    Ok(known)
-}
-
-/// What loads of this version counted that came to its end; `None` where none did.
-pub(crate) fn complete(row: Option<&[u8]>) -> Option<Counts> {
+/// What loads of this version counted that came to its end; `None` where none did, or none of `custodian` if that is
+/// asked for.
+pub(crate) fn complete(row: Option<&[u8]>, custodian: Option<&str>) -> Option<Sums> {
     let row = access::<ArchivedArchiveVersion>(row?).ok()?;
-    row.complete.then(|| counts(&row.counts))
-}
-
-fn counts(kept: &ArchivedCounts) -> Counts {
-    Counts {
-        found: kept.found.to_native(),
-        stored: kept.stored.to_native(),
-        duplicate: kept.duplicate.to_native(),
-        failed: kept.failed.to_native(),
-        partial: kept.partial.to_native(),
-        attachments: kept.attachments.to_native(),
-    }
+    (row.complete && custodian.is_none_or(|name| row.custodian.as_str() == name))
+        .then(|| Sums::of(&row.counts, Holdings::of(&row.extra)))
 }
 
 /// What a load of an archive begins with.
 pub(crate) struct Begun<'l> {
-    pub(crate) path: &'l str,
+    pub(crate) copy: &'l Copy,
     pub(crate) load: &'l Id,
     pub(crate) marks: &'l Marks,
-    /// Failures of earlier loads.
-    pub(crate) known: &'l HashMap<u64, Failure>,
+    /// What earlier loads could not read.
+    pub(crate) known: &'l Losses,
     pub(crate) contents: &'l Contents,
     /// What failed is to be tried again.
     pub(crate) retry: bool,
+    /// All of it is done, whatever the marks say.
+    pub(crate) finished: bool,
 }
 
 /// The tally a load begins with: what is done already is duplicate, but for what failed. That is repeated; or else it
 /// is left out, and told, to be tried again.
 pub(crate) fn tally(plan: &Plan, begun: &Begun<'_>) -> (Tally, Vec<Entry>) {
-    let Begun { path, load, marks, known, contents, retry } = *begun;
+    let Begun { copy, load, marks, known, contents, retry, finished } = *begun;
     let (mut tally, mut again) = (Tally::default(), Vec::new());
     for range in 0..plan.ranges() {
         let key = (*load, u32::try_from(range).unwrap_or(u32::MAX));
@@ -106,9 +81,12 @@ pub(crate) fn tally(plan: &Plan, begun: &Begun<'_>) -> (Tally, Vec<Entry>) {
             // No load of this plan wrote this; the range is repeated, which changes nothing.
             done = Done::default();
         }
+        if finished {
+            done.batches = plan.batches(range);
+        }
         for batch in 0..done.batches {
             for item in plan.items().get(plan.batch(range, batch)).unwrap_or_default() {
-                let failure = known.get(&item.node);
+                let failure = known.item(item.node);
                 if retry && failure.is_some() {
                     again.push(*item);
                     continue;
@@ -116,23 +94,15 @@ pub(crate) fn tally(plan: &Plan, begun: &Begun<'_>) -> (Tally, Vec<Entry>) {
                 tally.run.found = tally.run.found.saturating_add(1);
                 match failure {
                     None => tally.run.duplicate = tally.run.duplicate.saturating_add(1),
-                    Some(failure) => {
-                        tally.run.failed = tally.run.failed.saturating_add(1);
-                        let folder = contents.path_of(item).to_owned();
-                        tally.failures.push(FailureReport {
-                            archive: path.to_owned(),
-                            folder,
-                            node: failure.node,
-                            code: failure.code.clone(),
-                            stage: failure.stage.clone(),
-                            reason: failure.reason.clone(),
-                        });
-                    }
+                    Some(_) => tally.run.failed = tally.run.failed.saturating_add(1),
+                }
+                for loss in failure.into_iter().chain(known.parts(item.node)) {
+                    let folder = contents.path_of(item).to_owned();
+                    tally.failures.push(copy.report(Loss { folder, ..loss.clone() }));
                 }
             }
         }
-        tally.run.partial = tally.run.partial.saturating_add(done.counts.partial);
-        tally.run.attachments = tally.run.attachments.saturating_add(done.counts.attachments);
+        tally.run = tally.run.holding(&done.counts);
         tally.ranges.push(done);
     }
     (tally, again)

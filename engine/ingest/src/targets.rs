@@ -3,18 +3,15 @@
 //! What always holds: an archive whose failures are tried again is loaded as it was before, for the same custodian and
 //! into the same folder, so that it is the same archive.
 
-use crate::commit::{each_row, retry};
+use crate::commit::retry;
 use crate::discover::{Candidate, FileKind, Found, Refusal, discover};
 use crate::error::LoadError;
+use crate::losses::{Again, to_try_again};
 use crate::model::{CustodianPath, LoadRequest};
-use postlode_format::row::{ArchivedArchiveVersion, ArchivedFailure, RowKind, access, extra};
+use postlode_format::row::{ArchivedArchiveVersion, RowKind, access, extra};
 use postlode_mail::rfc::Kind;
 use postlode_store::Store;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-/// Bytes of an archive's key, which begins the keys of its failures.
-const ARCHIVE_KEY: usize = 32;
 
 /// Something to be loaded, or the reason why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,37 +42,52 @@ fn custodian<'c>(custodians: &'c [CustodianPath], path: &Path) -> Option<&'c str
     fitting.max_by_key(|named| named.path.components().count()).map(|named| named.custodian.as_str())
 }
 
-/// All archives with items that could not be read.
+/// All archives with items that could not be read, and all files that could not be opened.
 async fn failed(store: &Store) -> Result<Vec<Target>, LoadError> {
-    let mut keys = BTreeSet::new();
-    each_row(store, RowKind::Failure, &[], |key, value| {
-        if let (Some(key), Ok(failure)) = (key.get(..ARCHIVE_KEY), access::<ArchivedFailure>(value))
-            && !failure.resolved
-        {
-            keys.insert(key.to_vec());
-        }
-    })
-    .await?;
     let mut targets = Vec::new();
-    for key in keys {
-        let row = retry(|| store.get(RowKind::Archive, &key)).await?;
-        let Some(row) = row.as_deref().and_then(|row| access::<ArchivedArchiveVersion>(row).ok()) else {
-            continue;
+    for again in to_try_again(store).await? {
+        let target = match again.archive.is_empty() {
+            true => unopened(again),
+            false => opened(store, again).await?,
         };
-        let folder = row.extra.iter().find(|kept| kept.number == extra::FOLDER);
-        let folder =
-            folder.map_or_else(String::new, |kept| String::from_utf8_lossy(&kept.bytes).into_owned());
-        let kind = match row.kind.as_str() {
-            "eml" => FileKind::Mail(Kind::Eml),
-            "mbox" => FileKind::Mail(Kind::Mbox),
-            _ => FileKind::Pst,
-        };
-        let found = Found { path: PathBuf::from(row.path.as_str()), kind, folder };
-        targets.push(Target::Archive { found, custodian: row.custodian.as_str().to_owned() });
+        targets.extend(target);
     }
     // An older version of an archive has the same path: it is gone, and loading the new one once is enough.
     targets.dedup();
     Ok(targets)
+}
+
+/// An archive that was open once: as it was then, for the same custodian, from where it was.
+async fn opened(store: &Store, again: Again) -> Result<Option<Target>, LoadError> {
+    let row = retry(|| store.get(RowKind::Archive, &again.archive)).await?;
+    let Some(row) = row.as_deref().and_then(|row| access::<ArchivedArchiveVersion>(row).ok()) else {
+        return Ok(None);
+    };
+    let folder = row.extra.iter().find(|kept| kept.number == extra::FOLDER);
+    let folder = folder.map_or_else(String::new, |kept| String::from_utf8_lossy(&kept.bytes).into_owned());
+    let kind = match row.kind.as_str() {
+        "eml" => FileKind::Mail(Kind::Eml),
+        "mbox" => FileKind::Mail(Kind::Mbox),
+        _ => FileKind::Pst,
+    };
+    // What version 1 kept names neither.
+    let old = again.path.is_empty();
+    let path = if old { row.path.as_str().to_owned() } else { again.path };
+    let custodian = if old { row.custodian.as_str().to_owned() } else { again.custodian };
+    Ok(Some(Target::Archive { found: Found { path: PathBuf::from(path), kind, folder }, custodian }))
+}
+
+/// A file that could not be opened: looked at anew.
+fn unopened(again: Again) -> Option<Target> {
+    let Again { path, custodian, folder, .. } = again;
+    let candidate = discover(&[PathBuf::from(path)]).into_iter().next()?;
+    Some(match candidate {
+        Candidate::Refused(refusal) => Target::Refused(refusal),
+        Candidate::Archive(found) => {
+            let folder = if folder.is_empty() { found.folder } else { folder };
+            Target::Archive { found: Found { folder, ..found }, custodian }
+        }
+    })
 }
 
 #[cfg(test)]

@@ -1,19 +1,21 @@
 //! Interruption at every point of what one worker says, as a kill between two commits would.
 
 use crate::child::{Child, Parsers};
-use crate::commit::{Commit, failure_row, put};
+use crate::commit::{Commit, put};
 use crate::contents;
 use crate::limits::Limits;
 use crate::load::{How, load};
+use crate::losses::{Copy, Losses};
 use crate::model::{LoadReport, LoadRequest};
-use crate::output::{ItemFailure, Output};
+use crate::output::{Loss, Output};
 use crate::plan::Plan;
 use crate::resume::{self, Begun};
+use crate::sums::Sums;
 use crate::watch::Watch;
 use crate::wire::{Format, Opening};
 use crate::worker::{Job, work};
 use futures_lite::future::block_on;
-use postlode_format::row::{ArchivedPlace, Counts, RowKind, access};
+use postlode_format::row::{ArchivedPlace, Grade, RowKind, access};
 use postlode_runtime::CpuPool;
 use postlode_runtime::portable::PortableSpawner;
 use postlode_store::{Access, Store, StoreOptions};
@@ -63,9 +65,17 @@ fn said(path: &Path, store: &Store, mut each: impl FnMut(&Commit<'_>, Output)) {
     let plan = Plan::of(contents.items.clone());
     let version = *sha256.first_chunk().unwrap();
     let load = plan.load_id(&archive, &version, "");
-    let (marks, known) = (HashMap::new(), HashMap::new());
-    let begun =
-        Begun { path: "", load: &load, marks: &marks, known: &known, contents: &contents, retry: false };
+    let (marks, known) = (HashMap::new(), Losses::default());
+    let copy = Copy { archive, version, ..Copy::default() };
+    let begun = Begun {
+        copy: &copy,
+        load: &load,
+        marks: &marks,
+        known: &known,
+        contents: &contents,
+        retry: false,
+        finished: false,
+    };
     let (tally, _) = resume::tally(&plan, &begun);
     let job = Job {
         file,
@@ -84,18 +94,17 @@ fn said(path: &Path, store: &Store, mut each: impl FnMut(&Commit<'_>, Output)) {
         until,
         spare: Some(child).into(),
         workers: 1,
+        able: AtomicUsize::new(1),
         stages: Arc::default(),
     };
     let (events, _told) = async_channel::unbounded();
     let watch = Watch::new(events, Arc::default());
     let commit = Commit {
         store,
-        path: "",
+        copy: &copy,
         load: Some(load),
-        archive: job.archive,
-        version,
         known: &known,
-        before: Counts::default(),
+        before: Sums::default(),
         tally: tally.into(),
         watch: &watch,
         edges: Default::default(),
@@ -166,6 +175,12 @@ fn one(commit: &Commit<'_>, output: Output) {
     block_on(commit.run(from)).unwrap();
 }
 
+fn loss(node: u32) -> Loss {
+    let text = |text: &str| text.to_owned();
+    let (code, stage, reason) = (text("crashed"), text("item"), text("the parser was ended by signal 11"));
+    Loss { grade: Grade::Item, folder: text("/"), node: node.into(), code, stage, reason }
+}
+
 /// What an earlier load could not read stays failed in every later report, until somebody asks to try it again; then
 /// it is read, and taken back. Neither without nor with a path may that store anything twice.
 #[test]
@@ -186,9 +201,9 @@ fn what_failed_is_tried_again_when_asked() {
     }))
     .unwrap();
     for node in [nodes[3], nodes[500]] {
-        let lost = ItemFailure { folder: "/".into(), node: node.into(), ..ItemFailure::default() };
         let (archive, version) = (key[..16].try_into().unwrap(), key[16..].try_into().unwrap());
-        block_on(put(&store, vec![failure_row(&archive, &version, &lost).unwrap()])).unwrap();
+        let copy = Copy { archive, version, path: path.display().to_string(), ..Copy::default() };
+        block_on(put(&store, copy.rows(&[loss(node)]).unwrap())).unwrap();
     }
     let counts = |report: &LoadReport| (report.found, report.stored, report.duplicate, report.failed);
     let again = run(&store, &path);

@@ -4,8 +4,8 @@
 
 use crate::model::{ArchiveReport, LoadEvent, LoadProgress};
 use crate::stages::Stages;
+use crate::sums::Sums;
 use async_channel::Sender;
-use postlode_format::row::Counts;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,13 +28,13 @@ pub(crate) struct Watch {
 struct State {
     now: LoadProgress,
     /// Counts of the archives that are finished.
-    before: Counts,
+    before: Sums,
     told: Option<Instant>,
 }
 
 impl Watch {
     pub(crate) fn new(events: Sender<LoadEvent>, stop: Arc<AtomicBool>) -> Self {
-        let state = State { now: LoadProgress::default(), before: Counts::default(), told: None };
+        let state = State { now: LoadProgress::default(), before: Sums::default(), told: None };
         Self { events, stop, begun: Instant::now(), stages: Arc::default(), state: Mutex::new(state) }
     }
 
@@ -79,9 +79,9 @@ impl Watch {
     }
 
     /// So much of it is done.
-    pub(crate) fn counts(&self, counts: &Counts, folder: &str) {
+    pub(crate) fn counts(&self, counts: &Sums, folder: &str) {
         let mut state = self.state();
-        let all = add(&state.before, counts);
+        let all = state.before.plus(counts);
         let now = &mut state.now;
         (now.found, now.stored, now.duplicate, now.failed) =
             (all.found, all.stored, all.duplicate, all.failed);
@@ -91,9 +91,9 @@ impl Watch {
     }
 
     /// It is finished.
-    pub(crate) fn finished(&self, report: &ArchiveReport, counts: &Counts) {
+    pub(crate) fn finished(&self, report: &ArchiveReport, counts: &Sums) {
         let mut state = self.state();
-        state.before = add(&state.before, counts);
+        state.before = state.before.plus(counts);
         drop(state);
         // Fails only where nobody listens.
         drop(self.events.try_send(LoadEvent::Archive(report.clone())));
@@ -107,17 +107,5 @@ impl Watch {
             state.now.seconds = self.seconds();
             drop(self.events.try_send(LoadEvent::Progress(state.now.clone())));
         }
-    }
-}
-
-/// The sum of two counts.
-pub(crate) fn add(one: &Counts, other: &Counts) -> Counts {
-    Counts {
-        found: one.found.saturating_add(other.found),
-        stored: one.stored.saturating_add(other.stored),
-        duplicate: one.duplicate.saturating_add(other.duplicate),
-        failed: one.failed.saturating_add(other.failed),
-        partial: one.partial.saturating_add(other.partial),
-        attachments: one.attachments.saturating_add(other.attachments),
     }
 }

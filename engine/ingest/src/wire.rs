@@ -16,6 +16,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 /// Largest frame: the rows of the largest family, and some room.
 const MAX_FRAME: usize = 512 << 20;
@@ -109,6 +110,8 @@ pub(crate) enum Reply {
         /// Number of its last chunk.
         last: u32,
     },
+    /// It is still at the item that it was at: a large attachment takes its time.
+    Busy,
     /// The next chunk of the attachment that was wanted.
     Chunk {
         /// Its bytes.
@@ -171,10 +174,6 @@ pub(crate) enum Item {
     Read {
         /// The item last, before it the messages embedded in it, each before the one that holds it.
         members: Vec<WireMember>,
-        /// Some part of it or of what it holds could not be read.
-        partial: bool,
-        /// Attachments of the item itself.
-        attachments: u64,
         /// Thread keys that are joined, two by two.
         joins: Vec<([u8; 16], [u8; 16])>,
     },
@@ -211,18 +210,36 @@ where
     to.write_all(&bytes)
 }
 
-/// The next frame; `None` where the other side has closed between two of them. `limit` is the largest that is taken.
-pub(crate) fn receive(mut from: &UnixStream) -> io::Result<Option<Bytes>> {
-    let mut length = [0u8; 4];
+/// Fills `into`. Returns whether the other side had closed before the first byte; a close later is an error, and so is a
+/// byte that comes after `until`.
+fn fill(mut from: &UnixStream, into: &mut [u8], until: Option<Instant>) -> io::Result<bool> {
     let mut got = 0usize;
-    while let Some(rest) = length.get_mut(got..).filter(|rest| !rest.is_empty()) {
+    while let Some(rest) = into.get_mut(got..).filter(|rest| !rest.is_empty()) {
+        if let Some(until) = until {
+            // Zero would mean for ever. What is there already is taken in any case.
+            let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            from.set_read_timeout(Some(left))?;
+        }
         match from.read(rest) {
-            Ok(0) if got == 0 => return Ok(None),
+            Ok(0) if got == 0 => return Ok(true),
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => got = got.saturating_add(count),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+        if got < into.len() && until.is_some_and(|until| Instant::now() >= until) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+    }
+    Ok(false)
+}
+
+/// The next frame; `None` where the other side has closed between two of them. With `until`, all of it must come before
+/// that.
+pub(crate) fn receive(from: &UnixStream, until: Option<Instant>) -> io::Result<Option<Bytes>> {
+    let mut length = [0u8; 4];
+    if fill(from, &mut length, until)? {
+        return Ok(None);
     }
     let length = u32::from_le_bytes(length) as usize;
     if length > MAX_FRAME {
@@ -233,7 +250,9 @@ pub(crate) fn receive(mut from: &UnixStream) -> io::Result<Option<Bytes>> {
         let old = frame.len();
         let step = length.saturating_sub(old).min(STEP.max(old));
         frame.resize(old.saturating_add(step), 0);
-        from.read_exact(frame.get_mut(old..).unwrap_or_default())?;
+        if fill(from, frame.get_mut(old..).unwrap_or_default(), until)? {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
     }
     Ok(Some(frame.freeze()))
 }
@@ -301,31 +320,44 @@ mod tests {
         std::fs::write(file.path(), "inside").unwrap();
         send_descriptor(&here, file.as_file()).unwrap();
         drop(here);
-        let frame = receive(&there).unwrap().unwrap();
+        let frame = receive(&there, None).unwrap().unwrap();
         let read = rkyv::deserialize::<Request, RkyvError>(open::<ArchivedRequest>(&frame).unwrap()).unwrap();
         assert_eq!(read, request);
-        let frame = receive(&there).unwrap().unwrap();
+        let frame = receive(&there, None).unwrap().unwrap();
         assert!(matches!(open::<ArchivedRequest>(&frame).unwrap(), ArchivedRequest::List));
         let mut file = std::fs::File::from(receive_descriptor(&there).unwrap());
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "inside");
-        assert!(receive(&there).unwrap().is_none());
+        assert!(receive(&there, None).unwrap().is_none());
     }
 
     #[test]
     fn a_length_is_not_believed_and_a_cut_frame_is_an_error() {
         let (mut here, there) = UnixStream::pair().unwrap();
         here.write_all(&u32::MAX.to_le_bytes()).unwrap();
-        assert_eq!(receive(&there).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(receive(&there, None).unwrap_err().kind(), io::ErrorKind::InvalidData);
         let (mut here, there) = UnixStream::pair().unwrap();
         here.write_all(&[200, 0, 0, 0, 1, 2, 3]).unwrap();
         drop(here);
-        assert!(receive(&there).is_err());
+        assert!(receive(&there, None).is_err());
+        let (mut here, there) = UnixStream::pair().unwrap();
+        // One that trickles does not win time by it.
+        here.write_all(&[200, 0, 0, 0, 1]).unwrap();
+        let trickle = std::thread::spawn(move || {
+            while here.write_all(&[1]).is_ok() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let until = Instant::now() + Duration::from_millis(200);
+        let error = receive(&there, Some(until)).unwrap_err();
+        assert!(matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock), "{error}");
+        drop(there);
+        trickle.join().unwrap();
         let (mut here, there) = UnixStream::pair().unwrap();
         here.write_all(&[1]).unwrap();
         drop(here);
-        assert!(receive(&there).is_err());
+        assert!(receive(&there, None).is_err());
         assert!(open::<ArchivedReply>(&[7; 40]).is_err());
     }
 }

@@ -7,9 +7,9 @@
 //! What a parser says is checked: rows are valid, an attachment has the hash it is stored under.
 
 use crate::child::{Child, Death, Parsers};
-use crate::contents::{self, folder};
+use crate::contents::{self, Unopened, folder};
 use crate::limits::Limits;
-use crate::output::{Chunk, ItemFailure, Output, Parsed, Piece};
+use crate::output::{Chunk, Loss, Output, Parsed, Piece};
 use crate::plan::{Entry, Plan};
 use crate::reply::{self, Said, Streamed};
 use crate::stages::{Stage, Stages};
@@ -17,6 +17,7 @@ use crate::wire::{Opening, Request};
 use async_channel::Sender;
 use bytes::Bytes;
 use postlode_format::id::Id;
+use postlode_format::row::Grade;
 use std::fs::File;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -27,7 +28,7 @@ use std::time::{Duration, Instant};
 pub(crate) const WAITING: usize = 2;
 /// Pauses before an item is tried alone again whose parser was killed from outside each time, and before another
 /// parser is given an archive that one has taken already and the last one did not.
-const PAUSES: [Duration; 6] = [
+pub(crate) const PAUSES: [Duration; 6] = [
     Duration::from_millis(10),
     Duration::from_millis(30),
     Duration::from_millis(100),
@@ -61,6 +62,8 @@ pub(crate) struct Job {
     pub(crate) spare: Mutex<Option<Child>>,
     /// Workers that share it.
     pub(crate) workers: usize,
+    /// Of these, those that have not met something that keeps them from reading on.
+    pub(crate) able: AtomicUsize,
     pub(crate) stages: Arc<Stages>,
 }
 
@@ -115,9 +118,13 @@ pub(crate) fn work(job: &Job, to: &Sender<Output>) {
             Ok(()) => {}
             Err(Ended::Gone) => return,
             Err(Ended::Broken(death)) => {
-                let broken = Output::Broken { code: death.code.to_owned(), reason: death.reason };
+                let (code, reason) = (death.code.to_owned(), death.reason.clone());
                 // If nobody listens, nobody needs to know.
-                drop(to.send_blocking(broken));
+                drop(to.send_blocking(Output::Broken { code, reason }));
+                // Others may still be able to read the rest; the last one names it.
+                if job.able.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    drop(worker.give_up_all(&death));
+                }
                 return;
             }
         }
@@ -139,11 +146,39 @@ struct Worker<'j> {
 }
 
 impl Worker<'_> {
-    fn range(&mut self, range: usize) -> Result<(), Ended> {
+    /// Where a range begins that earlier loads have read a part of, and where it ends.
+    fn begin(&self, range: usize) -> (Position, usize) {
         let plan = &self.job.plan;
         let batch = self.job.done.get(range).copied().unwrap_or(0);
-        let mut position = Position { range, batch, at: plan.batch(range, batch).start };
-        let end = plan.range(range).end;
+        let position = Position { range, batch, at: plan.batch(range, batch).start };
+        (position, plan.range(range).end)
+    }
+
+    /// Names all that nobody has taken as failed.
+    fn give_up_all(&self, death: &Death) -> Result<(), Ended> {
+        loop {
+            let range = self.job.next.fetch_add(1, Ordering::Relaxed);
+            if range >= self.job.plan.ranges() || self.job.stopped() {
+                return Ok(());
+            }
+            let (mut position, end) = self.begin(range);
+            self.give_up(&mut position, end, death, true)?;
+        }
+    }
+
+    /// Reads a range. Where it cannot be read on, what is left of it is named.
+    fn range(&mut self, range: usize) -> Result<(), Ended> {
+        let (mut position, end) = self.begin(range);
+        let read = self.read_range(&mut position, end);
+        if let Err(Ended::Broken(death)) = &read {
+            self.give_up(&mut position, end, death, true)?;
+        }
+        read
+    }
+
+    fn read_range(&mut self, position: &mut Position, end: usize) -> Result<(), Ended> {
+        let plan = &self.job.plan;
+        let range = position.range;
         // Up to here each item is read by itself; the item that is being tried alone.
         let (mut careful, mut alone) = (position.at, None);
         let mut pauses = PAUSES.iter();
@@ -161,7 +196,7 @@ impl Worker<'_> {
             };
             // What ends its parser again and again may be an attachment: the mail is worth having without its text.
             let texts = alone != Some(here);
-            match self.read(&mut position, upto, here < careful, texts) {
+            match self.read(position, upto, here < careful, texts) {
                 Ok(()) => {}
                 Err(Cut::Ended(ended)) => return Err(ended),
                 Err(Cut::Died(death)) => {
@@ -170,14 +205,14 @@ impl Worker<'_> {
                     let late = Instant::now() >= self.job.until;
                     if late {
                         let death = self.job.limits.archive_timeout(self.job.bytes, "reading the archive");
-                        self.give_up(&mut position, end, &death)?;
+                        self.give_up(position, end, &death, false)?;
                     } else if alone == Some(at)
                         && death.killed
                         && let Some(pause) = pauses.next()
                     {
                         std::thread::sleep(*pause);
                     } else if alone == Some(at) {
-                        self.give_up(&mut position, at.saturating_add(1), &death)?;
+                        self.give_up(position, at.saturating_add(1), &death, false)?;
                     } else if at < careful {
                         (alone, pauses) = (Some(at), PAUSES.iter());
                     } else {
@@ -201,9 +236,13 @@ impl Worker<'_> {
         for pause in PAUSES {
             let opened = Child::start(&self.job.parsers, self.job.limits.item).and_then(|(mut child, _)| {
                 let until = Instant::now().checked_add(self.job.limits.item).unwrap_or(self.job.until);
+                let until = until.min(self.job.until);
                 contents::open(&mut child, &self.job.file, &self.job.opening, until)
                     .map(|opened| (child, opened))
-                    .map_err(|why| Death::new("crashed", why.reason))
+                    .map_err(|why| match why {
+                        Unopened::Died(death) => death,
+                        Unopened::Refused(why) => Death::new("crashed", why.reason),
+                    })
             });
             match opened {
                 Ok((child, opened)) if opened.archive == self.job.archive => return Ok(child),
@@ -267,6 +306,8 @@ impl Worker<'_> {
         let items = self.job.plan.items().get(ahead).unwrap_or_default();
         match reply::take(self.job, frame, items, streamed) {
             None => Err(child.misbehaved().into()),
+            // It has its time anew, up to that of the archive.
+            Some(Said::Busy) => Ok(true),
             Some(Said::Chunk(chunk)) => {
                 self.hand_over(Output::Chunk(chunk))?;
                 Ok(true)
@@ -281,19 +322,26 @@ impl Worker<'_> {
             }
             Some(Said::Items { items, blobs }) => {
                 *streamed = None;
-                let ended = self.piece(position, items, blobs, batch)?;
+                let ended = self.piece(position, items, blobs, batch, false)?;
                 Ok(!(ended && self.job.stopped()))
             }
         }
     }
 
-    /// Names all items up to `upto` as failed.
-    fn give_up(&self, position: &mut Position, upto: usize, death: &Death) -> Result<(), Ended> {
+    /// Names all items up to `upto` as failed. `untried`: through no fault of theirs, so that another load tries them.
+    fn give_up(
+        &self,
+        position: &mut Position,
+        upto: usize,
+        death: &Death,
+        untried: bool,
+    ) -> Result<(), Ended> {
         while position.at < upto {
             let batch = self.job.plan.batch(position.range, position.batch);
             let items = self.job.plan.items().get(position.at..upto.min(batch.end)).unwrap_or_default();
             let failed = |item: &Entry| {
-                Parsed::Failed(ItemFailure {
+                Parsed::Failed(Loss {
+                    grade: Grade::Item,
                     folder: self.job.folder(item).to_owned(),
                     node: item.node,
                     code: death.code.to_owned(),
@@ -305,7 +353,7 @@ impl Worker<'_> {
             if items.is_empty() {
                 return Ok(());
             }
-            self.piece(position, items, Vec::new(), batch)?;
+            self.piece(position, items, Vec::new(), batch, untried)?;
         }
         Ok(())
     }
@@ -317,13 +365,15 @@ impl Worker<'_> {
         items: Vec<Parsed>,
         blobs: Vec<Chunk>,
         batch: Range<usize>,
+        given_up: bool,
     ) -> Result<bool, Ended> {
         let first = self.job.plan.items().get(position.at);
         let folder = first.map_or("/", |item| self.job.folder(item)).to_owned();
         let at = position.at.saturating_add(items.len());
         let ends = at >= batch.end;
         let range = u32::try_from(position.range).unwrap_or(u32::MAX);
-        self.hand_over(Output::Piece(Piece { range, batch: position.batch, folder, blobs, items, ends }))?;
+        let piece = Piece { range, batch: position.batch, folder, blobs, items, ends, given_up };
+        self.hand_over(Output::Piece(piece))?;
         position.at = at;
         if ends {
             position.batch = position.batch.saturating_add(1);

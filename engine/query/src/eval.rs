@@ -73,6 +73,8 @@ impl<'f> Rows<'f> {
             Condition::Tag(wanted) => self.mark.is_some_and(|m| m.tags.iter().any(|t| same(t, wanted))),
             Condition::Dates(from, to) => (*from..*to).contains(&email.date.to_native()),
             Condition::HasAttachment => email.flags.to_native() & flag::HAS_ATTACHMENT != 0,
+            Condition::Recovered => self.places.iter().any(|p| p.recovered),
+            Condition::Partial => !email.partial.is_empty(),
             Condition::Id(id) => email.id == *id,
             Condition::Thread(keys) => keys.contains(&email.thread),
             Condition::Parent(id) => email.parent.as_ref().is_some_and(|p| p == id),

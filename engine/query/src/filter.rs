@@ -54,6 +54,10 @@ pub enum Condition {
     Dates(i64, i64),
     /// An attachment that is not shown inside the body.
     HasAttachment,
+    /// Some place of it is that of a deleted or orphaned item.
+    Recovered,
+    /// Some part of it could not be read.
+    Partial,
     /// The email.
     Id(Id),
     /// Its thread: any of these keys, see `threads`.
@@ -224,6 +228,11 @@ fn condition(term: &Term, zone: &TimeZone) -> Result<Option<Condition>, SyntaxEr
         Field::Has => match fold(value).as_str() {
             "attachment" | "attachments" => Some(Condition::HasAttachment),
             _ => return Err(refuse(term, "is nothing an email can have here", Some("attachment"))),
+        },
+        Field::Is => match fold(value).as_str() {
+            "recovered" => Some(Condition::Recovered),
+            "partial" => Some(Condition::Partial),
+            _ => return Err(refuse(term, "is nothing an email can be here", Some("recovered"))),
         },
         Field::Id => Some(Condition::Id(id()?)),
         Field::Thread => Some(Condition::Thread(vec![id()?])),
@@ -471,6 +480,7 @@ mod tests {
         assert_eq!(filter("larger:1.5k"), Filter::Is(Condition::Larger(1536)));
         assert_eq!(filter("smaller:2MB"), Filter::Is(Condition::Smaller(2 << 20)));
         let second = |q: &str| resolve(&parse(q).unwrap(), &TimeZone::UTC).unwrap_err();
+        assert_eq!(second("is:lost").suggestion.as_deref(), Some("is:recovered"));
         for query in ["a before:tomorrow", "a larger:big", "a has:legs", "a id:12", "a larger:99999999999G"] {
             let error = second(query);
             assert_eq!(error.position, query.find(':').unwrap() + 2, "{query}: {error}");

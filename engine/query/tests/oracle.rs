@@ -82,6 +82,13 @@ fn naive_term(mail: &Mail, Term { field, value, quoted, .. }: &Term) -> bool {
         Field::After => mail.date >= day(value),
         Field::Before => mail.date != i64::MIN && mail.date < day(value),
         Field::Has => !mail.files.is_empty(),
+        Field::Is => {
+            if value == "partial" {
+                mail.partial()
+            } else {
+                mail.recovered()
+            }
+        }
         Field::Id => to_hex(&mail.id) == *value,
         Field::Thread => to_hex(&mail.thread) == *value,
         Field::Parent => mail.parent.is_some_and(|p| to_hex(&p) == *value),
@@ -119,6 +126,7 @@ fn term(random: &mut Random, mails: &[Mail]) -> Node {
         Field::Before,
         Field::After,
         Field::Has,
+        Field::Is,
         Field::Filename,
         Field::Id,
         Field::Thread,
@@ -160,6 +168,7 @@ fn term(random: &mut Random, mails: &[Mail]) -> Node {
         }
         Field::Before | Field::After => format!("1970-01-{:02}", 1 + random.below(30)),
         Field::Has => "attachment".to_owned(),
+        Field::Is => random.pick(&["recovered", "partial"]).to_owned(),
         Field::Id => to_hex(&mails[random.below(mails.len())].id),
         Field::Thread => to_hex(&mails[random.below(mails.len())].thread),
         Field::Parent => to_hex(&common::id(random.below(10))),

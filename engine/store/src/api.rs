@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
-use postlode_format::row::{Counts, Row};
+use postlode_format::row::{Counts, Holdings, Row};
 use std::sync::Arc;
 
 /// How a store is opened.
@@ -152,6 +152,8 @@ pub struct Progress {
     pub batches: u32,
     /// What the range counted so far.
     pub counts: Counts,
+    /// And what its items hold.
+    pub holdings: Holdings,
 }
 
 /// An email as it is now.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use postlode_format::FormatError;
 use postlode_format::id::{Id, hash_of};
 use postlode_format::index::{IndexId, part_of_key};
-use postlode_format::row::{Row, RowKind, Watermark, shard_of, shard_range, to_bytes, watermark_key};
+use postlode_format::row::{Row, RowKind, Watermark2, shard_of, shard_range, to_bytes, watermark_key};
 use postlode_runtime::{Executor, Spawner};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
@@ -466,10 +466,9 @@ impl Store {
 }
 
 fn watermark(progress: &Progress, (low, high): (u64, u64)) -> Result<Row, StoreError> {
-    let value = to_bytes(&Watermark { high, batches: progress.batches, counts: progress.counts })
-        .map_err(StoreError::Refused)?;
-    let key = watermark_key(low, &progress.load, progress.range).into();
-    Ok(Row { kind: RowKind::Watermark, key, value })
+    let Progress { load, range, batches, counts, holdings } = *progress;
+    let value = to_bytes(&Watermark2 { high, batches, counts, holdings }).map_err(StoreError::Refused)?;
+    Ok(Row { kind: RowKind::Watermark2, key: watermark_key(low, &load, range).into(), value })
 }
 
 fn unique(mut missing: Vec<Missing>) -> Vec<Missing> {

@@ -132,6 +132,9 @@ fn a_damaged_manifest_stops_the_store_and_says_why() {
         }
         let mut newer = good.clone();
         newer[8] = 9;
+        // Checksum over version, number, length and payload.
+        let crc = crc32fast::hash(&[&newer[8..12], &newer[16..]].concat());
+        newer[12..16].copy_from_slice(&crc.to_le_bytes());
         machine.write(&newest, &newer);
         let error = machine.open(options(1, Access::Write)).err().unwrap().to_string();
         assert!(error.contains("newer Postlode"), "{error}");

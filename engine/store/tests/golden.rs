@@ -1,5 +1,5 @@
-//! A store that version 1 wrote opens for ever: sealed segments of mail and attachments, and a log that was never
-//! sealed. `POSTLODE_WRITE_GOLDEN=1` writes it where it is missing, and never overwrites it.
+//! A store that any version wrote opens for ever: sealed segments of mail and attachments, and a log that was never
+//! sealed. `POSTLODE_WRITE_GOLDEN=1` writes that of this version where it is missing, and never overwrites one.
 
 #![allow(
     clippy::unwrap_used,
@@ -55,7 +55,17 @@ fn write(machine: &Machine) {
 
 #[test]
 fn a_store_of_version_1_opens_and_is_whole() {
-    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../format-spec/golden/v1/store");
+    opens_and_is_whole("v1");
+}
+
+#[test]
+fn a_store_of_version_2_opens_and_is_whole() {
+    opens_and_is_whole("v2");
+}
+
+fn opens_and_is_whole(version: &str) {
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../format-spec/golden");
+    let golden = golden.join(version).join("store");
     if !golden.exists() && std::env::var_os("POSTLODE_WRITE_GOLDEN").is_some() {
         write(&Machine::Portable(golden.clone()));
     }

@@ -12,3 +12,5 @@ pub const ATTACHMENT_TEXT: u16 = 3;
 pub const ATTACHMENT_UNREAD: u16 = 4;
 /// Of an archive's version, where it is a file of mail: the folder that its items are in, UTF-8.
 pub const FOLDER: u16 = 5;
+/// Of an archive's version: what its items hold, see [`Holdings`](crate::row::Holdings): three u64.
+pub const HOLDINGS: u16 = 6;

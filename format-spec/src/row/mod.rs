@@ -10,6 +10,7 @@ mod body;
 mod doc;
 mod email;
 mod envelope;
+mod exception;
 pub mod extra;
 mod mark;
 mod parts;
@@ -21,6 +22,7 @@ pub use body::*;
 pub use doc::*;
 pub use email::*;
 pub use envelope::*;
+pub use exception::*;
 pub use mark::*;
 pub use parts::*;
 pub use place::*;
@@ -46,19 +48,23 @@ pub enum RowKind {
     BlobChunk = 6,
     /// [`ArchiveVersion`]: an archive as it was when loaded. Key: archive, version.
     Archive = 7,
-    /// [`Failure`]: an item that could not be read. Key: archive, version, node, ordinal.
+    /// [`Failure`]: an item that could not be read. [`RowKind::Exception`] has taken its place.
     Failure = 8,
-    /// [`Watermark`]: how far a load has come. Key: lower hash, archive, version, custodian, range.
+    /// [`Watermark`]: how far a load has come. [`RowKind::Watermark2`] has taken its place.
     Watermark = 9,
     /// [`Doc`]: anything else the server keeps (users, tasks, saved searches …). Key: space, name.
     Doc = 10,
     /// Two threads are one, without a value. Key: one thread key, the other; each edge has two rows.
     ThreadEdge = 11,
+    /// [`Watermark2`]: how far a load has come. Key: lower hash, load, range.
+    Watermark2 = 12,
+    /// [`Exception`]: what could not be read. Key: [`ExceptionKey`].
+    Exception = 13,
 }
 
 impl RowKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [RowKind; 11] = [
+    pub const ALL: [RowKind; 13] = [
         RowKind::Email,
         RowKind::Body,
         RowKind::Place,
@@ -70,6 +76,8 @@ impl RowKind {
         RowKind::Watermark,
         RowKind::Doc,
         RowKind::ThreadEdge,
+        RowKind::Watermark2,
+        RowKind::Exception,
     ];
 
     /// The kind of a number.
@@ -80,7 +88,7 @@ impl RowKind {
         Self::ALL.into_iter().find(|k| *k as u8 == number).ok_or(FormatError::Newer {
             what: "row kind",
             found: u32::from(number),
-            known: Self::ThreadEdge as u32,
+            known: Self::Exception as u32,
         })
     }
 }

@@ -1,11 +1,13 @@
-//! `/local/failures`: the items that could not be read, one a line, in the shape of a load's report.
+//! `/local/failures`: everything that could not be read, one a line, in the shape of a load's report.
 
 use crate::app::App;
 use crate::body::{self, BodyError};
 use crate::lines::LineBuffer;
 use crate::reply::Reply;
 use postlode_format::id::{Id, to_hex};
-use postlode_format::row::{ArchivedArchiveVersion, ArchivedFailure, Row, RowKind, access};
+use postlode_format::row::{
+    ArchivedArchiveVersion, ArchivedException, ArchivedFailure, ExceptionKey, Grade, Row, RowKind, access,
+};
 use postlode_ingest::model::FailureReport;
 use postlode_query::{MissingPart, Partial};
 use postlode_store::Store;
@@ -18,6 +20,8 @@ const ARCHIVE_KEY: usize = 32;
 
 struct Walk {
     store: Store,
+    /// Kinds of rows that are still to be gone through: the last one first.
+    kinds: Vec<RowKind>,
     after: Option<Vec<u8>>,
     /// Paths of archives by their keys.
     paths: HashMap<Vec<u8>, String>,
@@ -30,6 +34,7 @@ struct Walk {
 pub(crate) fn answer(app: &App) -> Reply {
     let walk = Walk {
         store: app.engine.store().clone(),
+        kinds: vec![RowKind::Exception, RowKind::Failure],
         after: None,
         paths: HashMap::new(),
         partial: Partial::default(),
@@ -49,16 +54,26 @@ impl Walk {
     /// Writes pages of rows until there is something to send.
     async fn page(&mut self) -> Result<(), BodyError> {
         while !self.done && !self.lines.is_full() {
+            let Some(kind) = self.kinds.last().copied() else {
+                self.done = true;
+                break;
+            };
             let after = self.after.as_deref();
-            let (rows, missing) = self.store.rows(RowKind::Failure, &[], after, PAGE).await?;
+            let (rows, missing) = self.store.rows(kind, &[], after, PAGE).await?;
             for part in missing.into_iter().map(MissingPart::from) {
                 if !self.partial.missing.contains(&part) {
                     self.partial.missing.push(part);
                 }
             }
-            self.done = rows.is_empty();
+            if rows.is_empty() {
+                self.kinds.pop();
+                self.after = None;
+            }
             for row in rows {
-                self.row(&row).await?;
+                match kind {
+                    RowKind::Exception => self.exception(&row)?,
+                    _ => self.failure(&row).await?,
+                }
                 self.after = Some(row.key.to_vec());
             }
         }
@@ -68,7 +83,26 @@ impl Walk {
         Ok(())
     }
 
-    async fn row(&mut self, row: &Row) -> Result<(), BodyError> {
+    fn exception(&mut self, row: &Row) -> Result<(), BodyError> {
+        let (key, exception) =
+            (ExceptionKey::from_bytes(&row.key)?, access::<ArchivedException>(&row.value)?);
+        if exception.resolved {
+            return Ok(());
+        }
+        self.lines.push(&FailureReport {
+            archive: exception.path.to_string(),
+            folder: exception.folder.to_string(),
+            node: key.node,
+            code: exception.code.to_string(),
+            stage: exception.stage.to_string(),
+            reason: exception.reason.to_string(),
+            lost: key.grade.as_str().to_owned(),
+        })?;
+        Ok(())
+    }
+
+    /// What a store of version 1 has.
+    async fn failure(&mut self, row: &Row) -> Result<(), BodyError> {
         let failure = access::<ArchivedFailure>(&row.value)?;
         if failure.resolved {
             return Ok(());
@@ -84,6 +118,7 @@ impl Walk {
             code: failure.code.to_string(),
             stage: failure.stage.to_string(),
             reason: failure.reason.to_string(),
+            lost: Grade::Item.as_str().to_owned(),
         })?;
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::unexpected;
 use crate::wire::{self, ArchivedRequest, Item, Reply, Trouble, WholeBlob, WireMember, receive, send};
 use postlode_format::FormatError;
 use postlode_format::limits::BLOB_CHUNK;
-use postlode_format::row::to_bytes;
+use postlode_format::row::{extra, to_bytes};
 use postlode_mail::family::{Blob, BlobContent, Family, Member};
 use postlode_mail::pst::{AttachmentReader, PstError, Reader, Which};
 use postlode_mail::thread::join::Edge;
@@ -52,7 +52,14 @@ impl Sink<'_> {
     pub(super) fn family(&mut self, mut family: Family, from: Option<(&Reader, Which)>) -> io::Result<Read> {
         match &mut self.texts {
             Some(texts) => texts.add(&mut family, from),
-            None => Texts::leave(&mut family),
+            None => {
+                let reason = "its text is not searched: the parser ended when this item was read with it";
+                Texts::leave(&mut family, "crashed", reason);
+            }
+        }
+        // A mail is worth having without the words of its attachments.
+        if family.members.iter().any(is_too_large_with_texts) {
+            Texts::leave(&mut family, "memory", "its text is not searched: the item is too large with it");
         }
         match read(family, self.stream, from) {
             Ok(read) => Ok(read),
@@ -62,9 +69,15 @@ impl Sink<'_> {
     }
 }
 
+/// Whether a member has words of attachments, and no row can hold it. Only where there are many is it tried.
+fn is_too_large_with_texts(member: &Member) -> bool {
+    const MANY: usize = 64 << 10;
+    let texts = member.body.extra.iter().filter(|kept| kept.number == extra::ATTACHMENT_TEXT);
+    let bytes: usize = texts.map(|kept| kept.bytes.len()).sum();
+    bytes > MANY && matches!(to_bytes(&member.body), Err(FormatError::TooLarge { .. }))
+}
+
 fn read(family: Family, stream: &UnixStream, from: Option<(&Reader, Which)>) -> Result<Read, Stop> {
-    let attachments = family.members.first().map_or(0, |member| member.email.attachments.len() as u64);
-    let partial = family.members.iter().any(|member| !member.email.partial.is_empty());
     let mut blobs = Vec::new();
     for Blob { sha256, size, content } in family.blobs {
         let offer = Offer { stream, sha256, size };
@@ -88,7 +101,7 @@ fn read(family: Family, stream: &UnixStream, from: Option<(&Reader, Which)>) -> 
             failed(code, "row", error.to_string())
         })?);
     }
-    Ok(Read { item: Item::Read { members, partial, attachments, joins }, blobs })
+    Ok(Read { item: Item::Read { members, joins }, blobs })
 }
 
 fn rows(member: &Member) -> Result<WireMember, FormatError> {
@@ -120,7 +133,7 @@ impl Offer<'_> {
         let last = u32::try_from(last)
             .map_err(|_| failed("memory", "attachment", format!("it has {} bytes", self.size)))?;
         send(self.stream, &Reply::Wanted { sha256: self.sha256, last })?;
-        let frame = receive(self.stream)?.ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?;
+        let frame = receive(self.stream, None)?.ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?;
         match wire::open::<ArchivedRequest>(&frame)? {
             ArchivedRequest::Answer { wanted } => Ok(wanted.then_some(last)),
             _ => Err(unexpected().into()),

@@ -3,7 +3,7 @@
 //! archive that breaks a C library breaks nothing but this process.
 //!
 //! What always holds: it answers each request in order, and says something of each item it was asked for, unless it
-//! dies; it tells at least twice a second how far it is, but for the item it is at, so that one that hangs is noticed.
+//! dies; it tells at least every few seconds that it gets on, so that one that hangs is noticed.
 
 mod item;
 mod sandbox;
@@ -13,11 +13,13 @@ mod texts;
 use crate::plan::Entry;
 use crate::wire::{self, ArchivedRequest, Item, Opening, Reply, Request, WholeBlob, receive, send};
 use item::{Read, Sink};
-use source::Source;
+use source::{Busy, Source};
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use texts::Texts;
 
@@ -25,11 +27,15 @@ use texts::Texts;
 const PIECE_BYTES: usize = 4 << 20;
 /// Time after which a piece is handed over.
 const PIECE_TIME: Duration = Duration::from_millis(400);
+/// Time after which the loader is told that a long item is still being read.
+const BUSY_TIME: Duration = Duration::from_secs(2);
 
 /// The main function of a parser's process: standard input is its socket. Confines itself, then serves until the
 /// loader closes. Returns the exit code.
 #[must_use]
 pub fn main() -> u8 {
+    // A reader's panic is caught, and said in the item's report; its words may be words of mail, and nobody reads them here.
+    std::panic::set_hook(Box::new(|_| ()));
     let unconfined = sandbox::confine();
     let stream = match io::stdin().as_fd().try_clone_to_owned() {
         Ok(stream) => UnixStream::from(stream),
@@ -46,7 +52,7 @@ pub fn main() -> u8 {
 pub(crate) fn serve(stream: &UnixStream, unconfined: Vec<String>) -> io::Result<()> {
     send(stream, &Reply::Ready { unconfined })?;
     let mut parser = Parser { stream, source: None, texts: Texts::default() };
-    while let Some(frame) = receive(stream)? {
+    while let Some(frame) = receive(stream, None)? {
         match rkyv::deserialize::<Request, rkyv::rancor::Error>(wire::open::<ArchivedRequest>(&frame)?) {
             Ok(Request::Open(opening)) => parser.open(opening)?,
             Ok(Request::List) => parser.list()?,
@@ -79,7 +85,7 @@ impl Parser<'_> {
         let file = File::from(wire::receive_descriptor(self.stream)?);
         // The old one goes first.
         self.source = None;
-        match Source::open(file, opening) {
+        match Source::open(file, opening, busy(self.stream)?) {
             Err(why) => self.say(&Reply::Refused(why)),
             Ok((source, opened)) => {
                 self.source = Some(source);
@@ -120,6 +126,18 @@ impl Parser<'_> {
         }
         if piece.items.is_empty() { Ok(()) } else { self.say(&piece.take()) }
     }
+}
+
+/// Tells the loader, at most so often, that an item is still being read.
+fn busy(stream: &UnixStream) -> io::Result<Busy> {
+    let (stream, last) = (stream.try_clone()?, Cell::new(Instant::now()));
+    Ok(Rc::new(move || {
+        if last.get().elapsed() >= BUSY_TIME {
+            last.set(Instant::now());
+            // A loader that is gone is noticed at the next piece.
+            drop(send(&stream, &Reply::Busy));
+        }
+    }))
 }
 
 /// What is to be handed over together.

@@ -12,6 +12,7 @@ use postlode_mail::rfc::{self, Mbox, RfcError};
 use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 /// Items after which a PST is opened anew: libpff's memory grows while one is open.
 const ITEMS_PER_HANDLE: usize = 16_384;
@@ -34,11 +35,17 @@ pub(super) enum Source {
 
 impl Source {
     /// Opens an archive as what it is taken for.
-    pub(super) fn open(file: File, opening: Opening) -> Result<(Self, Opened), Trouble> {
+    pub(super) fn open(file: File, opening: Opening, busy: Busy) -> Result<(Self, Opened), Trouble> {
         match opening.format {
             Format::Pst => {
-                let mut pst =
-                    Pst { file, version: opening.version, reader: None, read: 0, recover: opening.recover };
+                let mut pst = Pst {
+                    file,
+                    version: opening.version,
+                    reader: None,
+                    read: 0,
+                    recover: opening.recover,
+                    busy,
+                };
                 let opened = pst.opened().map_err(|error| pst_trouble("archive", &error))?;
                 Ok((Self::Pst(Box::new(pst)), opened))
             }
@@ -87,7 +94,11 @@ pub(super) struct Pst {
     read: usize,
     /// Items that no folder shows are wanted too.
     recover: bool,
+    busy: Busy,
 }
+
+/// Tells the loader that an item is still being read, where that takes long.
+pub(super) type Busy = Rc<dyn Fn()>;
 
 impl Pst {
     /// The reader, opened where there is none.
@@ -97,7 +108,10 @@ impl Pst {
         }
         let reader = match self.reader.take() {
             Some(reader) => reader,
-            None => Reader::new(Archive::from_file(&self.file)?, &self.version),
+            None => {
+                let busy = Rc::clone(&self.busy);
+                Reader::new(Archive::from_file(&self.file)?, &self.version).telling(move || busy())
+            }
         };
         Ok(self.reader.insert(reader))
     }

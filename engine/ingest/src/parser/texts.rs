@@ -4,7 +4,7 @@
 //! time and text of one item are bounded, whatever it holds.
 
 use postlode_extract::{Extracted, Limits, extract};
-use postlode_format::row::{AttachmentKind, Unread, attachment_text, attachment_unread};
+use postlode_format::row::{AttachmentKind, Unread, attachment_text, attachment_unread, extra};
 use postlode_mail::family::{Blob, BlobContent, Family};
 use postlode_mail::pst::{Reader, Which};
 use std::collections::HashMap;
@@ -36,13 +36,20 @@ impl Texts {
         for member in &mut family.members {
             for attachment in &member.email.attachments {
                 let blob = blobs.get(&attachment.sha256);
-                let Some(blob) = blob.filter(|_| attachment.kind == AttachmentKind::Data) else { continue };
+                let Some(blob) = blob.filter(|_| is_looked_into(attachment.kind)) else { continue };
                 let time = until.map_or(ITEM_TIME, |until| until.saturating_duration_since(Instant::now()));
                 let limits = Limits { text: left.min(Limits::default().text), ..Limits::default() };
                 let limits = Limits { time: time.min(limits.time), ..limits };
                 let found = self.of(blob, &attachment.name, &attachment.mime, &limits, from);
                 let text = cut(&found.text, left);
                 left = left.saturating_sub(text.len());
+                if text.len() < found.text.len() {
+                    let reason =
+                        format!("the attachments of one item have more than {ITEM_TEXT} bytes of text");
+                    let what = attachment.name.as_str();
+                    let unread = Unread { n: attachment.n, code: "refused", what, reason: &reason };
+                    member.body.extra.push(attachment_unread(&unread));
+                }
                 if !text.trim_ascii().is_empty() {
                     member.body.extra.push(attachment_text(attachment.n, text));
                 }
@@ -55,16 +62,13 @@ impl Texts {
         }
     }
 
-    /// Says of all attachments that their texts were not read: an item that ended its parser is read without them.
-    pub(super) fn leave(family: &mut Family) {
+    /// Says of all attachments that their texts are not there, and why.
+    pub(super) fn leave(family: &mut Family, code: &str, reason: &str) {
         for member in &mut family.members {
-            for attachment in member.email.attachments.iter().filter(|a| a.kind == AttachmentKind::Data) {
-                let unread = Unread {
-                    n: attachment.n,
-                    code: "crashed",
-                    what: &attachment.name,
-                    reason: "its text is not searched: the parser ended when this item was read with it",
-                };
+            let of_attachments = [extra::ATTACHMENT_TEXT, extra::ATTACHMENT_UNREAD];
+            member.body.extra.retain(|kept| !of_attachments.contains(&kept.number));
+            for attachment in member.email.attachments.iter().filter(|a| is_looked_into(a.kind)) {
+                let unread = Unread { n: attachment.n, code, what: &attachment.name, reason };
                 member.body.extra.push(attachment_unread(&unread));
             }
         }
@@ -102,6 +106,11 @@ impl Texts {
         }
         found
     }
+}
+
+/// Whether there may be text in it. An object of OLE is named for what it is, at least.
+fn is_looked_into(kind: AttachmentKind) -> bool {
+    matches!(kind, AttachmentKind::Data | AttachmentKind::Ole)
 }
 
 /// The bytes of an attachment; `None` where there is no text in anything of its kind.

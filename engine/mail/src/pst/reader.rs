@@ -20,11 +20,20 @@ use postlode_format::row::{Attachment, AttachmentKind, PartialNote};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 
+/// Bytes of an attachment after which it is told that reading gets on.
+const BUSY_BYTES: u64 = 8 << 20;
+
 /// Reads an archive's items as families. Like [`Archive`], it stays on the thread that opened it.
-#[derive(Debug)]
 pub struct Reader {
     archive: Archive,
     id: Id,
+    busy: Box<dyn Fn()>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("archive", &self.archive).field("id", &self.id).finish()
+    }
 }
 
 impl Reader {
@@ -35,7 +44,14 @@ impl Reader {
         let kind = info.kind.split('-').next().unwrap_or("pst");
         let key = if info.record_key.is_empty() { version } else { &info.record_key };
         let id = archive_id(kind, key);
-        Self { archive, id }
+        Self { archive, id, busy: Box::new(|| ()) }
+    }
+
+    /// With somebody who is told, again and again while a large attachment is read, that reading gets on.
+    #[must_use]
+    pub fn telling(mut self, busy: impl Fn() + 'static) -> Self {
+        self.busy = Box::new(busy);
+        self
     }
 
     /// The archive's id.
@@ -81,6 +97,7 @@ impl Reader {
             path: Vec::new(),
             blobs: Vec::new(),
             buffer: vec![0; READ_CHUNK],
+            busy: &*self.busy,
         };
         let draft = self.archive.with(which, |item| visit.item(item))??;
         Ok(draft.settle(visit.blobs))
@@ -132,6 +149,7 @@ struct Visit<'r> {
     path: Vec<u32>,
     blobs: Vec<Blob>,
     buffer: Vec<u8>,
+    busy: &'r dyn Fn(),
 }
 
 /// An attachment, read.
@@ -280,7 +298,7 @@ impl Visit<'_> {
         let mut reader = from.reader();
         let mut hasher = Sha256::new();
         let mut kept = Vec::new();
-        let mut size = 0u64;
+        let (mut size, mut told) = (0u64, 0u64);
         let mut buffer = core::mem::take(&mut self.buffer);
         // A byte past what is claimed is enough to see that there is more: a stream must not run on for ever.
         let result = loop {
@@ -291,6 +309,10 @@ impl Visit<'_> {
             };
             let Some(part) = buffer.get(..count) else { break Ok(()) };
             size = size.saturating_add(count as u64);
+            if size.saturating_sub(told) >= BUSY_BYTES {
+                told = size;
+                (self.busy)();
+            }
             if size > claimed {
                 break Ok(());
             }

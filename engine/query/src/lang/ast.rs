@@ -59,6 +59,8 @@ pub enum Field {
     After,
     /// `attachment`.
     Has,
+    /// `recovered` or `partial`.
+    Is,
     /// Words of an attachment's name.
     Filename,
     /// The email's id.
@@ -83,7 +85,7 @@ pub enum Field {
 
 impl Field {
     /// All fields that have a name, by their names; the first name of a field is the one that is printed.
-    pub const NAMES: [(&'static str, Field); 23] = [
+    pub const NAMES: [(&'static str, Field); 24] = [
         ("subject", Field::Subject),
         ("body", Field::Body),
         ("from", Field::From),
@@ -94,6 +96,7 @@ impl Field {
         ("before", Field::Before),
         ("after", Field::After),
         ("has", Field::Has),
+        ("is", Field::Is),
         ("filename", Field::Filename),
         ("id", Field::Id),
         ("thread", Field::Thread),

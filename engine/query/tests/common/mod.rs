@@ -127,6 +127,20 @@ fn address(&(name, person): &(usize, usize)) -> Address {
 }
 
 impl Mail {
+    /// Sizes are drawn anyway.
+    pub fn recovered(&self) -> bool {
+        self.size == 1000
+    }
+
+    pub fn partial(&self) -> bool {
+        self.size == 1500
+    }
+
+    fn notes(&self) -> Vec<PartialNote> {
+        let note = PartialNote { code: "corrupt".into(), stage: "body".into(), reason: "a block".into() };
+        self.partial().then_some(note).into_iter().collect()
+    }
+
     pub fn message_id(&self) -> String {
         format!("<{}@test>", &to_hex(&self.id)[16..])
     }
@@ -172,7 +186,7 @@ impl Mail {
             codepage: 65001,
             language: if self.english { "eng".into() } else { "deu".into() },
             attachments: self.files.iter().enumerate().map(attachment).collect(),
-            partial: vec![],
+            partial: self.notes(),
         }
     }
 
@@ -204,7 +218,7 @@ impl Mail {
             custodian: "Ann".into(),
             folder: FOLDERS[*folder].into(),
             node: n as u64,
-            recovered: false,
+            recovered: self.recovered(),
             date: self.date,
         };
         let stored = |place: Place| NewEmail {

@@ -9,7 +9,7 @@ use crate::output::{Cell, Console, Style, clean};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::sizes;
-use postlode_ingest::{ArchiveReport, LoadEvent, LoadProgress, LoadReport, LoadRequest};
+use postlode_ingest::{ArchiveReport, FailureReport, LoadEvent, LoadProgress, LoadReport, LoadRequest};
 use postlode_server::Client;
 use postlode_server::Shutdown;
 use std::collections::HashMap;
@@ -172,9 +172,21 @@ fn tell(report: &LoadReport, retry: bool, console: &Console) -> Result<u8, Failu
         }
     }
     for failure in report.failures.iter().take(LISTED) {
+        let FailureReport { archive, folder, node, code, stage, reason, lost } = failure;
+        console.note(&match lost.as_str() {
+            "archive" => format!("{code}: {archive} {folder}: {stage}: {reason}"),
+            "part" => format!("stored in part: {archive} {folder} node {node}: {code} at {stage}: {reason}"),
+            _ => format!("failed: {archive} {folder} node {node}: {code} at {stage}: {reason}"),
+        });
+    }
+    for archive in report.archives.iter().filter(|archive| archive.password) {
+        console.note(&format!("{}: it has a password set; it was read without", archive.path));
+    }
+    let unsearched = report.archives.iter().fold(0u64, |sum, a| sum.saturating_add(a.attachments_unsearched));
+    if unsearched > 0 {
         console.note(&format!(
-            "failed: {} {} node {}: {} at {}: {}",
-            failure.archive, failure.folder, failure.node, failure.code, failure.stage, failure.reason
+            "{} attachments are stored, but not all their words can be searched: postlode stats --failures says why",
+            sizes::number(unsearched)
         ));
     }
     if report.failures.len() > LISTED {

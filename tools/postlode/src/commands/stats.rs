@@ -73,7 +73,7 @@ async fn counts(session: &Session, console: &Console) -> Result<bool, Failure> {
 
 async fn failures(session: &Session, asked: &arguments::Stats, console: &Console) -> Result<bool, Failure> {
     let mut lines = session.client.get("/local/failures").await?.ok().await?.lines();
-    let titles = ["archive", "folder", "node", "code", "stage", "reason"];
+    let titles = ["archive", "folder", "node", "lost", "code", "stage", "reason"];
     let mut rows = Vec::new();
     let mut lost = false;
     if asked.csv {
@@ -89,9 +89,9 @@ async fn failures(session: &Session, asked: &arguments::Stats, console: &Console
         };
         let failure: FailureReport = serde_json::from_slice(&item)
             .map_err(|error| Failure::Done(format!("the answer cannot be read: {error}")))?;
-        let FailureReport { archive, folder, node, code, stage, reason } = failure;
+        let FailureReport { archive, folder, node, code, stage, reason, lost: what } = failure;
         let node = node.to_string();
-        let fields = [&*archive, &*folder, &*node, &*code, &*stage, &*reason];
+        let fields = [&*archive, &*folder, &*node, &*what, &*code, &*stage, &*reason];
         let matching = |wanted: &String| {
             fields.iter().any(|field| field.to_lowercase().contains(&wanted.to_lowercase()))
         };

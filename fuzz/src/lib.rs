@@ -11,11 +11,13 @@
 //! The tests run each target over its seeds and thousands of seeded changes of them; with the feature `libfuzzer`
 //! the same functions are targets of `cargo fuzz`.
 
+pub mod attachment;
 pub mod block;
 pub mod btree;
 pub mod headers;
 pub mod html;
 pub mod log;
+pub mod mail;
 pub mod manifest;
 pub mod mutate;
 pub mod query;
@@ -41,12 +43,14 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
+    Target { name: "attachment", run: attachment::target, seeds: seeds::attachments },
     Target { name: "block", run: block::target, seeds: seeds::blocks },
     Target { name: "btree", run: btree::target, seeds: seeds::trees },
     Target { name: "headers", run: headers::target, seeds: seeds::headers },
     Target { name: "html", run: html::target, seeds: seeds::html },
     Target { name: "log", run: log::target, seeds: seeds::logs },
+    Target { name: "mail", run: mail::target, seeds: seeds::mails },
     Target { name: "manifest", run: manifest::target, seeds: seeds::manifests },
     Target { name: "query", run: query::target, seeds: seeds::queries },
     Target { name: "rows", run: rows::target, seeds: seeds::rows },

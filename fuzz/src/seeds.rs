@@ -356,6 +356,66 @@ pub fn html() -> Seeds {
     Ok(out)
 }
 
+/// Messages: plain, of many parts, inside each other, signed, a report, and some that are broken.
+///
+/// # Errors
+/// Never.
+pub fn mails() -> Seeds {
+    let head = "From: Ann <ann@example.org>\r\nTo: =?utf-8?q?J=C3=B6rn?= <j@example.org>, b@x\r\nSubject: a\r\n\
+                Message-ID: <1@x>\r\nReferences: <0@x>\r\nDate: Mon, 2 Mar 2020 10:00:00 +0100\r\n";
+    let part = "--b\r\nContent-Type: text/html; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
+                <p>Gr=FC=DFe</p>\r\n--b\r\nContent-Type: application/pdf; name=a.pdf\r\n\
+                Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment\r\n\r\nJVBERi0xLjQ=\r\n";
+    let mixed = format!("{head}Content-Type: multipart/mixed; boundary=b\r\n\r\npre\r\n{part}--b--\r\n");
+    let inside = format!(
+        "{head}Content-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\nContent-Type: message/rfc822\r\n\r\n{mixed}\r\n--c--\r\n"
+    );
+    let report = format!(
+        "{head}Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\r\nno\r\n--b\r\n\
+         Content-Type: message/delivery-status\r\n\r\nAction: failed\r\n\r\n--b--\r\n"
+    );
+    let signed = format!(
+        "{head}Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nwords\r\n--b\r\n\
+         Content-Type: application/pkcs7-signature; name=smime.p7s\r\n\r\nMIIB\r\n--b--\r\n"
+    );
+    Ok(owned([
+        "",
+        "\r\n\r\n",
+        "From ann Mon Mar  2 10:00:00 2020\n>From b\n",
+        &format!("{head}\r\nwords\r\n>From here\r\n>>From there\r\n"),
+        &mixed,
+        &inside,
+        &report,
+        &signed,
+        &format!("{head}Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nno end"),
+        &format!("{head}Content-Transfer-Encoding: base64\r\n\r\naGVsbG8g!!!d29ybGQ="),
+    ]))
+}
+
+/// Attachments, each behind the byte that chooses its name.
+///
+/// # Errors
+/// Never.
+pub fn attachments() -> Seeds {
+    let tnef: &[u8] = b"\x06\x78\x9f\x3e\x22\x01\x00\x01\x04\x80\x01\x00\x02\x00\x00\x00a\x00\x61\x00\
+        \x02\x02\x90\x06\x00\x00\x00\x00\x00\x00\x00\x02\x0f\x80\x06\x00\x02\x00\x00\x00hi\xd1\x00";
+    let stored: &[u8] = b"\x05PK\x03\x04\x0a\0\0\0\0\0\0\0\x21\0\x82\x89\xd1\xf7\x05\0\0\0\x05\0\0\0\x05\0\0\0\
+        a.txthelloPK\x01\x02\x0a\0\x0a\0\0\0\0\0\0\0\x21\0\x82\x89\xd1\xf7\x05\0\0\0\x05\0\0\0\x05\0\0\0\0\0\0\0\
+        \0\0\0\0\0\0\0\0\0\0a.txtPK\x05\x06\0\0\0\0\x01\0\x01\0\x33\0\0\0\x28\0\0\0\0\0";
+    let pdf: &[u8] = b"\x04%PDF-1.4\n1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj\n2 0 obj <</Type/Pages/Kids[3 0 R]/Count 1>> endobj\n\
+        3 0 obj <</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>> endobj\n4 0 obj <</Length 30>> stream\n\
+        BT /F 12 Tf 9 9 Td (hi) Tj ET\nendstream endobj\n5 0 obj <</Type/Font/Subtype/Type1/BaseFont/Helvetica>> endobj\n\
+        trailer <</Root 1 0 R/Size 6>>\n%%EOF";
+    let others: [&[u8]; 5] = [
+        b"",
+        b"\x00words in a file",
+        b"\x01<html><p>One<table><tr><td>two</table>",
+        b"\x07{\\rtf1\\ansi Gr\\'fc\\'dfe\\par}",
+        b"\x07\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+    ];
+    Ok([tnef, stored, pdf].into_iter().chain(others).map(<[u8]>::to_vec).collect())
+}
+
 /// RTF documents, plain and compressed.
 pub fn rtf() -> Seeds {
     // The examples of [MS-OXRTFCP] 4.1.

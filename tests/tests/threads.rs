@@ -6,6 +6,7 @@ use postlode_tests::{Scene, corpus, number};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 fn message(number: i64, id: &str, in_reply_to: &str, references: &str) -> Message {
@@ -97,7 +98,13 @@ fn list_mail_comes_back_with_its_fields_and_threads() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(truth.len() as u64, made.items);
-    for item in &truth {
+    let recipients: u64 =
+        truth.iter().map(|item| list(item, "to") + list(item, "cc") + list(item, "bcc")).sum();
+    assert_eq!(number(&report["archives"][0], "recipients"), recipients);
+    let sources = File::open(corpus.join("mail/lists-30k.jsonl.zst")).unwrap();
+    let sources = BufReader::new(zstd::stream::read::Decoder::new(sources).unwrap()).lines();
+    let sources = sources.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    for (item, source) in truth.iter().zip(sources) {
         let email = by_node[&number(item, "nid")];
         for (field, wanted) in
             [("subject", "subject"), ("class", "message_class"), ("message_id", "message_id")]
@@ -109,7 +116,15 @@ fn list_mail_comes_back_with_its_fields_and_threads() {
             email["to"].as_array().unwrap().iter().map(|a| text(&a["address"])).collect();
         let wanted: Vec<String> = item["to"].as_array().unwrap().iter().map(text).collect();
         assert_eq!(addresses, wanted, "{item}");
-        assert_eq!(email["attachments"].as_array().unwrap().len() as u64, number(item, "attachments"));
+        assert_eq!(list(email, "attachments"), number(item, "attachments"));
+        assert_eq!((list(email, "cc"), list(email, "bcc")), (0, 0), "{item}");
+        let place =
+            email["places"].as_array().unwrap().iter().find(|p| number(p, "node") == number(item, "nid"));
+        assert_eq!(place.unwrap()["folder"], item["folder"], "{item}");
+        // `2017-02-28 15:39:00.000000` in the truth.
+        let sent = text(&item["submitted"]);
+        assert_eq!(text(&email["date"]), format!("{}T{}Z", &sent[..10], &sent[11..19]), "{item}");
+        assert_eq!(words(&text(&email["body"])), words(&text(&source["body"])), "{item}");
         let ids = [text(&item["message_id"]), text(&item["in_reply_to"])];
         let references = text(&item["references"]);
         threads.one(ids.iter().map(String::as_str).chain(references.split_whitespace()));
@@ -141,6 +156,16 @@ fn list_mail_comes_back_with_its_fields_and_threads() {
         }
         assert_eq!(&found, *ids);
     }
+}
+
+fn list(value: &Value, name: &str) -> u64 {
+    value[name].as_array().map_or(0, Vec::len) as u64
+}
+
+/// A text without what converting may change: kinds of white space, and characters that cannot be seen.
+fn words(text: &str) -> String {
+    let seen = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+    seen.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Union-find over Message-IDs.

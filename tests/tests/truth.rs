@@ -5,6 +5,15 @@ use postlode_tests::{Scene, number};
 use serde_json::Value;
 use std::collections::HashMap;
 
+/// Whether an item has anything to be read: a body of any kind, or members of a list.
+fn has_text(item: &Value) -> bool {
+    let class = item["message_class"].as_str().unwrap_or_default();
+    number(item, "text_len") > 0
+        || number(item, "html_len") > 0
+        || item["rtf"] == true
+        || class.starts_with("IPM.DistList")
+}
+
 #[test]
 fn every_item_of_a_generated_archive_comes_back() {
     let scene = Scene::new();
@@ -42,8 +51,14 @@ fn every_item_of_a_generated_archive_comes_back() {
         }
         let recipients =
             |list: &Value| list.as_array().unwrap().iter().map(|a| text(&a["address"])).collect::<Vec<_>>();
-        let expected: Vec<String> = item["to"].as_array().unwrap().iter().map(text).collect();
-        assert_eq!(recipients(&email["to"]), expected, "node {node}");
+        for kind in ["to", "cc"] {
+            let expected: Vec<String> = item[kind].as_array().unwrap().iter().map(text).collect();
+            assert_eq!(recipients(&email[kind]), expected, "node {node}: {kind}");
+        }
+        if let Some(sent) = item["submitted"].as_str().or(item["delivered"].as_str()) {
+            assert_eq!(text(&email["date"]), format!("{}T{}Z", &sent[..10], &sent[11..19]), "node {node}");
+        }
+        assert_eq!(text(&email["body"]).trim().is_empty(), !has_text(item), "node {node}");
         for (attachment, file) in
             email["attachments"].as_array().unwrap().iter().zip(item["files"].as_array().unwrap())
         {

@@ -7,7 +7,7 @@ use crate::discover::{self, FileKind, Found};
 use crate::error::LoadError;
 use crate::hash::{hex, sha256};
 use crate::load::How;
-use crate::losses::{Copy, Losses};
+use crate::losses::{Copy, Losses, superseded};
 use crate::model::{ArchiveReport, FailureReport, LoadRequest};
 use crate::output::Loss;
 use crate::pass::{Pass, Passes, mended};
@@ -299,6 +299,10 @@ impl Loading<'_> {
             row.extra.push(sums.holdings().extra());
             row.complete = true;
             self.put_row(&row_key, &row)?;
+            let old = block_on(superseded(self.store, &copy))?;
+            if !old.is_empty() {
+                block_on(put(self.store, old))?;
+            }
         } else if let Some(complete) = complete.filter(|_| !parsing) {
             // What was read at a second try is in no watermark.
             all.run = all.run.holding_nothing().holding(&complete);

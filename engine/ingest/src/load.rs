@@ -8,7 +8,7 @@ use crate::limits::Limits;
 use crate::losses::Losses;
 use crate::model::{ArchiveReport, LoadEvent, LoadReport, LoadRequest};
 use crate::resume::read_marks;
-use crate::targets::{Target, targets};
+use crate::targets::{Target, targets, without_mail};
 use crate::watch::Watch;
 use crate::wire::Trouble;
 use async_channel::{Receiver, Sender, unbounded};
@@ -157,7 +157,8 @@ pub(crate) fn load(
     let refused = block_on(Losses::refused(store))?;
     let idle = Mutex::new(Vec::new());
     let loading = Loading { store, how, request, jobs, marks: &marks, refused: &refused, watch, idle: &idle };
-    let mut report = LoadReport::default();
+    let without_mail = if request.retry_failed { Vec::new() } else { without_mail(request, &targets) };
+    let mut report = LoadReport { custodians_without_mail: without_mail, ..LoadReport::default() };
     let archives = targets.len() as u64;
     let mut number = 0u64;
     let mut rest = targets.as_slice();

@@ -229,6 +229,21 @@ impl Losses {
     }
 }
 
+/// The rows that take back what could not be read of older versions of a copy, at the same place, now that all of this
+/// version's items are known: what it could not read it says itself.
+pub(crate) async fn superseded(store: &Store, copy: &Copy) -> Result<Vec<Row>, LoadError> {
+    let mut old = Vec::new();
+    each_row(store, RowKind::Exception, &copy.archive, |key, value| {
+        let known = Known::of_row(key, value).filter(|_| {
+            // Archives with one record key are common: it is the path that says that this one was grown.
+            ExceptionKey::from_bytes(key).is_ok_and(|place| place.version != copy.version)
+        });
+        old.extend(known.filter(|known| known.path == copy.path && known.custodian == copy.custodian));
+    })
+    .await?;
+    old.iter().map(Known::resolved).collect()
+}
+
 /// A file to be tried again: where, for whom, into which folder, and as which archive if that is known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Again {

@@ -63,6 +63,9 @@ pub struct LoadReport {
     /// Where the time went.
     #[serde(default)]
     pub stages: Vec<StageTime>,
+    /// Paths that were named as a custodian's, and have no mail under them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub custodians_without_mail: Vec<String>,
     /// It was stopped before its end; the same load again goes on from there. The counts are of what was done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,

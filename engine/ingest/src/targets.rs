@@ -25,15 +25,41 @@ pub(crate) async fn targets(store: &Store, request: &LoadRequest) -> Result<Vec<
     if request.retry_failed && request.paths.is_empty() {
         return failed(store).await;
     }
+    let named: Vec<CustodianPath> = request.custodians.iter().map(real).collect();
     let target = |candidate| match candidate {
         Candidate::Archive(found) => {
-            let custodian =
-                custodian(&request.custodians, &found.path).unwrap_or(&request.custodian).to_owned();
+            let path = if named.is_empty() { found.path.clone() } else { real_path(&found.path) };
+            let custodian = custodian(&named, &path).unwrap_or(&request.custodian).to_owned();
             Target::Archive { found, custodian }
         }
         Candidate::Refused(refusal) => Target::Refused(refusal),
     };
     Ok(discover(&request.paths).into_iter().map(target).collect())
+}
+
+/// Paths that a request names a custodian of, and under which there is none of the targets: surely a slip.
+pub(crate) fn without_mail(request: &LoadRequest, targets: &[Target]) -> Vec<String> {
+    let paths = || {
+        targets.iter().map(|target| match target {
+            Target::Archive { found, .. } => &found.path,
+            Target::Refused(refusal) => &refusal.path,
+        })
+    };
+    let named = request.custodians.iter().filter(|named| {
+        let named = real(named);
+        !paths().any(|path| real_path(path).starts_with(&named.path))
+    });
+    named.map(|named| named.path.display().to_string()).collect()
+}
+
+/// With the path that it is by the links on the way.
+fn real(named: &CustodianPath) -> CustodianPath {
+    CustodianPath { path: real_path(&named.path), custodian: named.custodian.clone() }
+}
+
+fn real_path(path: &Path) -> PathBuf {
+    // What is not there is nobody's.
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Whose a path is.

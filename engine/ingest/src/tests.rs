@@ -7,7 +7,7 @@ use crate::limits::Limits;
 use crate::load::{How, load};
 use crate::losses::{Copy, Losses};
 use crate::model::{LoadReport, LoadRequest};
-use crate::output::{Loss, Output};
+use crate::output::{Loss, Output, Parsed};
 use crate::plan::Plan;
 use crate::resume::{self, Begun};
 use crate::sums::Sums;
@@ -46,7 +46,12 @@ fn run_request(store: &Store, request: &LoadRequest) -> LoadReport {
 }
 
 /// All that a single worker says of an archive, told step by step to `each`.
-fn said(path: &Path, store: &Store, mut each: impl FnMut(&Commit<'_>, Output)) {
+fn said(path: &Path, store: &Store, each: impl FnMut(&Commit<'_>, Output)) {
+    told(path, store, true, each);
+}
+
+/// The same; with no parser but the one that lists, where there shall be none to read.
+fn told(path: &Path, store: &Store, readable: bool, mut each: impl FnMut(&Commit<'_>, Output)) {
     let file = File::open(path).unwrap();
     let (sha256, bytes) = crate::hash::sha256(&file, |_| true).unwrap().unwrap();
     let limits = Limits::default();
@@ -89,10 +94,13 @@ fn said(path: &Path, store: &Store, mut each: impl FnMut(&Commit<'_>, Output)) {
         plan,
         next: AtomicUsize::new(0),
         stop: Arc::new(AtomicBool::new(false)),
-        parsers: Parsers::Threads,
+        parsers: match readable {
+            true => Parsers::Threads,
+            false => Parsers::Processes { program: "/bin/false".into(), arguments: Vec::new() },
+        },
         limits,
         until,
-        spare: Some(child).into(),
+        spare: readable.then_some(child).into(),
         workers: 1,
         able: AtomicUsize::new(1),
         stages: Arc::default(),
@@ -217,5 +225,71 @@ fn what_failed_is_tried_again_when_asked() {
     assert!(run_request(&store, &all).archives.is_empty(), "nothing is left to be tried");
     let named = LoadRequest { paths: vec![path], retry_failed: true, ..LoadRequest::default() };
     assert_eq!(counts(&run_request(&store, &named)), (first.found, 0, first.found, 0));
+    block_on(store.close()).unwrap();
+}
+
+/// Two custodians have the same archive, and of both an item could not be read. The second try of one took back the
+/// failure of the other, whose copy then was said to be whole.
+#[test]
+fn what_failed_of_one_copy_is_not_mended_by_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.pst");
+    let made = pstgen::generate(&pstgen::Options::new(&path, 300)).unwrap();
+    let store = store(&dir.path().join("data"), 2);
+    let of = |custodian: &str| LoadRequest {
+        paths: vec![path.clone()],
+        custodian: custodian.to_owned(),
+        ..LoadRequest::default()
+    };
+    let counts = |report: &LoadReport| (report.found, report.duplicate, report.failed);
+    let mut copies = Vec::new();
+    for custodian in ["Ann", "Bob"] {
+        run_request(&store, &of(custodian));
+    }
+    block_on(crate::commit::each_row(&store, RowKind::Place, &[], |_, value| {
+        let place = access::<ArchivedPlace>(value).unwrap();
+        if let Ok(node) = u32::try_from(place.node.to_native()) {
+            let copy = Copy {
+                archive: place.archive,
+                version: place.version,
+                custodian: place.custodian.to_string(),
+                path: path.display().to_string(),
+            };
+            copies.push((node, copy));
+        }
+    }))
+    .unwrap();
+    let node = copies[0].0;
+    for (_, copy) in copies.iter().filter(|(n, _)| *n == node) {
+        block_on(put(&store, copy.rows(&[loss(node)]).unwrap())).unwrap();
+    }
+    let ann = LoadRequest { retry_failed: true, ..of("Ann") };
+    assert_eq!(counts(&run_request(&store, &ann)), (made.items, made.items, 0));
+    assert_eq!(counts(&run_request(&store, &of("Ann"))), (made.items, made.items, 0));
+    assert_eq!(counts(&run_request(&store, &of("Bob"))), (made.items, made.items - 1, 1));
+    // All that is left, wherever it is.
+    run_request(&store, &LoadRequest { retry_failed: true, ..LoadRequest::default() });
+    assert_eq!(counts(&run_request(&store, &of("Bob"))), (made.items, made.items, 0));
+    block_on(store.close()).unwrap();
+}
+
+/// Where no parser could be had any more, what was left of an archive was neither counted nor named.
+#[test]
+fn what_cannot_be_read_on_is_named_and_read_by_the_next_load() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.pst");
+    let made = pstgen::generate(&pstgen::Options::new(&path, 600)).unwrap();
+    let store = store(&dir.path().join("data"), 2);
+    let mut failed = 0;
+    told(&path, &store, false, |commit, output| {
+        if let Output::Piece(piece) = &output {
+            failed += piece.items.iter().filter(|item| matches!(item, Parsed::Failed(_))).count() as u64;
+        }
+        one(commit, output);
+    });
+    assert_eq!(failed, made.items);
+    let report = run(&store, &path);
+    assert_eq!((report.found, report.stored + report.duplicate, report.failed), (made.items, made.items, 0));
+    assert!(report.failures.is_empty(), "{:?}", report.failures);
     block_on(store.close()).unwrap();
 }

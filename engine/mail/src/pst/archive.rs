@@ -7,6 +7,7 @@ use super::header::{HEADER, Header};
 use super::item::Item;
 use super::limits::MAX_PROPERTY;
 use super::prop::{NameMap, Note, PropReader, Props};
+use super::rows::Lists;
 use super::view::View;
 use libpff_sys as sys;
 use std::cell::{Cell, RefCell};
@@ -150,15 +151,36 @@ impl Archive {
     /// [`PstError`] where not even the root folder can be read. What cannot be read below it is in
     /// [`Listing::failures`].
     pub fn list(&self) -> Result<Listing, PstError> {
-        let view = open_view(View::of_folders(&self.file, &self.header));
-        let viewed = view.map(|handle| folder::list(&handle, self.info.codepage));
+        match self.list_by_index() {
+            Some(listing) => Ok(listing),
+            None => self.list_by_libpff(),
+        }
+    }
+
+    /// The same from the indexes of folders' lists, read by ourselves at a few bytes an item, where nothing is odd about
+    /// any of them; else `None`.
+    #[must_use]
+    pub fn list_by_index(&self) -> Option<Listing> {
+        let lists = Lists::new(&self.file, &self.header)?;
+        let handle = open_view(View::of_folders(&self.file, &self.header, false))?;
+        let listing = folder::list(&handle, self.info.codepage, Some(&lists)).ok()?;
+        listing.failures.is_empty().then_some(listing)
+    }
+
+    /// The same from what libpff makes of folders' lists, at kilobytes an item.
+    ///
+    /// # Errors
+    /// As [`Archive::list`].
+    pub fn list_by_libpff(&self) -> Result<Listing, PstError> {
+        let view = open_view(View::of_folders(&self.file, &self.header, true));
+        let viewed = view.map(|handle| folder::list(&handle, self.info.codepage, None));
         let viewed = match viewed {
             Some(Ok(listing)) if listing.failures.is_empty() => return Ok(listing),
             other => other,
         };
         // Items that their folder's table does not name rightly can only be found in the whole archive, where that
         // can be opened.
-        let whole = self.whole().and_then(|handle| folder::list(&handle, self.info.codepage));
+        let whole = self.whole().and_then(|handle| folder::list(&handle, self.info.codepage, None));
         match (viewed, whole) {
             (Some(Ok(viewed)), Ok(whole)) => Ok(if whole.found() < viewed.found() { viewed } else { whole }),
             (Some(Ok(viewed)), Err(_)) => Ok(viewed),

@@ -3,7 +3,7 @@
 use super::item::Contents;
 use super::limits::{MAX_RTF, MAX_TEXT};
 use super::prop::{Note, Props, RawProp, kind, text_of};
-use super::{table, tag};
+use super::{distlist, table, tag};
 use crate::charset::Guess;
 use crate::rtf::{self, CompressedError, Content};
 use crate::{codepage, html, text};
@@ -40,6 +40,7 @@ fn page(props: &Props, id: u16) -> Option<u32> {
 pub(super) fn build(contents: Contents, attachments: &[Props], codepage: u32, notes: &mut Vec<Note>) -> Body {
     let Contents { props, recipients, .. } = contents;
     let html_page = page(&props, tag::INTERNET_CODEPAGE);
+    let members = distlist::members(&props, codepage);
     let mut body = Body {
         extra: Vec::new(),
         plain: None,
@@ -77,7 +78,12 @@ pub(super) fn build(contents: Contents, attachments: &[Props], codepage: u32, no
     }
     body.props.extend(table::keep(tag::MESSAGE_RECIPIENTS, recipients.iter().map(|r| &r.props)));
     body.props.extend(table::keep(tag::MESSAGE_ATTACHMENTS, attachments.iter()));
-    let cut = text(&mut body, codepage, html_page);
+    let mut cut = text(&mut body, codepage, html_page);
+    if let Some(members) = members {
+        let (all, more) = text::tidy(format!("{}\n\n{members}", body.text()), MAX_TEXT);
+        cut |= more;
+        (body.text, body.text_source) = (all.trim_start().to_owned(), TextSource::Plain);
+    }
     if cut {
         let reason = format!("the text has more than {MAX_TEXT} bytes and is searched up to there");
         notes.push(Note { code: "memory", stage: "text".to_owned(), reason });

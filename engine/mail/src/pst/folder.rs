@@ -7,6 +7,7 @@ use super::error::PstError;
 use super::ffi;
 use super::limits::{MAX_FOLDER_DEPTH, MAX_FOLDERS, MAX_PATH};
 use super::prop::text_of;
+use super::rows::Lists;
 
 /// `PidTagLtpRowId`: in a folder's table, the node id of the row's item.
 const ROW_ID: u16 = 0x67f2;
@@ -84,19 +85,21 @@ impl Listing {
     }
 }
 
-pub(super) fn list(file: &ffi::File, codepage: u32) -> Result<Listing, PstError> {
+/// Lists an archive. With `lists`, items are read by ourselves, at a few bytes an item; else by libpff, at kilobytes.
+pub(super) fn list(file: &ffi::File, codepage: u32, lists: Option<&Lists<'_>>) -> Result<Listing, PstError> {
     let root = file.root_folder()?.ok_or(PstError::Missing { what: "root folder" })?;
-    let mut walk = Walk { listing: Listing::default(), codepage };
+    let mut walk = Walk { listing: Listing::default(), codepage, lists };
     walk.folder(&root, "", 0);
     Ok(walk.listing)
 }
 
-struct Walk {
+struct Walk<'l> {
     listing: Listing,
     codepage: u32,
+    lists: Option<&'l Lists<'l>>,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn fail(&mut self, folder: u32, row: Option<usize>, error: PstError) {
         let row = row.map(|row| u32::try_from(row).unwrap_or(u32::MAX));
         self.listing.failures.push(ListingFailure { folder, row, error });
@@ -176,6 +179,20 @@ impl Walk {
 
     /// Lists the items of a folder and returns how many rows its table has.
     fn items(&mut self, folder: &ffi::Item<'_>, number: u32) -> usize {
+        if let Some(lists) = self.lists {
+            let nid = folder.identifier().and_then(|nid| Ok(lists.items(nid)?));
+            return match nid {
+                Ok(items) => {
+                    let found = items.iter().map(|nid| ItemRef { nid: *nid, folder: number });
+                    self.listing.items.extend(found);
+                    items.len()
+                }
+                Err(error) => {
+                    self.fail(number, None, error);
+                    0
+                }
+            };
+        }
         // The table tells its rows; the count is asked as well, because rows must not go missing between the two.
         let rows = match folder.sub_messages() {
             Ok(rows) => rows,

@@ -28,6 +28,17 @@ pub(super) enum Layout {
     Unicode4k,
 }
 
+/// How the bytes of data are encoded. None of it hides anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Crypt {
+    /// As they are.
+    None,
+    /// Each replaced by another.
+    Permute,
+    /// Each replaced by one that depends on its place.
+    Cyclic,
+}
+
 /// Where a page is: its block id and its offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PageRef {
@@ -43,6 +54,8 @@ pub(super) struct Header {
     pub(super) size: u64,
     /// Root of the tree of nodes.
     pub(super) nodes: PageRef,
+    /// Root of the tree of blocks.
+    pub(super) blocks: PageRef,
     bytes: [u8; HEADER],
 }
 
@@ -75,15 +88,29 @@ impl Header {
         if crypt == Some(&SEALED) {
             return Err(PstError::Encrypted("sealed by Windows Information Protection".to_owned()));
         }
-        let (claimed, bid, offset) = match layout {
-            Layout::Ansi => (narrow(bytes, 168), narrow(bytes, 184), narrow(bytes, 188)),
-            _ => (wide(bytes, 184), wide(bytes, 216), wide(bytes, 224)),
+        let page = |at: usize| match layout {
+            Layout::Ansi => PageRef { bid: narrow(bytes, at), offset: narrow(bytes, at.saturating_add(4)) },
+            _ => PageRef { bid: wide(bytes, at), offset: wide(bytes, at.saturating_add(8)) },
+        };
+        let (claimed, nodes, blocks) = match layout {
+            Layout::Ansi => (narrow(bytes, 168), page(184), page(192)),
+            _ => (wide(bytes, 184), page(216), page(232)),
         };
         if weak_crc(bytes.get(PARTIAL).unwrap_or_default()) != u32::from_le_bytes(at(bytes, 4)) {
             let why = "the checksum of its header does not match".to_owned();
             return Err(PstError::Damaged { why, expected: claimed, actual: size });
         }
-        Ok(Self { layout, size: claimed, nodes: PageRef { bid, offset }, bytes: *bytes })
+        Ok(Self { layout, size: claimed, nodes, blocks, bytes: *bytes })
+    }
+
+    /// How data is encoded; `None` where the header tells no known way.
+    pub(super) fn crypt(&self) -> Option<Crypt> {
+        match self.bytes.get(if self.layout == Layout::Ansi { 461 } else { 513 }) {
+            Some(0) => Some(Crypt::None),
+            Some(1) => Some(Crypt::Permute),
+            Some(2) => Some(Crypt::Cyclic),
+            _ => None,
+        }
     }
 
     /// The header's bytes.

@@ -10,7 +10,9 @@
 mod archive;
 mod attachment;
 mod bfio;
+mod blocks;
 mod body;
+mod distlist;
 mod email;
 mod error;
 mod ffi;
@@ -23,6 +25,7 @@ mod lost;
 mod nodes;
 mod prop;
 mod reader;
+mod rows;
 pub mod table;
 pub mod tag;
 mod view;

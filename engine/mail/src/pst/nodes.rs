@@ -49,12 +49,63 @@ impl Shape {
         if self.wide { (narrow(page, 500), wide(page, 504)) } else { (narrow(page, 508), narrow(page, 504)) }
     }
 
-    fn child(&self, entry: &[u8]) -> PageRef {
+    /// 64-bit offsets.
+    pub(super) fn is_wide(&self) -> bool {
+        self.wide
+    }
+
+    /// Reads a page of a tree, whose leaves have entries of so many bytes, below one of level `above`.
+    pub(super) fn open(
+        &self,
+        file: &File,
+        at: PageRef,
+        page_type: u8,
+        leaf_entry: usize,
+        above: Option<u8>,
+    ) -> io::Result<Opened> {
+        let mut page = [0u8; PAGE];
+        file.read_exact_at(&mut page, at.offset)?;
+        let [kind, again] = super::header::at(&page, self.trailer);
+        let [count, _, size, level] = super::header::at(&page, self.count);
+        let (checksum, bid) = self.seal(&page);
+        let entry = if level == 0 { leaf_entry } else { self.branch_entry };
+        let below = above.map_or(level <= MAX_LEVEL, |above| above.checked_sub(1) == Some(level));
+        let length = usize::from(count).saturating_mul(entry);
+        if (kind, again) != (page_type, page_type)
+            || bid != at.bid
+            || usize::from(size) != entry
+            || length > self.count
+            || !below
+            || u64::from(weak_crc(page.get(..self.trailer).unwrap_or_default())) != checksum
+        {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a page of a tree is damaged"));
+        }
+        Ok(Opened { page, level, length, entry })
+    }
+
+    pub(super) fn child(&self, entry: &[u8]) -> PageRef {
         if self.wide {
             PageRef { bid: wide(entry, 8), offset: wide(entry, 16) }
         } else {
             PageRef { bid: narrow(entry, 4), offset: narrow(entry, 8) }
         }
+    }
+}
+
+/// A page of a tree that was believed.
+#[derive(Debug)]
+pub(super) struct Opened {
+    page: [u8; PAGE],
+    /// 0: a leaf.
+    pub(super) level: u8,
+    length: usize,
+    entry: usize,
+}
+
+impl Opened {
+    /// Its entries.
+    pub(super) fn entries(&self) -> std::slice::ChunksExact<'_, u8> {
+        self.page.get(..self.length).unwrap_or_default().chunks_exact(self.entry)
     }
 }
 
@@ -86,6 +137,16 @@ impl Node {
     /// The id of the folder it is in.
     pub(super) fn parent(&self) -> u32 {
         u32::from_le_bytes(at(&self.bytes, if self.length == 32 { 24 } else { 12 }))
+    }
+
+    /// The id of the block or tree of blocks of its data.
+    pub(super) fn data(&self) -> u64 {
+        if self.length == 32 { wide(&self.bytes, 8) } else { narrow(&self.bytes, 4) }
+    }
+
+    /// A list of items of a folder.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.nid() & 0x1f, 0x0e..=0x10)
     }
 
     /// An item of a folder, seen or hidden.
@@ -130,25 +191,8 @@ impl<'f> Nodes<'f> {
         from: u32,
         f: &mut dyn FnMut(Node) -> ControlFlow<()>,
     ) -> io::Result<ControlFlow<()>> {
-        let mut page = [0u8; PAGE];
-        self.file.read_exact_at(&mut page, at.offset)?;
-        let shape = &self.shape;
-        let [kind, again] = super::header::at(&page, shape.trailer);
-        let [count, _, size, level] = super::header::at(&page, shape.count);
-        let (checksum, bid) = shape.seal(&page);
-        let expected = if level == 0 { shape.leaf_entry } else { shape.branch_entry };
-        let below = above.map_or(level <= MAX_LEVEL, |above| above.checked_sub(1) == Some(level));
-        let length = usize::from(count).saturating_mul(expected);
-        if (kind, again) != (PAGE_TYPE, PAGE_TYPE)
-            || bid != at.bid
-            || usize::from(size) != expected
-            || length > shape.count
-            || !below
-            || u64::from(weak_crc(page.get(..shape.trailer).unwrap_or_default())) != checksum
-        {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a page of the tree of nodes is damaged"));
-        }
-        let entries = page.get(..length).unwrap_or_default().chunks_exact(expected);
+        let opened = self.shape.open(self.file, at, PAGE_TYPE, self.shape.leaf_entry, above)?;
+        let (level, entries) = (opened.level, opened.entries());
         if level == 0 {
             for node in entries.filter_map(Node::of).filter(|node| node.nid() >= from) {
                 if f(node).is_break() {
@@ -164,7 +208,7 @@ impl<'f> Nodes<'f> {
             if entries.peek().is_some_and(|next| key(next) <= u64::from(from)) {
                 continue;
             }
-            if self.page(shape.child(entry), Some(level), from, f)?.is_break() {
+            if self.page(self.shape.child(entry), Some(level), from, f)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

@@ -43,12 +43,12 @@ impl View {
         Self::build(file, header, &nodes.shape, own)
     }
 
-    /// The archive with all folders and no item.
-    pub(super) fn of_folders(file: &Rc<File>, header: &Header) -> io::Result<Option<Self>> {
+    /// The archive with all folders and no item; `lists`: with the folders' lists of items.
+    pub(super) fn of_folders(file: &Rc<File>, header: &Header, lists: bool) -> io::Result<Option<Self>> {
         let Some(nodes) = Nodes::new(file, header) else { return Ok(None) };
         let mut kept = BTreeMap::new();
         nodes.scan(0, &mut |node| {
-            if !node.is_message() {
+            if !node.is_message() && (lists || !node.is_list()) {
                 kept.insert(node.nid(), node);
             }
             ControlFlow::Continue(())

@@ -153,8 +153,13 @@ fn verbatim(bytes: &[u8]) -> Raw {
 
 /// The message class that a message would have in a store of Outlook's.
 pub(super) fn class(kind: &str, report: &str, leaves: &[Leaf<'_>]) -> &'static str {
-    if kind != "multipart/report" {
-        return "IPM.Note";
+    match kind {
+        "multipart/report" => {}
+        "multipart/signed" if leaves.iter().any(|leaf| leaf.about.kind.ends_with("pkcs7-signature")) => {
+            return "IPM.Note.SMIME.MultipartSigned";
+        }
+        "application/pkcs7-mime" | "application/x-pkcs7-mime" => return "IPM.Note.SMIME",
+        _ => return "IPM.Note",
     }
     match report {
         "disposition-notification" => "REPORT.IPM.Note.IPNRN",

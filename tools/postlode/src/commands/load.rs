@@ -193,6 +193,9 @@ fn tell(report: &LoadReport, retry: bool, console: &Console) -> Result<u8, Failu
         let more = report.failures.len() - LISTED;
         console.note(&format!("and {more} more: postlode stats --failures lists all"));
     }
+    for path in &report.custodians_without_mail {
+        console.note(&format!("custodians: no mail was loaded from {path}: look at its line"));
+    }
     if report.archives.is_empty() && !report.interrupted {
         console.note(if retry {
             "there is nothing that could not be read"

@@ -222,6 +222,8 @@ fn every_fault_fires_and_is_counted() {
     assert!(counts.bit_rot > 20 && kinds.is_empty());
     let (counts, kinds) = half(&|options| options.misdirected_write = 0.5);
     assert!(counts.misdirected_writes > 20 && kinds.is_empty());
+    let (counts, kinds) = half(&|options| options.stale_write = 0.5);
+    assert!(counts.stale_writes > 20 && kinds.is_empty());
     let (counts, kinds) = half(&|options| options.capacity = 5 * PAGE);
     assert!(counts.full >= 50 && kinds.contains(&DiskErrorKind::Full), "five pages of ten fit");
 }

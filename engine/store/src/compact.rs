@@ -1,8 +1,8 @@
 //! Compaction: small segments become few, and segments that span shards are cut at the shards' borders.
 //!
-//! What always holds: sources stay until the manifest that replaces them is durable; of rows with one key the
-//! newest survives; a damaged source is left as it is and named, never merged away; memory is bounded by the size
-//! of one target segment.
+//! What always holds: sources stay until what replaces them was read back and the manifest that names it is durable; of
+//! rows with one key the newest survives; a damaged source is left as it is and named, never merged away, and keeps no
+//! other from being merged; memory is bounded by the size of one target segment.
 
 use crate::api::{KeyRange, Missing, SectionRead};
 use crate::error::StoreError;
@@ -80,39 +80,91 @@ fn spans_shards(entry: &SegmentEntry, shards: usize) -> bool {
     postlode_format::row::shard_of(entry.low, shards) != postlode_format::row::shard_of(entry.high, shards)
 }
 
-/// Plans, merges, publishes, tells the shards, and removes what was merged.
+/// Merges that have sources in common: a source is gone only when all that becomes of it is there.
+fn units(merges: Vec<Merge>) -> Vec<Vec<Merge>> {
+    let mut units: Vec<(BTreeSet<u64>, Vec<Merge>)> = Vec::new();
+    for merge in merges {
+        let mut ids: BTreeSet<u64> = merge.sources.iter().map(|s| s.id).collect();
+        let mut unit = vec![merge];
+        let (joined, apart): (Vec<_>, Vec<_>) =
+            units.into_iter().partition(|(others, _)| !others.is_disjoint(&ids));
+        for (others, merges) in joined {
+            ids.extend(others);
+            unit.splice(0..0, merges);
+        }
+        units = apart;
+        units.push((ids, unit));
+    }
+    units.into_iter().map(|(_, unit)| unit).collect()
+}
+
+/// Plans and merges, step by step: each step is published by itself, so that one that fails costs no other, and a
+/// compaction that is broken off goes on where it was. Damaged sources are left alone, and the others go on without
+/// them.
 ///
 /// # Errors
-/// As [`crate::Store::compact`].
+/// As [`crate::Store::compact`]; for damage, after everything else was done.
 pub async fn run<R: Runtime>(
     runtime: &R,
     shared: &Arc<Shared>,
     keeper: &KeeperHandle,
     shards: &[Sender<ReadOp>],
 ) -> Result<(), StoreError> {
-    let manifest = keeper.current().await?;
-    let (gone, purge) = deleted(runtime, &manifest).await?;
+    let first = keeper.current().await?;
+    let Deleted { gone, purge, mut damage } = deleted(runtime, &first).await?;
     let gone = Arc::new(gone);
+    let mut damaged: BTreeSet<u64> = damage.iter().filter_map(|missing| missing.segment).collect();
+    loop {
+        let mut manifest = Manifest::clone(&*keeper.current().await?);
+        manifest.segments.retain(|s| !damaged.contains(&s.id));
+        let mut met = false;
+        for unit in units(plan(&manifest, shards.len(), &purge)) {
+            if shared.stopping.load(Ordering::Relaxed) {
+                return Err(StoreError::Closed);
+            }
+            // A target that cannot be read back is another matter: then the disk itself is not to be trusted.
+            let sources: BTreeSet<u64> = unit.iter().flat_map(|m| &m.sources).map(|s| s.id).collect();
+            let of_source = |missing: &Missing| missing.segment.is_some_and(|id| sources.contains(&id));
+            match merge_unit(runtime, shared, keeper, shards, unit, &gone).await {
+                Ok(()) => {}
+                Err(StoreError::Missing(missing)) if of_source(&missing) => {
+                    damaged.extend(missing.segment);
+                    tracing::error!("compaction leaves a damaged segment alone: {missing}");
+                    damage.push(missing);
+                    met = true;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        // Without the damaged ones, what stood with them may be merged.
+        if !met {
+            break;
+        }
+    }
+    damage.into_iter().next().map_or(Ok(()), |missing| Err(StoreError::Missing(missing)))
+}
+
+/// Does one step: merges, publishes, tells the shards, and removes what was merged.
+async fn merge_unit<R: Runtime>(
+    runtime: &R,
+    shared: &Arc<Shared>,
+    keeper: &KeeperHandle,
+    shards: &[Sender<ReadOp>],
+    unit: Vec<Merge>,
+    gone: &Arc<BTreeSet<Id>>,
+) -> Result<(), StoreError> {
     let mut edit = Edit::default();
-    for merge in plan(&manifest, shards.len(), &purge) {
-        if shared.stopping.load(Ordering::Relaxed) {
-            return Err(StoreError::Closed);
+    let published = publish_unit(runtime, shared, keeper, shards, unit, gone, &mut edit).await;
+    if let Err(error) = published {
+        // No manifest names them, unless one was being written: then opening decides.
+        if edit.remove.is_empty() {
+            for built in &edit.add {
+                drop(runtime.remove(&names::segment(built.id)).await);
+            }
         }
-        let kind = merge.sources.first().map_or(SegmentKind::Mail, |s| s.kind);
-        edit.remove.extend(merge.sources.iter().map(|s| s.id));
-        if let Some(built) = run_merge(runtime, shared, merge, kind, &gone).await? {
-            write_segment(runtime, &built).await?;
-            edit.add.push(built.entry);
-        }
+        return Err(error);
     }
-    if edit.remove.is_empty() {
-        return Ok(());
-    }
-    still_deleted(shards, &gone).await?;
-    edit.remove.sort_unstable();
-    edit.remove.dedup();
-    let compacted = Arc::new(Compacted { added: edit.add.clone(), removed: edit.remove.clone() });
-    keeper.edit(edit).await?;
+    let compacted = Arc::new(Compacted { added: edit.add, removed: edit.remove });
     for shard in shards {
         let (reply, answer) = oneshot::async_channel();
         // A shard that has ended has nothing open any more.
@@ -126,19 +178,63 @@ pub async fn run<R: Runtime>(
     Ok(())
 }
 
-/// Emails that are deleted and under no hold, by the newest mark in any segment, and the segments that hold them.
-async fn deleted<R: Runtime>(
+/// Builds and publishes. `edit` tells which files were made, and, once the manifest was being written, which are gone.
+async fn publish_unit<R: Runtime>(
     runtime: &R,
-    manifest: &Manifest,
-) -> Result<(BTreeSet<Id>, BTreeSet<u64>), StoreError> {
-    let mut files = Vec::new();
+    shared: &Arc<Shared>,
+    keeper: &KeeperHandle,
+    shards: &[Sender<ReadOp>],
+    unit: Vec<Merge>,
+    gone: &Arc<BTreeSet<Id>>,
+    edit: &mut Edit,
+) -> Result<(), StoreError> {
+    let mut sources = BTreeSet::new();
+    for merge in unit {
+        let kind = merge.sources.first().map_or(SegmentKind::Mail, |s| s.kind);
+        sources.extend(merge.sources.iter().map(|s| s.id));
+        if let Some(built) = run_merge(runtime, shared, merge, kind, gone).await? {
+            edit.add.push(built.entry.clone());
+            write_segment(runtime, &built).await?;
+        }
+    }
+    still_deleted(shards, gone).await?;
+    edit.remove = sources.into_iter().collect();
+    keeper.edit(edit.clone()).await.map(|_| ())
+}
+
+/// What is to go.
+#[derive(Default)]
+struct Deleted {
+    gone: BTreeSet<Id>,
+    /// Segments that hold such emails.
+    purge: BTreeSet<u64>,
+    /// Segments whose marks cannot be read. Any of them may hold the mark that restores an email, so nothing goes then.
+    damage: Vec<Missing>,
+}
+
+/// Emails that are deleted and under no hold, by the newest mark in any segment, and the segments that hold them.
+async fn deleted<R: Runtime>(runtime: &R, manifest: &Manifest) -> Result<Deleted, StoreError> {
+    let (mut files, mut damage) = (Vec::new(), Vec::new());
     for entry in manifest.segments.iter().filter(|s| s.kind == SegmentKind::Mail) {
-        files.push((runtime.open_shared(&names::segment(entry.id))?, entry.clone()));
+        match runtime.open_shared(&names::segment(entry.id)) {
+            Ok(file) => files.push((file, entry.clone())),
+            Err(error) => damage.push(Missing {
+                segment: Some(entry.id),
+                section: "file".into(),
+                reason: error.to_string(),
+            }),
+        }
     }
     let found = offload(runtime, move || find_deleted(&files)).await;
     match found {
-        Some(Ok(found)) => Ok(found),
-        Some(Err(BuildError::Missing(missing))) => Err(StoreError::Missing(missing)),
+        Some(Ok(mut found)) => {
+            found.damage.extend(damage);
+            Ok(if found.damage.is_empty() {
+                found
+            } else {
+                Deleted { damage: found.damage, ..Deleted::default() }
+            })
+        }
         Some(Err(error)) => Err(StoreError::Unusable(format!("marks cannot be read: {error}"))),
         None => Err(StoreError::Unusable("reading marks was broken off".into())),
     }
@@ -146,51 +242,76 @@ async fn deleted<R: Runtime>(
 
 type Files = [(Arc<dyn SharedFile>, SegmentEntry)];
 
-fn find_deleted(files: &Files) -> Result<(BTreeSet<Id>, BTreeSet<u64>), BuildError> {
+fn find_deleted(files: &Files) -> Result<Deleted, BuildError> {
     let mut newest: BTreeMap<Id, (u64, bool)> = BTreeMap::new();
+    let mut out = Deleted::default();
     for (file, entry) in files {
-        let directory = shared_directory(file, entry).map_err(BuildError::Missing)?;
-        let find = |kind| SharedSection::find(file, &directory, kind, 0, None);
-        let (Some(primary), Some(heap)) = (find(SectionKind::Primary), find(SectionKind::Heap)) else {
-            continue;
-        };
-        let marks = KeyRange::prefix(&[RowKind::Mark as u8]);
-        let mut damage = Vec::new();
-        let scan = tree::scan(&primary, &marks, false, usize::MAX, |_| true, &mut damage);
-        let entries = block_on(scan).map_err(BuildError::Missing)?;
-        if let Some(missing) = damage.pop() {
-            return Err(BuildError::Missing(missing));
-        }
-        for (key, value) in entries {
-            let at = Location::decode(&value)?;
-            let bytes = heap.read(at.offset, at.len as usize).map_err(BuildError::Missing)?;
-            let value = heap_value(&bytes).map_err(BuildError::Other)?;
-            let mark = access::<ArchivedMark>(&value)?;
-            let gone = mark.deleted && mark.holds.is_empty();
-            if let Some(id) = key.get(1..).and_then(key_id) {
-                let slot = newest.entry(id).or_insert((at.seq, gone));
-                if slot.0 < at.seq {
-                    *slot = (at.seq, gone);
-                }
-            }
+        match marks_of(file, entry, &mut newest) {
+            Ok(()) => {}
+            Err(BuildError::Missing(missing)) => out.damage.push(missing),
+            Err(other) => return Err(other),
         }
     }
-    let gone: BTreeSet<Id> = newest.into_iter().filter(|(_, (_, gone))| *gone).map(|(id, _)| id).collect();
-    let mut purge = BTreeSet::new();
+    if !out.damage.is_empty() {
+        return Ok(out);
+    }
+    out.gone = newest.into_iter().filter(|(_, (_, gone))| *gone).map(|(id, _)| id).collect();
     for (file, entry) in files {
         let directory = shared_directory(file, entry).map_err(BuildError::Missing)?;
         let Some(primary) = SharedSection::find(file, &directory, SectionKind::Primary, 0, None) else {
             continue;
         };
-        for id in &gone {
+        for id in &out.gone {
             let key = crate::memtable::full_key(RowKind::Email, id);
-            if block_on(tree::get(&primary, &key)).map_err(BuildError::Missing)?.is_some() {
-                purge.insert(entry.id);
-                break;
+            match block_on(tree::get(&primary, &key)) {
+                Ok(Some(_)) => {
+                    out.purge.insert(entry.id);
+                    break;
+                }
+                Ok(None) => {}
+                // Its merge will name it.
+                Err(_) => break,
             }
         }
     }
-    Ok((gone, purge))
+    Ok(out)
+}
+
+/// The marks of one segment: whether the email is to go, by the newest of them.
+fn marks_of(
+    file: &Arc<dyn SharedFile>,
+    entry: &SegmentEntry,
+    newest: &mut BTreeMap<Id, (u64, bool)>,
+) -> Result<(), BuildError> {
+    let directory = shared_directory(file, entry).map_err(BuildError::Missing)?;
+    let find = |kind| SharedSection::find(file, &directory, kind, 0, None);
+    let (Some(primary), Some(heap)) = (find(SectionKind::Primary), find(SectionKind::Heap)) else {
+        return Ok(());
+    };
+    let marks = KeyRange::prefix(&[RowKind::Mark as u8]);
+    let mut damage = Vec::new();
+    let scan = tree::scan(&primary, &marks, false, usize::MAX, |_| true, &mut damage);
+    let entries = block_on(scan).map_err(BuildError::Missing)?;
+    if let Some(missing) = damage.pop() {
+        return Err(BuildError::Missing(missing));
+    }
+    for (key, value) in entries {
+        let at = Location::decode(&value)?;
+        let bytes = heap.read(at.offset, at.len as usize).map_err(BuildError::Missing)?;
+        let named = |reason: String| {
+            BuildError::Missing(Missing { segment: Some(entry.id), section: "heap".into(), reason })
+        };
+        let value = heap_value(&bytes).map_err(named)?;
+        let mark = access::<ArchivedMark>(&value)?;
+        let gone = mark.deleted && mark.holds.is_empty();
+        if let Some(id) = key.get(1..).and_then(key_id) {
+            let slot = newest.entry(id).or_insert((at.seq, gone));
+            if slot.0 < at.seq {
+                *slot = (at.seq, gone);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Asks the shards once more: a mark may have been taken back while segments were merged.
@@ -221,7 +342,13 @@ async fn run_merge<R: Runtime>(
 ) -> Result<Option<BuiltSegment>, StoreError> {
     let mut files = Vec::new();
     for entry in merge.sources {
-        files.push((runtime.open_shared(&names::segment(entry.id))?, entry));
+        let missing = |error: postlode_runtime::DiskError| Missing {
+            segment: Some(entry.id),
+            section: "file".into(),
+            reason: error.to_string(),
+        };
+        let file = runtime.open_shared(&names::segment(entry.id));
+        files.push((file.map_err(|error| StoreError::Missing(missing(error)))?, entry));
     }
     let id = shared.next_segment.fetch_add(1, Ordering::Relaxed);
     let own = Identity { id, salt: runtime.random_u64() };

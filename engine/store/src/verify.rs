@@ -82,6 +82,27 @@ async fn one_segment<R: Runtime>(runtime: &R, entry: SegmentEntry) -> VerifyRepo
     checked.unwrap_or_else(|| broken(id, "file", "checking it was broken off"))
 }
 
+/// Reads back what was just written: all blocks of a segment that nobody relies on yet.
+///
+/// # Errors
+/// [`StoreError::Missing`] that names the first block which is not what was written.
+pub async fn read_back<R: Runtime>(runtime: &R, entry: &SegmentEntry) -> Result<(), StoreError> {
+    let entry = entry.clone();
+    let id = entry.id;
+    let file = runtime.open_shared(&names::segment(id))?;
+    let check = move || {
+        let mut report = VerifyReport::default();
+        match shared_directory(&file, &entry) {
+            Ok(directory) => check_sections(&file, &entry, &directory, &mut report),
+            Err(missing) => report.damage.push(missing),
+        }
+        report
+    };
+    let report = offload(runtime, check).await;
+    let report = report.unwrap_or_else(|| broken(id, "file", "reading it back was broken off"));
+    report.damage.into_iter().next().map_or(Ok(()), |missing| Err(StoreError::Missing(missing)))
+}
+
 fn broken(id: u64, section: &str, reason: impl ToString) -> VerifyReport {
     let missing = Missing { segment: Some(id), section: section.into(), reason: reason.to_string() };
     VerifyReport { files: 1, damage: vec![missing], ..VerifyReport::default() }
@@ -126,18 +147,7 @@ fn check_segment(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> VerifyRepo
             return report;
         }
     };
-    let mut next = PAGE as u64;
-    for (number, section) in directory.sections.iter().enumerate() {
-        if section.offset != next {
-            report.damage.push(Missing {
-                segment: Some(entry.id),
-                section: section.name(),
-                reason: "there are bytes before it that belong to no section".into(),
-            });
-        }
-        next = section.offset.saturating_add(section.blocks().saturating_mul(u64::from(section.block_size)));
-        check_blocks(file, identity(entry), u16::try_from(number).unwrap_or(u16::MAX), section, &mut report);
-    }
+    check_sections(file, entry, &directory, &mut report);
     if report.damage.is_empty() {
         for section in &directory.sections {
             if let Err(missing) = check_tree(file, &directory, section) {
@@ -151,6 +161,27 @@ fn check_segment(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> VerifyRepo
         report.damage.push(missing);
     }
     report
+}
+
+/// All blocks of all sections, and that nothing lies between them.
+fn check_sections(
+    file: &Arc<dyn SharedFile>,
+    entry: &SegmentEntry,
+    directory: &Directory,
+    report: &mut VerifyReport,
+) {
+    let mut next = PAGE as u64;
+    for (number, section) in directory.sections.iter().enumerate() {
+        if section.offset != next {
+            report.damage.push(Missing {
+                segment: Some(entry.id),
+                section: section.name(),
+                reason: "there are bytes before it that belong to no section".into(),
+            });
+        }
+        next = section.offset.saturating_add(section.blocks().saturating_mul(u64::from(section.block_size)));
+        check_blocks(file, identity(entry), u16::try_from(number).unwrap_or(u16::MAX), section, report);
+    }
 }
 
 fn check_blocks(

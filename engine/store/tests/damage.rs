@@ -114,6 +114,10 @@ fn a_segment_that_is_gone_or_cut_is_named() {
             machine.wait(store.seal()).unwrap();
             machine.wait(store.load(batch(300..360))).unwrap();
             assert!(machine.wait(store.compact()).is_err());
+            // It keeps no other from being merged, and nothing is left that no manifest names.
+            let stats = machine.wait(store.stats()).unwrap();
+            assert_eq!(stats.segments.len(), 3, "one a shard, and the damaged one");
+            assert_eq!(machine.files("segments").len(), if cut.is_none() { 2 } else { 3 });
             machine.wait(store.close()).unwrap();
         });
     }

@@ -242,6 +242,10 @@ impl Disk {
             }
         }
         self.grow(inode, (number + 1) * PAGE);
+        if self.faults.draw(self.faults.options.stale_write) {
+            self.faults.counts.stale_writes += 1;
+            return;
+        }
         if let Some(inode) = self.inodes.get_mut(&inode) {
             inode.pages.insert(number, page.clone());
             inode.unsynced.push((number, page));

@@ -17,6 +17,8 @@ pub struct SimOptions {
     pub bit_rot: f64,
     /// Probability that a page of a write lands elsewhere on the disk, and the write is reported as done.
     pub misdirected_write: f64,
+    /// Probability that a page of a write never reaches the disk, and the write is reported as done: what was there stays.
+    pub stale_write: f64,
     /// Bytes that fit on the medium, all files together.
     pub capacity: u64,
     /// The longest an operation on the disk takes, microseconds of virtual time.
@@ -32,6 +34,7 @@ impl Default for SimOptions {
             full: 0.0,
             bit_rot: 0.0,
             misdirected_write: 0.0,
+            stale_write: 0.0,
             capacity: u64::MAX,
             latency_micros: 200,
         }
@@ -55,6 +58,8 @@ pub struct SimCounts {
     pub bit_rot: u64,
     /// Pages that landed elsewhere.
     pub misdirected_writes: u64,
+    /// Pages that never came.
+    pub stale_writes: u64,
     /// Failures of the countdown.
     pub countdown: u64,
     /// Crashes.

@@ -12,6 +12,7 @@ use crate::segment::build::{BuiltSegment, build};
 use crate::segment::frames::Effort;
 use crate::segment::reader::Segment;
 use crate::segment::source::BuildError;
+use crate::verify;
 use async_channel::Sender;
 use postlode_format::manifest::{SegmentEntry, SegmentKind};
 use postlode_format::segment::Identity;
@@ -137,8 +138,14 @@ async fn step<R: Runtime>(shard: &Rc<Shard<R>>, job: &mut SealJob) -> Result<(),
     // Opened before the manifest names them: a memtable is given up only for segments that can be read.
     let mut opened = Vec::new();
     for entry in &edit.add {
-        let open = Segment::try_open(&shard.runtime, entry.clone(), shard.cache.clone()).await;
-        opened.push(open.map_err(StoreError::Missing)?);
+        match Segment::try_open(&shard.runtime, entry.clone(), shard.cache.clone()).await {
+            Ok(open) => opened.push(open),
+            Err(missing) => {
+                // Whatever became of it, the next try makes it anew: opening the same file again would fail again.
+                job.written.retain(|(_, written)| written.as_ref().is_none_or(|w| w.id != entry.id));
+                return Err(StoreError::Missing(missing));
+            }
+        }
     }
     shard.keeper.edit(edit).await?;
     // No await from here on: readers see the memtable or the segments, never neither.
@@ -178,20 +185,28 @@ async fn build_one<R: Runtime>(
     }
 }
 
-/// Writes a segment's file under a temporary name, makes it durable, and gives it its name.
+/// Writes a segment's file under a temporary name, makes it durable, gives it its name, and reads it back: what it was
+/// made from is given up on the word of this file.
 ///
 /// # Errors
-/// What the disk says; nothing under the final name then.
+/// What the disk says, or where the disk did not keep what it was given; nothing under the final name then.
 pub async fn write_segment<R: Runtime>(runtime: &R, built: &BuiltSegment) -> Result<(), StoreError> {
-    let tmp = names::segment_tmp(built.entry.id);
-    let written = write_file(runtime, &tmp, &built.bytes).await;
+    let (tmp, path) = (names::segment_tmp(built.entry.id), names::segment(built.entry.id));
+    let written = match write_file(runtime, &tmp, &built.bytes).await {
+        Ok(()) => runtime.rename(&tmp, &path).await,
+        Err(error) => Err(error),
+    };
     if let Err(error) = written {
-        runtime.remove(&tmp).await?;
+        drop(runtime.remove(&tmp).await);
         return Err(error.into());
     }
-    runtime.rename(&tmp, &names::segment(built.entry.id)).await?;
     runtime.sync_dir(Path::new(names::SEGMENTS)).await?;
-    Ok(())
+    let read_back = verify::read_back(runtime, &built.entry).await;
+    if let Err(error) = &read_back {
+        tracing::error!("a segment is not what was written, and is written again: {error}");
+        drop(runtime.remove(&path).await);
+    }
+    read_back
 }
 
 async fn write_file<R: Runtime>(runtime: &R, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {

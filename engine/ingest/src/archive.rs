@@ -11,7 +11,7 @@ use crate::losses::{Copy, Losses, superseded};
 use crate::model::{ArchiveReport, FailureReport, LoadRequest};
 use crate::output::Loss;
 use crate::pass::{Pass, Passes, mended};
-use crate::plan::{Entry, Plan};
+use crate::plan::Plan;
 use crate::resume::{self, Marks};
 use crate::stages::Stage;
 use crate::sums::Sums;
@@ -201,7 +201,7 @@ impl Loading<'_> {
     }
 
     fn load(&self, source: Source, custodian: &str, outcome: &mut Outcome) -> Result<(), LoadError> {
-        let Source { file, bytes, version, opening, contents, child, until } = source;
+        let Source { file, bytes, version, opening, mut contents, child, until } = source;
         let (format, archive, found) = (opening.format, contents.opened.archive, contents.found());
         self.watch.opened(found, bytes);
         let copy =
@@ -220,7 +220,7 @@ impl Loading<'_> {
         let known = block_on(Losses::read(self.store, &copy))?;
         let passes = Passes {
             copy: &copy,
-            contents: &contents,
+            folders: &contents.folders,
             marks: self.marks,
             known: &known,
             retry: self.request.retry_failed,
@@ -228,7 +228,14 @@ impl Loading<'_> {
             finished: !resumable && complete.is_some(),
             jobs: self.jobs,
         };
-        let passes = passes.plan();
+        let (items, recovered) =
+            (std::mem::take(&mut contents.items), std::mem::take(&mut contents.recovered));
+        // Where nothing is known to have been lost, nobody asks which items there are.
+        let nodes = match known.is_empty() {
+            true => HashSet::new(),
+            false => items.iter().chain(&recovered).map(|item| item.node).collect(),
+        };
+        let passes = passes.plan(items, recovered);
         let parsing = passes.iter().any(|pass| pass.left() > 0);
         self.watch.stage("loading");
         let mut job = Job {
@@ -307,8 +314,7 @@ impl Loading<'_> {
             // What was read at a second try is in no watermark.
             all.run = all.run.holding_nothing().holding(&complete);
         }
-        let listed = [contents.items.as_slice(), contents.recovered.as_slice()];
-        self.settle_beside(&copy, &known, listed, outcome)?;
+        self.settle_beside(&copy, &known, &nodes, outcome)?;
         outcome.failures.extend(all.failures);
         outcome.counts = all.run;
         outcome.report.count(&all.run);
@@ -320,12 +326,11 @@ impl Loading<'_> {
         &self,
         copy: &Copy,
         known: &Losses,
-        listed: [&[Entry]; 2],
+        nodes: &HashSet<u64>,
         outcome: &mut Outcome,
     ) -> Result<(), LoadError> {
         let mut rows = copy.rows(&outcome.beside)?;
         if !known.is_empty() {
-            let nodes: HashSet<u64> = listed.into_iter().flatten().map(|item| item.node).collect();
             rows.extend(known.settled_beside(&rows, |node| nodes.contains(&node))?);
         }
         if !rows.is_empty() {

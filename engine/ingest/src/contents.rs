@@ -34,11 +34,6 @@ impl Contents {
         let listed = (self.items.len() as u64).saturating_add(self.recovered.len() as u64);
         listed.saturating_add(rows as u64)
     }
-
-    /// The path of an item's folder.
-    pub(crate) fn path_of(&self, item: &Entry) -> &str {
-        folder(&self.folders, item.folder)
-    }
 }
 
 /// The path of a folder.

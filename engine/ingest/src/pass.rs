@@ -5,7 +5,6 @@
 //! load that recovers goes on where one that did not has ended.
 
 use crate::commit::Tally;
-use crate::contents::Contents;
 use crate::losses::{Copy, Losses};
 use crate::plan::{Entry, Plan};
 use crate::resume::{self, Begun, Marks};
@@ -38,7 +37,8 @@ impl Pass {
 /// What the passes of an archive depend on.
 pub(crate) struct Passes<'l> {
     pub(crate) copy: &'l Copy,
-    pub(crate) contents: &'l Contents,
+    /// Paths of folders.
+    pub(crate) folders: &'l [String],
     pub(crate) marks: &'l Marks,
     /// What earlier loads could not read.
     pub(crate) known: &'l Losses,
@@ -52,23 +52,24 @@ pub(crate) struct Passes<'l> {
 }
 
 impl Passes<'_> {
-    /// The passes, in their order.
-    pub(crate) fn plan(&self) -> Vec<Pass> {
+    /// The passes over items of folders and over recovered ones, in their order. Both are taken: there may be many.
+    pub(crate) fn plan(&self, items: Vec<Entry>, recovered: Vec<Entry>) -> Vec<Pass> {
         let mut passes = Vec::new();
         let mut again = Vec::new();
         // libpff looks for what was deleted through all of the archive: one parser does that, not each.
-        for (items, jobs) in [(&self.contents.items, self.jobs), (&self.contents.recovered, 1)] {
+        for (mut items, jobs) in [(items, self.jobs), (recovered, 1)] {
             if items.is_empty() {
                 continue;
             }
-            let plan = Plan::of(items.clone());
+            items.shrink_to_fit();
+            let plan = Plan::of(items);
             let load = plan.load_id(&self.copy.archive, &self.copy.version, &self.copy.custodian);
             let begun = Begun {
                 copy: self.copy,
                 load: &load,
                 marks: self.marks,
                 known: self.known,
-                contents: self.contents,
+                folders: self.folders,
                 retry: self.retry,
                 finished: self.finished,
             };

@@ -1,7 +1,7 @@
 //! What earlier loads left: how far each range came, and what could not be read.
 
 use crate::commit::{Tally, each_row};
-use crate::contents::Contents;
+use crate::contents::folder;
 use crate::error::LoadError;
 use crate::losses::{Copy, Losses};
 use crate::output::Loss;
@@ -62,7 +62,8 @@ pub(crate) struct Begun<'l> {
     pub(crate) marks: &'l Marks,
     /// What earlier loads could not read.
     pub(crate) known: &'l Losses,
-    pub(crate) contents: &'l Contents,
+    /// Paths of folders.
+    pub(crate) folders: &'l [String],
     /// What failed is to be tried again.
     pub(crate) retry: bool,
     /// All of it is done, whatever the marks say.
@@ -72,7 +73,7 @@ pub(crate) struct Begun<'l> {
 /// The tally a load begins with: what is done already is duplicate, but for what failed. That is repeated; or else it
 /// is left out, and told, to be tried again.
 pub(crate) fn tally(plan: &Plan, begun: &Begun<'_>) -> (Tally, Vec<Entry>) {
-    let Begun { copy, load, marks, known, contents, retry, finished } = *begun;
+    let Begun { copy, load, marks, known, folders, retry, finished } = *begun;
     let (mut tally, mut again) = (Tally::default(), Vec::new());
     for range in 0..plan.ranges() {
         let key = (*load, u32::try_from(range).unwrap_or(u32::MAX));
@@ -97,7 +98,7 @@ pub(crate) fn tally(plan: &Plan, begun: &Begun<'_>) -> (Tally, Vec<Entry>) {
                     Some(_) => tally.run.failed = tally.run.failed.saturating_add(1),
                 }
                 for loss in failure.into_iter().chain(known.parts(item.node)) {
-                    let folder = contents.path_of(item).to_owned();
+                    let folder = folder(folders, item.folder).to_owned();
                     tally.failures.push(copy.report(Loss { folder, ..loss.clone() }));
                 }
             }

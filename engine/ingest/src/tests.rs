@@ -77,7 +77,7 @@ fn told(path: &Path, store: &Store, readable: bool, mut each: impl FnMut(&Commit
         load: &load,
         marks: &marks,
         known: &known,
-        contents: &contents,
+        folders: &contents.folders,
         retry: false,
         finished: false,
     };

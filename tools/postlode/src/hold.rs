@@ -22,6 +22,8 @@ use tokio::task::JoinHandle;
 const SNAPSHOT_SHARDS: usize = 4;
 /// Memory of a writer that was told nothing.
 const DEFAULT_MEMORY: u64 = 1 << 30;
+/// Most bytes of cache of a writer that loads. A larger one would only fill up with the archive's size.
+const LOADING_CACHE: u64 = 48 << 20;
 /// Largest memtable of a shard, and the smallest that makes sense.
 const MEMTABLE: std::ops::RangeInclusive<u64> = (1 << 20)..=(32 << 20);
 
@@ -32,6 +34,8 @@ pub struct Plan {
     pub shards: Option<u16>,
     /// Bytes for caches and memtables together.
     pub memory: Option<u64>,
+    /// It is opened to be loaded into: what is read for that is hardly read again.
+    pub loading: bool,
 }
 
 /// An open store.
@@ -83,7 +87,8 @@ impl Hold {
         let memory = plan.memory.unwrap_or(DEFAULT_MEMORY);
         let memtable = (memory / 8 / shards as u64).clamp(*MEMTABLE.start(), *MEMTABLE.end());
         options.memtable_bytes = usize::try_from(memtable).unwrap_or(usize::MAX);
-        options.cache_bytes = usize::try_from(memory / 4).unwrap_or(usize::MAX);
+        let cache = if plan.loading { (memory / 4).min(LOADING_CACHE) } else { memory / 4 };
+        options.cache_bytes = usize::try_from(cache).unwrap_or(usize::MAX);
         let store = match open(data, cpu.clone(), options, console).await {
             Ok(store) => store,
             Err(StoreError::Locked(error)) => return Err(OpenError::Locked(locked(data, &error.path))),

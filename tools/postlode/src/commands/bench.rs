@@ -32,6 +32,8 @@ struct Figures {
     parser_cpu_seconds: f64,
     /// The most that this process and all parsers had resident together.
     peak_memory_bytes: u64,
+    /// The same, while archives were loaded and sealed.
+    loading_peak_memory_bytes: u64,
     disk_bytes_per_mail: f64,
     compacted_bytes_per_mail: f64,
 }
@@ -60,7 +62,7 @@ pub async fn load(bench: BenchLoad, settings: &Settings, console: &Console) -> R
             Failure::Usage(format!("no throw-away store can be made in {}: {error}", within.display()))
         })?;
     let data = scratch.path().join("store");
-    let plan = Plan { shards: settings.file.shards, memory: settings.file.memory };
+    let plan = Plan { shards: settings.file.shards, memory: settings.file.memory, loading: true };
     let signals = Shutdown::on_signals().map_err(|error| Failure::Done(format!("no signals: {error}")))?;
 
     let memory = FamilyMemory::watch();
@@ -75,6 +77,7 @@ pub async fn load(bench: BenchLoad, settings: &Settings, console: &Console) -> R
         None => return Err(Failure::Done("stopped".to_owned())),
     };
     let loaded = bytes_on_disk(&data);
+    let loading_peak_memory_bytes = memory.peak();
     let hold = open(&data, plan, console).await?;
     let since = Instant::now();
     let compacted =
@@ -106,6 +109,7 @@ pub async fn load(bench: BenchLoad, settings: &Settings, console: &Console) -> R
         cpu_seconds: own,
         parser_cpu_seconds: parsers,
         peak_memory_bytes,
+        loading_peak_memory_bytes,
         disk_bytes_per_mail: loaded as f64 / mails.max(1.0),
         compacted_bytes_per_mail: bytes_on_disk(&data) as f64 / mails.max(1.0),
     };
@@ -161,10 +165,11 @@ fn tell(figures: &Figures, console: &Console) -> Result<(), Failure> {
     );
     console.line(&console.styled(Style::Bold, &total))?;
     console.line(&format!(
-        "processor seconds: {:.2} here, {:.2} in parsers; peak memory of all processes: {}",
+        "processor seconds: {:.2} here, {:.2} in parsers; peak memory of all processes: {}, {} while loading",
         figures.cpu_seconds,
         figures.parser_cpu_seconds,
         sizes::bytes(figures.peak_memory_bytes),
+        sizes::bytes(figures.loading_peak_memory_bytes),
     ))?;
     console.line(&format!(
         "on disk: {:.0} bytes a mail, {:.0} after compaction",

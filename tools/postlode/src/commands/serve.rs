@@ -29,8 +29,11 @@ pub async fn run(serve: Serve, settings: &Settings, console: &Console) -> Result
         Failure::Done(format!("cannot listen on {listen}: {error}; choose another with --listen"))
     })?;
     let address = listener.local_addr().map_err(|error| Failure::Done(format!("cannot listen: {error}")))?;
-    let plan =
-        Plan { shards: serve.shards.or(settings.file.shards), memory: serve.memory.or(settings.file.memory) };
+    let plan = Plan {
+        shards: serve.shards.or(settings.file.shards),
+        memory: serve.memory.or(settings.file.memory),
+        loading: false,
+    };
     let session = Session::write(settings, plan, console).await?;
     let Some(hold) = session.hold else {
         return Err(Failure::Unusable(format!(

@@ -134,6 +134,13 @@ fn of_store(stats: Option<Stats>, rows: &[(u8, u64)]) -> Registry {
     let Some(stats) = stats else { return told.0 };
     told.one("emails", "Emails stored", stats.emails);
     told.one("segments", "Sealed segments", stats.segments);
+    told.one("compaction_waiting", "Segments that wait to be merged", stats.compaction.waiting);
+    let none = Labels::new;
+    told.counters("merges", "Merges of segments since opening", [(none(), stats.compaction.merges)]);
+    let help = "Bytes of segments merged away since opening";
+    told.counters("merge_read_bytes", help, [(none(), stats.compaction.bytes_read)]);
+    let help = "Bytes of segments that merges made since opening";
+    told.counters("merge_written_bytes", help, [(none(), stats.compaction.bytes_written)]);
     told.one("disk_bytes", "Bytes of all files of the store", stats.bytes_on_disk);
     told.one("generation", "Moves with every committed change", stats.generation);
     let missing = stats.partial.map_or(0, |partial| partial.missing.len() as u64);

@@ -17,6 +17,9 @@ pub struct Stats {
     pub segments: u64,
     /// Emails and bytes not sealed into segments yet.
     pub unsealed: Unsealed,
+    /// Merging of segments since the store was opened.
+    #[serde(default)]
+    pub compaction: Compaction,
     /// Bytes of all files.
     pub bytes_on_disk: u64,
     /// Number of the manifest.
@@ -40,6 +43,19 @@ pub struct Unsealed {
     pub emails: u64,
     /// Bytes.
     pub bytes: u64,
+}
+
+/// Merging of segments.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compaction {
+    /// Segments small enough to be merged sooner or later.
+    pub waiting: u64,
+    /// Merges.
+    pub merges: u64,
+    /// Bytes of segments that were merged away.
+    pub bytes_read: u64,
+    /// Bytes of segments that came of it.
+    pub bytes_written: u64,
 }
 
 /// Memory of a process.
@@ -193,6 +209,12 @@ impl From<StoreStats> for Stats {
             unsealed: Unsealed {
                 emails: sum(|shard| shard.memtable_emails),
                 bytes: sum(|shard| shard.memtable_bytes),
+            },
+            compaction: Compaction {
+                waiting: stats.compaction.waiting,
+                merges: stats.compaction.merges,
+                bytes_read: stats.compaction.bytes_read,
+                bytes_written: stats.compaction.bytes_written,
             },
             bytes_on_disk: stats.bytes_on_disk,
             manifest: stats.manifest,

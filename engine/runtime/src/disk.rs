@@ -191,5 +191,19 @@ pub trait SharedFile: Send + Sync {
     fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError>;
 }
 
+/// A new file that one thread fills from its start to its end. Blocks its caller; for the CPU pool.
+pub trait AppendFile: Send {
+    /// Appends bytes, a multiple of [`ALIGN`] of them.
+    ///
+    /// # Errors
+    /// What the system said; the file is of no use then.
+    fn append(&mut self, bytes: &[u8]) -> Result<(), DiskError>;
+    /// Makes all of it durable, and leaves nothing of it in the system's cache: who reads it now reads the medium.
+    ///
+    /// # Errors
+    /// What the system said; the file is of no use then.
+    fn finish(&mut self) -> Result<(), DiskError>;
+}
+
 /// The writer's lock, held while the value lives.
 pub trait Lock {}

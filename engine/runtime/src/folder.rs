@@ -4,12 +4,13 @@
 //! descriptor is closed on exec.
 
 use crate::Runtime;
-use crate::disk::{DirEntry, DiskError, DiskErrorKind, Lock, OpenMode, SharedFile};
+use crate::disk::{AppendFile, DirEntry, DiskError, DiskErrorKind, Lock, OpenMode, SharedFile};
 use bytes::Bytes;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
+use rustix::fs::{Advice, AtFlags, CWD, Mode, OFlags, RenameFlags, fadvise};
 use rustix::io::Errno;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::num::NonZero;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -159,6 +160,11 @@ impl Folder {
         Ok(Arc::new(PlainFile { file, path }))
     }
 
+    pub(crate) fn create_append(&self, path: &Path) -> Result<Box<dyn AppendFile>, DiskError> {
+        let (file, path) = self.open(path, OpenMode::Create)?;
+        Ok(Box::new(GrowingFile { file, path, len: 0, synced: 0 }))
+    }
+
     /// One try for the lock: a locked file, or `None` where another holds it.
     pub(crate) fn try_lock(&self, path: &Path) -> Result<Option<FileLock>, DiskError> {
         let full = self.resolve("lock", path)?;
@@ -213,6 +219,41 @@ impl SharedFile for PlainFile {
     fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError> {
         check_length(&self.file, &self.path, offset, len)?;
         read_buffered(&self.file, &self.path, offset, len)
+    }
+}
+
+/// Bytes after which a growing file is synced: one large sync at its end would hold up those of the log.
+const SYNC_EVERY: u64 = 8 << 20;
+
+/// A file that is written from start to end.
+struct GrowingFile {
+    file: File,
+    path: PathBuf,
+    len: u64,
+    synced: u64,
+}
+
+impl GrowingFile {
+    fn sync(&mut self) -> Result<(), DiskError> {
+        self.file.sync_data().map_err(|error| DiskError::from_io("sync", &self.path, &error))?;
+        // What cannot be dropped from the cache only takes its place.
+        let _ = fadvise(&self.file, self.synced, NonZero::new(self.len - self.synced), Advice::DontNeed);
+        self.synced = self.len;
+        Ok(())
+    }
+}
+
+impl AppendFile for GrowingFile {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
+        for piece in bytes.chunks(PIECE) {
+            self.file.write_all(piece).map_err(|error| DiskError::from_io("write", &self.path, &error))?;
+        }
+        self.len = self.len.saturating_add(bytes.len() as u64);
+        if self.len.saturating_sub(self.synced) >= SYNC_EVERY { self.sync() } else { Ok(()) }
+    }
+
+    fn finish(&mut self) -> Result<(), DiskError> {
+        self.sync()
     }
 }
 

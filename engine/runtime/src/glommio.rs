@@ -11,10 +11,10 @@ mod file;
 mod tasks;
 
 use crate::cpu::CpuPool;
-use crate::disk::{DirEntry, DiskError, DiskErrorKind, Lock, OpenMode, SharedFile};
+use crate::disk::{AppendFile, DirEntry, DiskError, DiskErrorKind, Lock, OpenMode, SharedFile};
 use crate::folder::Folder;
 use crate::rng::SplitMix64;
-use crate::{Executor, Job, LocalFuture, Runtime, ShardMain, Spawner, clock, offload_on};
+use crate::{Executor, Job, LocalFuture, Runtime, ShardMain, Spawner, background_on, clock, offload_on};
 use ::glommio::{LocalExecutorBuilder, Placement};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -144,6 +144,10 @@ impl Runtime for GlommioRuntime {
         self.shard.folder.open_shared(path)
     }
 
+    fn create_append(&self, path: &Path) -> Result<Box<dyn AppendFile>, DiskError> {
+        self.shard.folder.create_append(path)
+    }
+
     async fn lock(&self, path: &Path) -> Result<Box<dyn Lock>, DiskError> {
         crate::folder::lock(self, &self.shard.folder, path).await
     }
@@ -174,5 +178,9 @@ impl Runtime for GlommioRuntime {
 
     fn offload(&self, job: Job) {
         offload_on(self, &self.shard.cpu, job);
+    }
+
+    fn background(&self, nice: u8, job: Job) {
+        background_on(self, nice, job);
     }
 }

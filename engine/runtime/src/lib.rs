@@ -23,13 +23,15 @@ mod thread;
 
 pub use choice::{Choice, VARIABLE, choose};
 pub use cpu::CpuPool;
-pub use disk::{ALIGN, AlignedBuf, DirEntry, DiskError, DiskErrorKind, DiskFile, Lock, OpenMode, SharedFile};
+pub use disk::{
+    ALIGN, AlignedBuf, AppendFile, DirEntry, DiskError, DiskErrorKind, DiskFile, Lock, OpenMode, SharedFile,
+};
 pub use open_files::raise_open_files;
 
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A future that stays on its executor.
@@ -64,6 +66,8 @@ pub trait Runtime: Clone + 'static {
     async fn read_all(&self, path: &Path, limit: u64) -> Result<Vec<u8>, DiskError>;
     /// Opens a file for positioned reads from any thread (the CPU pool's text search).
     fn open_shared(&self, path: &Path) -> Result<Arc<dyn SharedFile>, DiskError>;
+    /// Makes a file to be filled from any thread. [`DiskErrorKind::Exists`] where there is one.
+    fn create_append(&self, path: &Path) -> Result<Box<dyn AppendFile>, DiskError>;
     /// Takes the writer's lock, trying for two seconds. It is freed with the value, and not inherited by children.
     async fn lock(&self, path: &Path) -> Result<Box<dyn Lock>, DiskError>;
 
@@ -83,6 +87,9 @@ pub trait Runtime: Clone + 'static {
     fn spawn(&self, task: LocalFuture<()>);
     /// Runs a job on the CPU pool. A job that panics is contained; its channel closes, which the caller sees.
     fn offload(&self, job: Job);
+    /// Runs a long job on a thread of its own, `nice` steps behind the others (setpriority(2)): it gets what they
+    /// leave. A panic as in [`Runtime::offload`].
+    fn background(&self, nice: u8, job: Job);
 }
 
 /// What a shard's thread runs, given its runtime.
@@ -131,6 +138,42 @@ pub async fn offload<R: Runtime, T: Send + 'static>(
         drop(sender.send(job()));
     }));
     receiver.await.ok()
+}
+
+/// Runs `job` by [`Runtime::background`] and waits for its result; `None` if it panicked.
+pub async fn background<R: Runtime, T: Send + 'static>(
+    runtime: &R,
+    nice: u8,
+    job: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (sender, receiver) = oneshot::channel();
+    runtime.background(
+        nice,
+        Box::new(move || {
+            // As above.
+            drop(sender.send(job()));
+        }),
+    );
+    receiver.await.ok()
+}
+
+/// [`Runtime::background`] where there are threads; where there is none to be had, the pool does it.
+fn background_on<R: Runtime>(runtime: &R, nice: u8, job: Job) {
+    // A job is given up by a failed spawn, so it waits here for whoever takes it.
+    let slot = Arc::new(Mutex::new(Some(job)));
+    let take = |slot: &Mutex<Option<Job>>| slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let own = Arc::clone(&slot);
+    let started = std::thread::Builder::new().name("background".into()).spawn(move || {
+        thread::give_way(nice);
+        if let Some(job) = take(&own) {
+            cpu::contained(job);
+        }
+    });
+    if started.is_err()
+        && let Some(job) = take(&slot)
+    {
+        runtime.offload(job);
+    }
 }
 
 /// [`Runtime::offload`] where there is a pool: where its queue is full, a task of the shard waits for a place, so

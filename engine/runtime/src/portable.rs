@@ -6,11 +6,11 @@
 mod executor;
 
 use crate::cpu::CpuPool;
-use crate::disk::{ALIGN, AlignedBuf, DirEntry, DiskError, DiskFile, Lock, OpenMode, SharedFile};
+use crate::disk::{ALIGN, AlignedBuf, AppendFile, DirEntry, DiskError, DiskFile, Lock, OpenMode, SharedFile};
 use crate::folder::{Folder, PIECE, check_length, past_end, read_buffered};
 use crate::panics::Panics;
 use crate::rng::SplitMix64;
-use crate::{Executor, Job, LocalFuture, Runtime, ShardMain, Spawner, clock, offload_on};
+use crate::{Executor, Job, LocalFuture, Runtime, ShardMain, Spawner, background_on, clock, offload_on};
 use async_executor::LocalExecutor;
 use bytes::Bytes;
 use executor::Timers;
@@ -120,6 +120,10 @@ impl Runtime for PortableRuntime {
         self.shard.folder.open_shared(path)
     }
 
+    fn create_append(&self, path: &Path) -> Result<Box<dyn AppendFile>, DiskError> {
+        self.shard.folder.create_append(path)
+    }
+
     async fn lock(&self, path: &Path) -> Result<Box<dyn Lock>, DiskError> {
         crate::folder::lock(self, &self.shard.folder, path).await
     }
@@ -153,6 +157,10 @@ impl Runtime for PortableRuntime {
 
     fn offload(&self, job: Job) {
         offload_on(self, &self.shard.cpu, job);
+    }
+
+    fn background(&self, nice: u8, job: Job) {
+        background_on(self, nice, job);
     }
 }
 

@@ -28,6 +28,14 @@ pub(crate) fn start_checked(
     }))
 }
 
+/// Puts the calling thread that many steps behind the others. (On Linux a priority belongs to a thread, and 0 means the
+/// calling one.)
+pub(crate) fn give_way(nice: u8) {
+    let Ok(now) = rustix::process::getpriority_process(None) else { return };
+    // Without it the thread is merely not as polite.
+    let _ = rustix::process::setpriority_process(None, now.saturating_add(i32::from(nice)).min(19));
+}
+
 /// What a panic said.
 pub(crate) fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));

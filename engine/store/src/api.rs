@@ -19,6 +19,8 @@ pub struct StoreOptions {
     pub cache_bytes: usize,
     /// Bytes of one log file.
     pub log_file_bytes: u64,
+    /// So many segments of about one size are merged into one, in the background; 0: only when asked for.
+    pub fan_in: usize,
     /// Requests that may wait at one shard before callers are told to come back.
     pub queue: usize,
     /// Builds the text index of a segment.
@@ -35,6 +37,7 @@ impl StoreOptions {
             memtable_bytes: 32 << 20,
             cache_bytes: 256 << 20,
             log_file_bytes: 64 << 20,
+            fan_in: 16,
             queue: 1024,
             text,
         }
@@ -292,6 +295,8 @@ pub struct StoreStats {
     pub segments: Vec<SegmentStats>,
     /// Shards.
     pub shards: Vec<ShardStats>,
+    /// Merging.
+    pub compaction: CompactionStats,
     /// Number of the manifest.
     pub manifest: u64,
     /// Moves with every change.
@@ -302,6 +307,19 @@ pub struct StoreStats {
     pub missing: Vec<Missing>,
     /// Rows once acknowledged and lost: (stream, first, last).
     pub lost: Vec<(u64, u64, u64)>,
+}
+
+/// Merging since the store was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CompactionStats {
+    /// Segments small enough to be merged sooner or later.
+    pub waiting: u64,
+    /// Merges that were published.
+    pub merges: u64,
+    /// Bytes of segments that were merged away.
+    pub bytes_read: u64,
+    /// Bytes of segments that came of it.
+    pub bytes_written: u64,
 }
 
 /// One segment, for people.

@@ -1,16 +1,15 @@
 //! The maintenance task: long work over the whole store, beside the shards. It also holds the writer's lock.
 //!
-//! What always holds: merges run one after the other; describing and verifying run beside them, so that nobody who
-//! only asks how the store is waits for a merge.
+//! What always holds: nothing here waits for a merge but the end, so that nobody who only asks how the store is does; the
+//! lock is freed after the last merge has ended.
 
 use crate::api::{Missing, SegmentStats, VerifyReport};
-use crate::compact;
+use crate::compact::{MergeOp, MergerHandle};
 use crate::error::StoreError;
 use crate::inbox::Inbox;
 use crate::keeper::{KeeperHandle, newest_number};
-use crate::shard::{ReadOp, Reply, Shared};
+use crate::shard::Reply;
 use crate::verify;
-use async_channel::Sender;
 use postlode_format::manifest::Manifest;
 use postlode_runtime::{Lock, Runtime};
 use std::sync::Arc;
@@ -32,12 +31,11 @@ pub enum Chore {
     Stop(Reply<()>),
 }
 
-/// Works until it is told to stop, or nobody is left to tell it. `shards` are the shards' queues.
+/// Works until it is told to stop, or nobody is left to tell it.
 pub async fn run<R: Runtime>(
     runtime: R,
-    shared: Arc<Shared>,
     keeper: KeeperHandle,
-    shards: Vec<Sender<ReadOp>>,
+    merger: MergerHandle,
     lock: Option<Box<dyn Lock>>,
     queue: Inbox<Chore>,
 ) {
@@ -56,10 +54,16 @@ pub async fn run<R: Runtime>(
                 }));
             }
             Chore::Compact(reply) => {
-                drop(reply.send(compact::run(&runtime, &shared, &keeper, &shards).await));
+                let merger = merger.clone();
+                runtime.spawn(Box::pin(async move {
+                    let done = merger.ask(MergeOp::Compact).await;
+                    drop(reply.send(done.unwrap_or(Err(StoreError::Closed))));
+                }));
             }
             Chore::Newest(reply) => drop(reply.send(newest_number(&runtime).await)),
             Chore::Stop(reply) => {
+                // A merge under way must not publish anything once another writer can come.
+                let _ended = merger.ask(MergeOp::Stop).await;
                 drop(lock);
                 drop(reply.send(()));
                 return;

@@ -4,6 +4,7 @@
 //! before a shard accepts a row; a snapshot writes nothing at all.
 
 use crate::api::{Access, Missing, StoreOptions};
+use crate::compact::{self, MergerHandle};
 use crate::error::StoreError;
 use crate::inbox::Inbox;
 use crate::keeper::{self, KeeperHandle};
@@ -208,6 +209,7 @@ async fn boot_store<R: Runtime>(
             stream,
         })
         .collect();
+    let (merger, merge_queue) = MergerHandle::new();
     let shared = Arc::new(Shared {
         options,
         // Numbers of earlier writers must not come again for other content.
@@ -215,19 +217,25 @@ async fn boot_store<R: Runtime>(
         stopping: AtomicBool::new(false),
         memtables: AtomicU64::new(0),
         next_segment: AtomicU64::new(manifest.next_segment.max(1)),
+        merger: merger.clone(),
+        merged: compact::Counts::default(),
     });
     let (keeper, queue) = KeeperHandle::new();
     runtime.spawn(Box::pin(keeper::run(runtime.clone(), manifest, old_streams, count, queue)));
     let (chores, chore_queue) = async_channel::bounded(16);
     let chore_queue = Inbox::new(chore_queue);
-    runtime.spawn(Box::pin(maintenance::run(
-        runtime.clone(),
-        shared.clone(),
-        keeper.clone(),
-        readers,
-        lock,
-        chore_queue,
-    )));
+    if write {
+        // What an earlier writer left to be merged.
+        merger.nudge();
+        runtime.spawn(Box::pin(compact::run(
+            runtime.clone(),
+            shared.clone(),
+            keeper.clone(),
+            readers,
+            merge_queue,
+        )));
+    }
+    runtime.spawn(Box::pin(maintenance::run(runtime.clone(), keeper.clone(), merger, lock, chore_queue)));
     Ok(Boot { shared, keeper, chores, starts, missing: recovered.missing, before })
 }
 

@@ -367,6 +367,7 @@ impl Store {
             manifest: manifest.number,
             generation: self.generation(),
             lost: manifest.lost.clone(),
+            compaction: self.inner.core.shared.merged.told(&manifest),
             missing: self.inner.core.missing.clone(),
             ..StoreStats::default()
         };

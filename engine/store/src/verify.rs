@@ -10,6 +10,7 @@ use crate::open::Core;
 use crate::recover;
 use crate::segment::emails::Emails;
 use crate::segment::frames;
+use crate::segment::leaves;
 use crate::segment::reader::{heap_value, identity};
 use crate::segment::shared::{SharedSection, checked};
 use postlode_format::block::BlockPlace;
@@ -19,7 +20,7 @@ use postlode_format::limits::PAGE;
 use postlode_format::manifest::{Manifest, SegmentEntry, SegmentKind};
 use postlode_format::row::{ArchivedBody, RowKind, access};
 use postlode_format::segment::{
-    DIRECTORY_BLOCK, Directory, Identity, Location, ORDINAL, Ordinal, Section, SectionKind, check_header,
+    DIRECTORY_BLOCK, Directory, Identity, ORDINAL, Ordinal, Section, SectionKind, check_header,
     directory_block, read_trailer,
 };
 use postlode_runtime::{DiskErrorKind, Runtime, SharedFile, offload};
@@ -82,25 +83,15 @@ async fn one_segment<R: Runtime>(runtime: &R, entry: SegmentEntry) -> VerifyRepo
     checked.unwrap_or_else(|| broken(id, "file", "checking it was broken off"))
 }
 
-/// Reads back what was just written: all blocks of a segment that nobody relies on yet.
+/// Reads back what was just written, blocking: all blocks of a segment that nobody relies on yet.
 ///
 /// # Errors
-/// [`StoreError::Missing`] that names the first block which is not what was written.
-pub async fn read_back<R: Runtime>(runtime: &R, entry: &SegmentEntry) -> Result<(), StoreError> {
-    let entry = entry.clone();
-    let id = entry.id;
-    let file = runtime.open_shared(&names::segment(id))?;
-    let check = move || {
-        let mut report = VerifyReport::default();
-        match shared_directory(&file, &entry) {
-            Ok(directory) => check_sections(&file, &entry, &directory, &mut report),
-            Err(missing) => report.damage.push(missing),
-        }
-        report
-    };
-    let report = offload(runtime, check).await;
-    let report = report.unwrap_or_else(|| broken(id, "file", "reading it back was broken off"));
-    report.damage.into_iter().next().map_or(Ok(()), |missing| Err(StoreError::Missing(missing)))
+/// The first block which is not what was written.
+pub fn read_back(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> Result<(), Missing> {
+    let mut report = VerifyReport::default();
+    let directory = shared_directory(file, entry)?;
+    check_sections(file, entry, &directory, &mut report);
+    report.damage.into_iter().next().map_or(Ok(()), Err)
 }
 
 fn broken(id: u64, section: &str, reason: impl ToString) -> VerifyReport {
@@ -289,7 +280,7 @@ fn check_rows(file: &Arc<dyn SharedFile>, directory: &Directory) -> Result<(), M
     let (Some(primary), Some(heap)) = (find(SectionKind::Primary), find(SectionKind::Heap)) else {
         return Ok(());
     };
-    for entry in leaf_entries(&primary, directory) {
+    for entry in leaves::locations(&primary) {
         let (key, at) = entry?;
         let Some((kind, key)) = key.split_first() else { continue };
         let kind = RowKind::from_number(*kind).map_err(|e| named("primary", e.to_string()))?;
@@ -301,32 +292,6 @@ fn check_rows(file: &Arc<dyn SharedFile>, directory: &Directory) -> Result<(), M
         index::entries(kind, key, &value).map_err(|e| named("heap", format!("row of kind {kind:?}: {e}")))?;
     }
     Ok(())
-}
-
-/// All entries of a primary tree, leaf after leaf.
-pub fn leaf_entries<'a>(
-    primary: &'a SharedSection,
-    directory: &'a Directory,
-) -> impl Iterator<Item = Result<(Vec<u8>, Location), Missing>> + 'a {
-    let section = directory.find(SectionKind::Primary, 0).map(|(_, s)| s);
-    let blocks = section.map_or(0, |s| s.blocks());
-    let payload = section.map_or(0, |s| postlode_format::block::payload_size(s.block_size as usize));
-    let name =
-        move |reason: String| Missing { segment: Some(directory.id), section: "primary".into(), reason };
-    (0..blocks).flat_map(move |block| {
-        let leaf = primary.read(block.saturating_mul(payload as u64), payload).and_then(|bytes| {
-            let page = Page::parse(bytes).map_err(|e| name(e.to_string()))?;
-            if page.is_leaf() { page.entries().map_err(|e| name(e.to_string())) } else { Ok(Vec::new()) }
-        });
-        let decoded: Vec<Result<(Vec<u8>, Location), Missing>> = match leaf {
-            Ok(entries) => entries
-                .into_iter()
-                .map(|(key, value)| Ok((key, Location::decode(&value).map_err(|e| name(e.to_string()))?)))
-                .collect(),
-            Err(error) => vec![Err(error)],
-        };
-        decoded
-    })
 }
 
 async fn logs<R: Runtime>(

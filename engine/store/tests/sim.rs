@@ -36,6 +36,8 @@ struct Model {
     there: BTreeSet<u64>,
     /// Emails whose batch failed or was cut off.
     maybe: BTreeSet<u64>,
+    /// Merges that the store did, by itself or because it was asked.
+    merges: u64,
     /// Acknowledged revision of each mark, and the highest that was tried.
     marks: BTreeMap<u64, (u64, u64)>,
 }
@@ -46,6 +48,8 @@ fn small(shards: usize) -> StoreOptions {
     let mut options = options(shards, Access::Write);
     options.memtable_bytes = 24 << 10;
     options.log_file_bytes = 256 << 10;
+    // Merges come by themselves, beside all the rest.
+    options.fan_in = 3;
     options
 }
 
@@ -189,7 +193,7 @@ fn add(sum: &mut SimCounts, one: SimCounts) {
     sum.lost_names += one.lost_names;
 }
 
-fn run(seed: u64) -> SimCounts {
+fn run(seed: u64) -> (SimCounts, u64) {
     let mut random = Random(seed);
     let sim = Sim::new(seed, SimOptions::default());
     let mut model = Model::default();
@@ -208,6 +212,9 @@ fn run(seed: u64) -> SimCounts {
         };
         let faulty = sim.run(futures_lite::future::or(work(&store, &mut random, &mut model), cut)).is_err();
         sim.set_options(SimOptions::default());
+        if random.below(4) == 0 {
+            model.merges += sim.run(store.stats()).map_or(0, |stats| stats.compaction.merges);
+        }
         match random.below(4) {
             0 => sim.crash(),
             1 => sim.kill(),
@@ -224,7 +231,7 @@ fn run(seed: u64) -> SimCounts {
     let store = sim.run(Store::open(sim.spawner(), small(2))).unwrap();
     sim.run(check_all(&store, &mut model));
     sim.run(store.close()).unwrap();
-    sim.counts()
+    (sim.counts(), model.merges)
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -239,20 +246,25 @@ fn random_work_with_faults_and_crashes_loses_nothing() {
     }
     let seeds = number("SEEDS").unwrap_or(100);
     let mut sum = SimCounts::default();
+    let mut merges = 0;
     for seed in 0..seeds {
         let result = std::panic::catch_unwind(|| run(seed));
         match result {
-            Ok(counts) => add(&mut sum, counts),
+            Ok((counts, merged)) => {
+                add(&mut sum, counts);
+                merges += merged;
+            }
             Err(_) => {
                 panic!("seed {seed} failed: SEED={seed} cargo test -p postlode-store --test sim replays it")
             }
         }
     }
-    println!("{seeds} seeds: {sum:?}");
+    println!("{seeds} seeds: {merges} merges, {sum:?}");
     if seeds >= 100 {
         let fired = [sum.read_errors, sum.write_errors, sum.sync_errors, sum.full, sum.crashes];
         assert!(fired.iter().all(|n| *n > 0), "every kind of fault must have fired: {sum:?}");
         assert!(sum.lost_pages > 0 && sum.lost_names > 0, "crashes must have taken something: {sum:?}");
+        assert!(merges > seeds, "segments must have been merged: {merges}");
     }
 }
 

@@ -23,7 +23,7 @@ const SNAPSHOT_SHARDS: usize = 4;
 /// Memory of a writer that was told nothing.
 const DEFAULT_MEMORY: u64 = 1 << 30;
 /// Most bytes of cache of a writer that loads. A larger one would only fill up with the archive's size.
-const LOADING_CACHE: u64 = 48 << 20;
+const LOADING_CACHE: u64 = 16 << 20;
 /// Largest memtable of a shard, and the smallest that makes sense.
 const MEMTABLE: std::ops::RangeInclusive<u64> = (1 << 20)..=(32 << 20);
 

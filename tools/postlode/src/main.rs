@@ -3,6 +3,7 @@
 //! What always holds: machine output goes to stdout alone, everything else to stderr; a failed command says in one
 //! line what, where, and what to do; a closed pipe ends it quietly.
 
+mod allocator;
 mod arguments;
 mod commands;
 mod config;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 const FRONT_THREADS: usize = 2;
 
 fn main() -> ExitCode {
+    allocator::set_up();
     // Before anything else: a parser has no threads, no log and no settings.
     if std::env::args_os().nth(1).is_some_and(|command| command == loader::PARSER_COMMAND) {
         return ExitCode::from(postlode_ingest::parser_main());

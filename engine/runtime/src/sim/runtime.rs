@@ -3,7 +3,8 @@
 use super::Machine;
 use super::disk::{Disk, eio};
 use crate::disk::{
-    AlignedBuf, DirEntry, DiskError, DiskErrorKind, DiskFile, Lock, OpenMode, SharedFile, check_aligned,
+    AlignedBuf, AppendFile, DirEntry, DiskError, DiskErrorKind, DiskFile, Lock, OpenMode, SharedFile,
+    check_aligned,
 };
 use crate::folder::{LOCK_PATIENCE, LOCK_PAUSE};
 use crate::{Job, LocalFuture, Runtime};
@@ -108,6 +109,21 @@ impl Runtime for SimRuntime {
         Ok(Arc::new(SimSharedFile { disk: Arc::clone(&self.machine.disk), inode, path, life: disk.life }))
     }
 
+    fn create_append(&self, path: &Path) -> Result<Box<dyn AppendFile>, DiskError> {
+        let mut disk = access(&self.machine.disk);
+        if disk.life != self.life {
+            return Err(eio("open", path));
+        }
+        let (inode, path) = disk.open(path, OpenMode::Create)?;
+        Ok(Box::new(SimAppendFile {
+            disk: Arc::clone(&self.machine.disk),
+            inode,
+            path,
+            life: self.life,
+            len: 0,
+        }))
+    }
+
     async fn lock(&self, path: &Path) -> Result<Box<dyn Lock>, DiskError> {
         let give_up = self.monotonic() + LOCK_PATIENCE;
         loop {
@@ -148,8 +164,19 @@ impl Runtime for SimRuntime {
         }
     }
 
+    /// The job is done at one moment, some time later; a crash before that takes it.
     fn offload(&self, job: Job) {
-        crate::cpu::contained(job);
+        let runtime = self.clone();
+        self.spawn(Box::pin(async move {
+            runtime.pause().await;
+            if access(&runtime.machine.disk).life == runtime.life {
+                crate::cpu::contained(job);
+            }
+        }));
+    }
+
+    fn background(&self, _: u8, job: Job) {
+        self.offload(job);
     }
 }
 
@@ -206,6 +233,34 @@ impl SharedFile for SimSharedFile {
             return Err(eio("read", &self.path));
         }
         disk.read(&self.path, self.inode, offset, len).map(Bytes::from)
+    }
+}
+
+struct SimAppendFile {
+    disk: SharedDisk,
+    inode: u64,
+    path: PathBuf,
+    life: u64,
+    len: u64,
+}
+
+impl AppendFile for SimAppendFile {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
+        let mut disk = access(&self.disk);
+        if disk.life != self.life {
+            return Err(eio("write", &self.path));
+        }
+        disk.write(&self.path, self.inode, self.len, bytes)?;
+        self.len = self.len.saturating_add(bytes.len() as u64);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), DiskError> {
+        let mut disk = access(&self.disk);
+        if disk.life != self.life {
+            return Err(eio("sync", &self.path));
+        }
+        disk.sync(&self.path, self.inode)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Turns rows into the bytes of a segment's file. Runs on the CPU pool.
+//! Turns rows into a segment's file. Runs on the CPU pool.
 //!
 //! What always holds: emails lie in (date, id) order, so ordinals are in date order; a body lies in the frame of
 //! its neighbours, so that reading a page of hits decompresses few frames.
@@ -14,7 +14,9 @@ use postlode_format::index::IndexId;
 use postlode_format::manifest::{SegmentEntry, SegmentKind};
 use postlode_format::row::RowKind;
 use postlode_format::segment::{Directory, Identity, Location, Ordinal, SectionKind};
+use postlode_runtime::AppendFile;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Block size of rkyv records, ordinals, heap, bloom filter and text.
 const RECORD_BLOCK: usize = 16_384;
@@ -27,38 +29,44 @@ pub const ZSTD: u8 = 1;
 /// Values below this are not worth compressing one by one.
 const COMPRESS_FROM: usize = 512;
 
-/// A built segment.
-pub struct BuiltSegment {
-    /// What the manifest will say.
-    pub entry: SegmentEntry,
-    /// The whole file.
-    pub bytes: Vec<u8>,
+/// What is to be built.
+#[derive(Clone)]
+pub struct Recipe {
+    /// Mail or blobs.
+    pub kind: SegmentKind,
+    /// Its id and salt.
+    pub own: Identity,
+    /// Its hash range.
+    pub range: (u64, u64),
+    /// Builds the text index. Without it the segment has none, and says so in every search.
+    pub text: Option<Arc<dyn TextBuilder>>,
+    /// How hard to compress.
+    pub effort: Effort,
 }
 
-/// Builds one segment of `kind` over the hash range; `None` where the source has no rows for that kind. Without
-/// `text` the segment has no text index, and says so in every search.
+/// Builds one segment into an empty file, and gives what the manifest will say of it; `None` where the source has no
+/// rows of that kind, and the file is of no use then.
 ///
 /// # Errors
 /// See [`BuildError`].
 pub fn build(
     source: &dyn Source,
-    kind: SegmentKind,
-    own: Identity,
-    range: (u64, u64),
-    text: Option<&dyn TextBuilder>,
-    effort: Effort,
-) -> Result<Option<BuiltSegment>, BuildError> {
-    let mut writer = SegmentWriter::new(own);
+    recipe: &Recipe,
+    file: &mut dyn AppendFile,
+) -> Result<Option<SegmentEntry>, BuildError> {
+    let Recipe { kind, own, range, ref text, effort } = *recipe;
+    let mut writer = SegmentWriter::new(own, file);
     let mut sums = Sums { min_date: i64::MAX, max_date: i64::MIN, ..Sums::default() };
     let mut primary: BTreeMap<Vec<u8>, Location> = BTreeMap::new();
     if kind == SegmentKind::Mail {
-        emails(source, &mut writer, &mut sums, &mut primary, text, effort)?;
+        emails(source, &mut writer, &mut sums, &mut primary, text.as_deref(), effort)?;
     }
     heap(source, kind, &mut writer, &mut sums, &mut primary, effort)?;
     if primary.is_empty() {
         return Ok(None);
     }
-    writer.tree(SectionKind::Primary, 0, primary.iter().map(|(key, at)| (key.as_slice(), at.encode())))?;
+    let entries = primary.iter().map(|(key, at)| Ok((key.as_slice(), at.encode())));
+    writer.tree(SectionKind::Primary, 0, entries)?;
     if kind == SegmentKind::Mail {
         indexes(source, &mut writer)?;
     }
@@ -77,21 +85,20 @@ pub fn build(
         max_seq: sums.max_seq,
     };
     let bytes = writer.finish(directory)?;
-    let entry = SegmentEntry {
+    Ok(Some(SegmentEntry {
         id: own.id,
         salt: own.salt,
         kind,
         low: range.0,
         high: range.1,
-        bytes: bytes.len() as u64,
+        bytes,
         emails,
         rows,
         min_date: sums.min_date,
         max_date: sums.max_date,
         max_seq: sums.max_seq,
         addons: Vec::new(),
-    };
-    Ok(Some(BuiltSegment { entry, bytes }))
+    }))
 }
 
 #[derive(Default)]
@@ -111,7 +118,7 @@ impl Sums {
 
 fn emails(
     source: &dyn Source,
-    writer: &mut SegmentWriter,
+    writer: &mut SegmentWriter<'_>,
     sums: &mut Sums,
     primary: &mut BTreeMap<Vec<u8>, Location>,
     text: Option<&dyn TextBuilder>,
@@ -121,7 +128,7 @@ fn emails(
     let mut compressor = compressor(effort)?;
     let mut section = writer.section(SectionKind::EmailFrames, 0, RECORD_BLOCK);
     let mut raw: Vec<u8> = Vec::new();
-    let mut flush = |raw: &mut Vec<u8>, section: &mut SectionWriter<'_>| -> Result<(), BuildError> {
+    let mut flush = |raw: &mut Vec<u8>, section: &mut SectionWriter<'_, '_>| -> Result<(), BuildError> {
         let frame = compressor.compress(raw).map_err(|e| BuildError::Other(format!("zstd: {e}")))?;
         section.write(&length(frame.len())?.to_le_bytes())?;
         section.write(&frame)?;
@@ -189,7 +196,7 @@ fn emails(
 
 fn bodies(
     source: &dyn Source,
-    writer: &mut SegmentWriter,
+    writer: &mut SegmentWriter<'_>,
     sums: &mut Sums,
     ordinals: &mut [Ordinal],
     effort: Effort,
@@ -245,7 +252,7 @@ fn compressor(effort: Effort) -> Result<zstd::bulk::Compressor<'static>, BuildEr
 fn heap(
     source: &dyn Source,
     kind: SegmentKind,
-    writer: &mut SegmentWriter,
+    writer: &mut SegmentWriter<'_>,
     sums: &mut Sums,
     primary: &mut BTreeMap<Vec<u8>, Location>,
     effort: Effort,
@@ -285,11 +292,11 @@ fn heap_value(value: &Bytes, compressor: &mut zstd::bulk::Compressor<'_>) -> Res
     Ok(out)
 }
 
-fn indexes(source: &dyn Source, writer: &mut SegmentWriter) -> Result<(), BuildError> {
+fn indexes(source: &dyn Source, writer: &mut SegmentWriter<'_>) -> Result<(), BuildError> {
     for index in IndexId::ALL {
-        let keys = source.index(index)?;
-        if !keys.is_empty() {
-            writer.tree(SectionKind::Index, index as u16, keys.iter().map(|key| (key, [])))?;
+        let mut keys = source.index(index).map(|key| Ok((key?, []))).peekable();
+        if keys.peek().is_some() {
+            writer.tree(SectionKind::Index, index as u16, keys)?;
         }
     }
     let ids = source.ids();

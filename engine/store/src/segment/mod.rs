@@ -3,6 +3,8 @@
 pub mod build;
 pub mod emails;
 pub mod frames;
+pub mod leaves;
+pub mod make;
 pub mod reader;
 pub mod shared;
 pub mod source;

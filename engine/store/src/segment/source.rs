@@ -6,6 +6,7 @@ use bytes::Bytes;
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
 use postlode_format::row::RowKind;
+use std::sync::Arc;
 
 /// One email on its way into a segment.
 pub struct SourceEmail {
@@ -37,13 +38,28 @@ pub trait Source {
     fn emails(&self) -> Box<dyn Iterator<Item = Result<SourceEmail, BuildError>> + '_>;
     /// All other rows, in the order of kind and key.
     fn rows(&self) -> Box<dyn Iterator<Item = Result<SourceRow, BuildError>> + '_>;
-    /// Keys of an index in ascending order.
-    ///
-    /// # Errors
-    /// Bytes that cannot be read.
-    fn index(&self, index: IndexId) -> Result<Vec<Bytes>, BuildError>;
+    /// Keys of an index in ascending order, without doubles.
+    fn index(&self, index: IndexId) -> Box<dyn Iterator<Item = Result<Bytes, BuildError>> + '_>;
     /// Ids of all rows about emails.
     fn ids(&self) -> Vec<Id>;
+}
+
+impl<S: Source + ?Sized> Source for Arc<S> {
+    fn emails(&self) -> Box<dyn Iterator<Item = Result<SourceEmail, BuildError>> + '_> {
+        (**self).emails()
+    }
+
+    fn rows(&self) -> Box<dyn Iterator<Item = Result<SourceRow, BuildError>> + '_> {
+        (**self).rows()
+    }
+
+    fn index(&self, index: IndexId) -> Box<dyn Iterator<Item = Result<Bytes, BuildError>> + '_> {
+        (**self).index(index)
+    }
+
+    fn ids(&self) -> Vec<Id> {
+        (**self).ids()
+    }
 }
 
 impl Source for Memtable {
@@ -65,8 +81,8 @@ impl Source for Memtable {
         }))
     }
 
-    fn index(&self, index: IndexId) -> Result<Vec<Bytes>, BuildError> {
-        Ok(self.indexes().get(&index).map(|keys| keys.iter().cloned().collect()).unwrap_or_default())
+    fn index(&self, index: IndexId) -> Box<dyn Iterator<Item = Result<Bytes, BuildError>> + '_> {
+        Box::new(self.indexes().get(&index).into_iter().flatten().cloned().map(Ok))
     }
 
     fn ids(&self) -> Vec<Id> {
@@ -83,6 +99,12 @@ pub enum BuildError {
     /// A source segment is damaged.
     #[error("{0}")]
     Missing(Missing),
+    /// The new file cannot be written.
+    #[error(transparent)]
+    Disk(postlode_runtime::DiskError),
+    /// The store is closing.
+    #[error("the store is closing")]
+    Stopped,
     /// The text index could not be built.
     #[error("the text index cannot be built: {0}")]
     Text(String),

@@ -13,7 +13,7 @@ use crate::api::{
     Found, KeyRange, LoadBatch, MemtableText, Missing, Outcome, Scan, ScanPage, SegmentText, StoreOptions,
 };
 use crate::cache::BlockCache;
-use crate::compact::Compacted;
+use crate::compact::{self, Compacted, MergerHandle};
 use crate::error::StoreError;
 use crate::inbox::Inbox;
 use crate::keeper::KeeperHandle;
@@ -34,7 +34,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub use crate::api::ShardStats;
-pub use seal::write_segment;
 
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<T>;
@@ -97,6 +96,10 @@ pub struct Shared {
     pub next_segment: AtomicU64,
     /// The store is closing: long work ends early.
     pub stopping: AtomicBool,
+    /// Merges segments.
+    pub merger: MergerHandle,
+    /// What it merged.
+    pub merged: compact::Counts,
 }
 
 impl Shared {

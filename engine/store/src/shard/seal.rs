@@ -7,18 +7,16 @@ use super::{Frozen, Reply, Shard, WriteOp};
 use crate::error::StoreError;
 use crate::inbox::Inbox;
 use crate::keeper::Edit;
-use crate::names;
-use crate::segment::build::{BuiltSegment, build};
+use crate::segment::build::Recipe;
 use crate::segment::frames::Effort;
+use crate::segment::make::{By, MakeError, make};
 use crate::segment::reader::Segment;
 use crate::segment::source::BuildError;
-use crate::verify;
 use async_channel::Sender;
 use postlode_format::manifest::{SegmentEntry, SegmentKind};
 use postlode_format::segment::Identity;
-use postlode_runtime::{AlignedBuf, DiskError, DiskFile, OpenMode, Runtime, offload};
+use postlode_runtime::Runtime;
 use std::collections::VecDeque;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -45,8 +43,6 @@ pub struct SealJob {
 const RETRY: Duration = Duration::from_millis(500);
 /// Tries while somebody waits for the result.
 const TRIES: u32 = 3;
-/// Bytes written at a time.
-const CHUNK: usize = 1 << 20;
 
 /// Works until the writer is gone.
 pub async fn run<R: Runtime>(shard: Rc<Shard<R>>, jobs: Inbox<SealJob>, writer: Sender<WriteOp>) {
@@ -124,11 +120,8 @@ async fn step<R: Runtime>(shard: &Rc<Shard<R>>, job: &mut SealJob) -> Result<(),
             if job.written.iter().any(|(done, _)| *done == kind) {
                 continue;
             }
-            let built = build_one(shard, frozen, kind).await?;
-            if let Some(built) = &built {
-                write_segment(&shard.runtime, built).await?;
-            }
-            job.written.push((kind, built.map(|b| b.entry)));
+            let made = make_one(shard, frozen, kind).await?;
+            job.written.push((kind, made));
         }
         edit.add = job.written.iter().filter_map(|(_, entry)| entry.clone()).collect();
     }
@@ -152,71 +145,41 @@ async fn step<R: Runtime>(shard: &Rc<Shard<R>>, job: &mut SealJob) -> Result<(),
     shard.take_in(opened);
     if let Some(done) = &job.memtable {
         shard.frozen.borrow_mut().retain(|f| !Rc::ptr_eq(f, done));
+        shard.shared.merger.nudge();
     }
     Ok(())
 }
 
 /// Without text, where the text index could not be built again and again: mail that cannot be found by its words is
 /// better than a shard that takes no more mail.
-async fn build_one<R: Runtime>(
+async fn make_one<R: Runtime>(
     shard: &Rc<Shard<R>>,
     frozen: &Frozen,
     kind: SegmentKind,
-) -> Result<Option<BuiltSegment>, StoreError> {
+) -> Result<Option<SegmentEntry>, StoreError> {
     let id = shard.shared.next_segment.fetch_add(1, Ordering::Relaxed);
-    let own = Identity { id, salt: shard.runtime.random_u64() };
     let with_text = frozen.text_failures.get() < TRIES;
-    let (rows, text, range) = (frozen.rows.clone(), shard.shared.options.text.clone(), shard.range);
-    let built = offload(&shard.runtime, move || {
-        build(&*rows, kind, own, range, with_text.then_some(&*text), Effort::Fast)
-    })
-    .await;
-    match built {
-        Some(Ok(built)) => Ok(built),
-        Some(Err(error @ BuildError::Text(_))) => {
-            frozen.text_failures.set(frozen.text_failures.get() + 1);
-            Err(StoreError::Unusable(error.to_string()))
+    let recipe = Recipe {
+        kind,
+        own: Identity { id, salt: shard.runtime.random_u64() },
+        range: shard.range,
+        text: with_text.then(|| shard.shared.options.text.clone()),
+        effort: Effort::Fast,
+    };
+    let rows = frozen.rows.clone();
+    match make(&shard.runtime, recipe, By::Pool, move || Ok(rows)).await {
+        Ok(made) => Ok(made),
+        Err(MakeError::Store(error)) => Err(error),
+        // The disk did not keep what it was given; the next try writes it again.
+        Err(MakeError::Build(BuildError::Missing(missing))) => Err(StoreError::Missing(missing)),
+        Err(MakeError::Build(error)) => {
+            let of_text = matches!(error, BuildError::Text(_));
+            frozen.text_failures.set(frozen.text_failures.get() + u32::from(of_text));
+            Err(StoreError::Unusable(format!("a segment cannot be built: {error}")))
         }
-        Some(Err(error)) => Err(StoreError::Unusable(format!("a segment cannot be built: {error}"))),
-        None => {
+        Err(MakeError::Broken) => {
             frozen.text_failures.set(frozen.text_failures.get() + 1);
             Err(StoreError::Unusable("building a segment was broken off".into()))
         }
     }
-}
-
-/// Writes a segment's file under a temporary name, makes it durable, gives it its name, and reads it back: what it was
-/// made from is given up on the word of this file.
-///
-/// # Errors
-/// What the disk says, or where the disk did not keep what it was given; nothing under the final name then.
-pub async fn write_segment<R: Runtime>(runtime: &R, built: &BuiltSegment) -> Result<(), StoreError> {
-    let (tmp, path) = (names::segment_tmp(built.entry.id), names::segment(built.entry.id));
-    let written = match write_file(runtime, &tmp, &built.bytes).await {
-        Ok(()) => runtime.rename(&tmp, &path).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = written {
-        drop(runtime.remove(&tmp).await);
-        return Err(error.into());
-    }
-    runtime.sync_dir(Path::new(names::SEGMENTS)).await?;
-    let read_back = verify::read_back(runtime, &built.entry).await;
-    if let Err(error) = &read_back {
-        tracing::error!("a segment is not what was written, and is written again: {error}");
-        drop(runtime.remove(&path).await);
-    }
-    read_back
-}
-
-async fn write_file<R: Runtime>(runtime: &R, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
-    runtime.remove(path).await?;
-    let file = runtime.open(path, OpenMode::Create).await?;
-    let mut at = 0u64;
-    for chunk in bytes.chunks(CHUNK) {
-        file.write_at(at, AlignedBuf::copy_of(chunk)).await?;
-        at += chunk.len() as u64;
-    }
-    file.sync().await?;
-    file.close().await
 }

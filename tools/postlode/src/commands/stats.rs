@@ -34,6 +34,8 @@ async fn counts(session: &Session, console: &Console) -> Result<bool, Failure> {
             pair("emails", Cell::count(stats.emails)),
             pair("emails not sealed yet", Cell::count(stats.unsealed.emails)),
             pair("segments", Cell::count(stats.segments)),
+            pair("segments to be merged", Cell::count(stats.compaction.waiting)),
+            pair("merges since opening", Cell::count(stats.compaction.merges)),
             pair("on disk", Cell::bytes(stats.bytes_on_disk)),
             pair("memory", Cell::bytes(stats.memory.resident_bytes)),
             pair("memory at most", Cell::bytes(stats.memory.peak_bytes)),

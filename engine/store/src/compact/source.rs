@@ -1,0 +1,272 @@
+//! The rows of several segments as the source of one.
+//!
+//! What always holds: of rows with one key the newest is given; index entries whose rows are gone are left out; what is
+//! in memory are keys, never records.
+
+use super::keys::MergedKeys;
+use crate::api::{Missing, SectionRead};
+use crate::segment::emails::Emails;
+use crate::segment::frames;
+use crate::segment::leaves;
+use crate::segment::reader::heap_value;
+use crate::segment::shared::SharedSection;
+use crate::segment::source::{BuildError, Source, SourceEmail, SourceRow};
+use crate::shard::Shared;
+use crate::verify::shared_directory;
+use bytes::Bytes;
+use postlode_format::id::{Id, hash_of};
+use postlode_format::index::{self, IndexId, Position};
+use postlode_format::manifest::SegmentEntry;
+use postlode_format::row::{RowKind, key_id, shard_hash};
+use postlode_format::segment::{Location, ORDINAL, Ordinal, SectionKind};
+use postlode_runtime::SharedFile;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// One source of a merge.
+struct Input {
+    ordinals: Option<SharedSection>,
+    emails: Option<Emails>,
+    bodies: Option<SharedSection>,
+    heap: Option<SharedSection>,
+    indexes: Vec<(IndexId, SharedSection)>,
+    /// The frame read last, decompressed: neighbours share it.
+    frame: RefCell<Option<(u64, Bytes)>>,
+    id: u64,
+}
+
+impl Input {
+    fn section<'a>(
+        &self,
+        part: &'a Option<SharedSection>,
+        name: &str,
+    ) -> Result<&'a SharedSection, BuildError> {
+        part.as_ref().ok_or_else(|| self.no_section(name))
+    }
+
+    fn no_section(&self, name: &str) -> BuildError {
+        BuildError::Missing(Missing {
+            segment: Some(self.id),
+            section: name.into(),
+            reason: "the segment has no such section".into(),
+        })
+    }
+
+    fn ordinal(&self, number: u64) -> Result<Ordinal, BuildError> {
+        let part = self.section(&self.ordinals, "ordinals")?;
+        let bytes = part.read(number.saturating_mul(ORDINAL as u64), ORDINAL).map_err(BuildError::Missing)?;
+        Ok(Ordinal::decode(&bytes)?)
+    }
+
+    fn email(&self, ordinal: &Ordinal) -> Result<Bytes, BuildError> {
+        match &self.emails {
+            Some(emails) => emails.read(ordinal).map_err(BuildError::Missing),
+            None => Err(self.no_section("emails")),
+        }
+    }
+
+    fn body(&self, ordinal: &Ordinal) -> Result<Bytes, BuildError> {
+        let part = self.section(&self.bodies, "bodies")?;
+        let mut frame = self.frame.borrow_mut();
+        let damaged = |reason: String| {
+            BuildError::Missing(Missing { segment: Some(self.id), section: "bodies".into(), reason })
+        };
+        if frame.as_ref().is_none_or(|(at, _)| *at != ordinal.frame_at) {
+            let bytes =
+                part.read(ordinal.frame_at, ordinal.frame_len as usize).map_err(BuildError::Missing)?;
+            *frame = Some((ordinal.frame_at, frames::open(&bytes).map_err(damaged)?));
+        }
+        let raw = frame.as_ref().map(|(_, raw)| raw.clone()).unwrap_or_default();
+        frames::body_in(&raw, ordinal).map_err(damaged)
+    }
+
+    fn value(&self, at: &Location) -> Result<Bytes, BuildError> {
+        let part = self.section(&self.heap, "heap")?;
+        let bytes = part.read(at.offset, at.len as usize).map_err(BuildError::Missing)?;
+        heap_value(&bytes).map_err(|reason| {
+            BuildError::Missing(Missing { segment: Some(self.id), section: "heap".into(), reason })
+        })
+    }
+}
+
+/// The newest rows of several segments, inside one hash range.
+pub struct MergeSource {
+    inputs: Vec<Input>,
+    range: (u64, u64),
+    /// In (date, id) order: input, ordinal.
+    emails: Vec<(Position, usize, Ordinal)>,
+    dates: HashMap<Id, i64>,
+    rows: BTreeMap<Vec<u8>, (usize, Location)>,
+    gone: Arc<BTreeSet<Id>>,
+    shared: Arc<Shared>,
+}
+
+impl MergeSource {
+    /// Reads the keys of all rows. `gone`: emails to leave out.
+    ///
+    /// # Errors
+    /// Damage in a source.
+    pub fn open(
+        files: &[(Arc<dyn SharedFile>, SegmentEntry)],
+        range: (u64, u64),
+        gone: Arc<BTreeSet<Id>>,
+        shared: Arc<Shared>,
+    ) -> Result<Self, BuildError> {
+        let mut out = Self {
+            inputs: Vec::new(),
+            range,
+            emails: Vec::new(),
+            dates: HashMap::new(),
+            rows: BTreeMap::new(),
+            gone: gone.clone(),
+            shared,
+        };
+        for (file, entry) in files {
+            out.add(file, entry)?;
+        }
+        let mut emails = Vec::new();
+        for (key, (input, at)) in &out.rows {
+            let id = key
+                .split_first()
+                .filter(|(kind, _)| **kind == RowKind::Email as u8)
+                .and_then(|(_, k)| key_id(k));
+            let (Some(id), Some(source)) = (id, out.inputs.get(*input)) else { continue };
+            if !gone.contains(&id) {
+                let ordinal = source.ordinal(at.offset)?;
+                emails.push((Position { date: ordinal.date, id }, *input, ordinal));
+            }
+        }
+        emails.sort_unstable_by_key(|(position, ..)| *position);
+        out.dates = emails.iter().map(|(position, ..)| (position.id, position.date)).collect();
+        out.emails = emails;
+        out.rows.retain(|key, _| match key.split_first() {
+            Some((kind, _)) if *kind == RowKind::Email as u8 => false,
+            Some((kind, key)) if *kind == RowKind::Place as u8 => {
+                key_id(key).is_none_or(|id| !gone.contains(&id))
+            }
+            _ => true,
+        });
+        Ok(out)
+    }
+
+    fn add(&mut self, file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> Result<(), BuildError> {
+        let directory = shared_directory(file, entry).map_err(BuildError::Missing)?;
+        let find = |kind| SharedSection::find(file, &directory, kind, 0, None);
+        let number = self.inputs.len();
+        if let Some(primary) = find(SectionKind::Primary) {
+            for row in leaves::locations(&primary) {
+                let (key, at) = row.map_err(BuildError::Missing)?;
+                let Some((kind, own)) = key.split_first() else { continue };
+                let hash = shard_hash(RowKind::from_number(*kind)?, own);
+                let newer = self.rows.get(&key).is_none_or(|(_, old)| old.seq < at.seq);
+                if self.owns(hash) && newer {
+                    self.rows.insert(key, (number, at));
+                }
+            }
+        }
+        self.inputs.push(Input {
+            ordinals: find(SectionKind::Ordinals),
+            emails: Emails::find(file, &directory),
+            bodies: find(SectionKind::Bodies),
+            heap: find(SectionKind::Heap),
+            indexes: IndexId::ALL
+                .into_iter()
+                .filter_map(|index| {
+                    let find = SharedSection::find(file, &directory, SectionKind::Index, index as u16, None);
+                    Some((index, find?))
+                })
+                .collect(),
+            frame: RefCell::new(None),
+            id: entry.id,
+        });
+        self.go_on()
+    }
+
+    fn owns(&self, hash: u64) -> bool {
+        self.range.0 <= hash && hash <= self.range.1
+    }
+
+    /// A store that closes waits for no merge.
+    fn go_on(&self) -> Result<(), BuildError> {
+        if self.shared.stopping.load(Ordering::Relaxed) { Err(BuildError::Stopped) } else { Ok(()) }
+    }
+
+    /// Is this an entry of a row that is still there?
+    fn lives(&self, key: &[u8]) -> bool {
+        Position::of_key(key).is_some_and(|at| {
+            self.owns(hash_of(&at.id))
+                && !self.gone.contains(&at.id)
+                && self.dates.get(&at.id).is_none_or(|date| *date == at.date)
+        })
+    }
+
+    /// Tags may have been taken away since their entries were written, so these come from the marks of now.
+    fn tags(&self) -> Result<BTreeSet<Bytes>, BuildError> {
+        let mut out = BTreeSet::new();
+        let marks = self.rows.iter().filter(|(key, _)| key.first() == Some(&(RowKind::Mark as u8)));
+        for (key, (input, at)) in marks {
+            let own = key.get(1..).unwrap_or_default();
+            for (index, entry) in index::entries(RowKind::Mark, own, &self.value(*input, at)?)? {
+                if index == IndexId::Tag {
+                    out.insert(entry.into());
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn value(&self, input: usize, at: &Location) -> Result<Bytes, BuildError> {
+        let input = self.inputs.get(input).ok_or_else(|| BuildError::Other("a source is missing".into()))?;
+        input.value(at)
+    }
+}
+
+impl Source for MergeSource {
+    fn emails(&self) -> Box<dyn Iterator<Item = Result<SourceEmail, BuildError>> + '_> {
+        Box::new(self.emails.iter().map(|(position, input, ordinal)| {
+            self.go_on()?;
+            let input =
+                self.inputs.get(*input).ok_or_else(|| BuildError::Other("a source is missing".into()))?;
+            let (email, body) = (input.email(ordinal)?, input.body(ordinal)?);
+            Ok(SourceEmail { position: *position, seq: ordinal.seq, email, body })
+        }))
+    }
+
+    fn rows(&self) -> Box<dyn Iterator<Item = Result<SourceRow, BuildError>> + '_> {
+        Box::new(self.rows.iter().filter_map(|(key, (input, at))| {
+            let (kind, own) = key.split_first()?;
+            let row = RowKind::from_number(*kind).map_err(BuildError::from).and_then(|kind| {
+                Ok(SourceRow { kind, key: own.to_vec(), seq: at.seq, value: self.value(*input, at)? })
+            });
+            Some(row)
+        }))
+    }
+
+    fn index(&self, index: IndexId) -> Box<dyn Iterator<Item = Result<Bytes, BuildError>> + '_> {
+        if index == IndexId::Tag {
+            return match self.tags() {
+                Ok(keys) => Box::new(keys.into_iter().map(Ok)),
+                Err(error) => Box::new(std::iter::once(Err(error))),
+            };
+        }
+        let trees = self.inputs.iter().flat_map(|input| &input.indexes).filter(move |(i, _)| *i == index);
+        let sorted = trees.map(|(_, tree)| leaves::entries(tree).map(|entry| Ok(entry?.0.into())));
+        let keys = MergedKeys::new(sorted.collect());
+        Box::new(
+            keys.filter(|key| key.as_ref().map_or(true, |key| self.lives(key)))
+                .map(|key| key.map_err(BuildError::Missing)),
+        )
+    }
+
+    fn ids(&self) -> Vec<Id> {
+        let about = |kind: u8| kind == RowKind::Place as u8 || kind == RowKind::Mark as u8;
+        let others = self.rows.keys().filter_map(|key| {
+            let (kind, own) = key.split_first()?;
+            about(*kind).then(|| key_id(own))?
+        });
+        let all: BTreeSet<Id> = self.emails.iter().map(|(p, ..)| p.id).chain(others).collect();
+        all.into_iter().collect()
+    }
+}

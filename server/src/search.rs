@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::reply::Reply;
 use hyper::Method;
 use hyper::http::request::Parts;
-use postlode_query::SearchRequest;
+use postlode_query::{Facet, SearchRequest};
 
 /// Answers both.
 pub(crate) async fn answer(app: &App, parts: &Parts, body: Body) -> Result<Reply, Problem> {
@@ -33,6 +33,13 @@ fn from_params(params: &mut Params) -> Result<SearchRequest, Problem> {
         cursor: params.take("cursor"),
         sort: params.take_word("sort")?,
         tz: params.take("tz"),
+        facets: facets(params.take("facets").as_deref())?,
         explain: params.take_as("explain", "true or false")?.unwrap_or_default(),
     })
+}
+
+/// Names with commas between.
+fn facets(names: Option<&str>) -> Result<Vec<Facet>, Problem> {
+    let names = names.unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(|name| Facet::from_name(name).map_err(|why| Problem::parameter("facets", why))).collect()
 }

@@ -3,8 +3,10 @@
 //! Plain values that own all they hold. Times are RFC 3339: `date` in UTC with `Z`, `sent` and `received` with
 //! the offset they were written with. Ids and hashes are lower-case hex.
 
+use crate::facets::Facet;
 use postlode_store::Missing;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How hits are found and ranked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -48,6 +50,8 @@ pub struct SearchRequest {
     pub sort: Option<Sort>,
     /// Time zone of day boundaries: an IANA name, `UTC` or an offset like `+02:00`; default UTC.
     pub tz: Option<String>,
+    /// What is to be counted over all that the query finds.
+    pub facets: Vec<Facet>,
     /// Tell how the answer was found.
     pub explain: bool,
 }
@@ -61,6 +65,7 @@ impl Default for SearchRequest {
             cursor: None,
             sort: None,
             tz: None,
+            facets: Vec::new(),
             explain: false,
         }
     }
@@ -252,6 +257,24 @@ impl From<Missing> for MissingPart {
     }
 }
 
+/// One facet of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FacetCounts {
+    /// The values with the most emails, or all years or months in order.
+    pub values: Vec<FacetValue>,
+    /// How many different values there are.
+    pub distinct: u64,
+}
+
+/// One value of a facet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FacetValue {
+    /// The value; empty for emails without a date.
+    pub value: String,
+    /// Emails that have it.
+    pub count: u64,
+}
+
 /// The answer to a search.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchAnswer {
@@ -262,7 +285,7 @@ pub struct SearchAnswer {
     /// Where to go on; null after the last.
     pub next_cursor: Option<String>,
     /// Facets; null where none were asked for.
-    pub facets: Option<serde_json::Value>,
+    pub facets: Option<BTreeMap<Facet, FacetCounts>>,
     /// What the answer lacks; null where nothing.
     pub partial: Option<Partial>,
     /// How it was found, if that was asked for.

@@ -15,7 +15,7 @@ use crate::plan::{Driver, Source, choose};
 use crate::ranked::{List, Ranked};
 use crate::stream::{Bounds, Part, Stream};
 use crate::threads::{self, Thread};
-use crate::{hits, plan};
+use crate::{facets, hits, plan};
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
 use postlode_store::{Found, Missing, Store, StoreError};
@@ -90,12 +90,17 @@ pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<Sear
     let found = hits::hits(&mut run, matched).await?;
     run.lap("hits");
     run.explain.matched = total.value;
+    let facets = if request.facets.is_empty() {
+        None
+    } else {
+        Some(facets::count(&mut run, &request.facets, &zone(request.tz.as_deref())?).await?)
+    };
     let partial = run.partial();
     Ok(SearchAnswer {
         hits: found,
         total,
         next_cursor: next.map(|c| c.encode()),
-        facets: None,
+        facets,
         partial: (!partial.is_empty()).then_some(partial),
         explain: request.explain.then_some(run.explain),
     })
@@ -300,6 +305,18 @@ impl Run {
         let driver = self.plan(bounds).await?;
         let parts = self.parts(&driver).await?;
         Ok((driver, Stream::new(self.engine.store.clone(), parts, bounds, descending)))
+    }
+
+    /// The stream of everything that the query finds, once more from the newest on: texts were looked up before.
+    pub async fn newest_first(&mut self) -> Result<(Driver, Stream), QueryError> {
+        self.sifted.clear();
+        let bounds = self.bounds();
+        self.open(bounds, true).await
+    }
+
+    /// Ids of deleted emails, where they are few enough to be known.
+    pub fn deleted(&self) -> Option<Arc<HashSet<Id>>> {
+        self.deleted.clone()
     }
 
     /// The stream of everything that the query finds, oldest first, for an export.

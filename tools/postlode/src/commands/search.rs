@@ -3,11 +3,13 @@
 use super::tell_partial;
 use crate::arguments::{Mode, Search, Sort};
 use crate::error::{Failure, LOST};
-use crate::output::{Console, Style, clean};
+use crate::output::{Cell, Console, Style, clean};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::sizes;
-use postlode_query::{Address, Explain, Hit, MAX_LIMIT, Relation, SearchAnswer, SearchRequest};
+use postlode_query::{
+    Address, Explain, Facet, FacetCounts, Hit, MAX_LIMIT, Relation, SearchAnswer, SearchRequest,
+};
 
 /// Searches.
 pub async fn run(search: Search, settings: &Settings, console: &Console) -> Result<u8, Failure> {
@@ -33,6 +35,7 @@ async fn pages(search: &Search, session: &Session, console: &Console) -> Result<
             Sort::Date => postlode_query::Sort::Date,
         }),
         tz: search.tz.clone(),
+        facets: search.facets.clone(),
         explain: search.explain,
         ..SearchRequest::default()
     };
@@ -49,6 +52,13 @@ async fn pages(search: &Search, session: &Session, console: &Console) -> Result<
         left = left.saturating_sub(answer.hits.len() as u64);
         let first = request.cursor.is_none();
         if first {
+            for (facet, counts) in answer.facets.iter().flatten() {
+                if console.json {
+                    console.json(&Counted { facet: *facet, counts })?
+                } else {
+                    tell(*facet, counts, console)?
+                }
+            }
             if let Some(explain) = &answer.explain {
                 tell_explain(explain, console);
             }
@@ -56,6 +66,7 @@ async fn pages(search: &Search, session: &Session, console: &Console) -> Result<
         }
         request.cursor = answer.next_cursor;
         request.explain = false;
+        request.facets = Vec::new();
         if request.cursor.is_none() || left == 0 || answer.hits.is_empty() {
             if !console.json {
                 let more = if answer.total.relation == Relation::Gte { "at least " } else { "" };
@@ -67,6 +78,31 @@ async fn pages(search: &Search, session: &Session, console: &Console) -> Result<
             return Ok(lost);
         }
     }
+}
+
+/// A facet as a line of JSON, apart from hits by its first name.
+#[derive(serde::Serialize)]
+struct Counted<'a> {
+    facet: Facet,
+    #[serde(flatten)]
+    counts: &'a FacetCounts,
+}
+
+fn tell(facet: Facet, counts: &FacetCounts, console: &Console) -> Result<(), Failure> {
+    let left = counts.distinct.saturating_sub(counts.values.len() as u64);
+    let rows: Vec<Vec<Cell>> = counts
+        .values
+        .iter()
+        .map(|v| {
+            let value = if v.value.is_empty() { "(none)".to_owned() } else { clean(&v.value) };
+            vec![Cell::text_of(&value), Cell::count(v.count)]
+        })
+        .collect();
+    console.table(&[facet.name(), "emails"], &rows)?;
+    if left > 0 {
+        console.line(&console.styled(Style::Dim, &format!("and {} more", sizes::number(left))))?;
+    }
+    console.line("")
 }
 
 fn tell_explain(explain: &Explain, console: &Console) {

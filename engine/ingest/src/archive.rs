@@ -1,6 +1,6 @@
 //! One archive, from its path to its report.
 
-use crate::child::Child;
+use crate::child::{Child, Death};
 use crate::commit::{Commit, Tally, put, retry};
 use crate::contents::{self, Contents, Unopened, folder};
 use crate::discover::{self, FileKind, Found};
@@ -16,7 +16,7 @@ use crate::resume::{self, Marks};
 use crate::stages::Stage;
 use crate::sums::Sums;
 use crate::watch::Watch;
-use crate::wire::{Format, Opening, Trouble};
+use crate::wire::{Format, Opening, Trouble, Unlisted, Way};
 use crate::worker::{Job, PAUSES, WAITING, work};
 use async_executor::LocalExecutor;
 use futures_lite::future::block_on;
@@ -154,11 +154,14 @@ impl Loading<'_> {
             Instant::now().checked_add(limits.of_archive(metadata.len())).unwrap_or_else(Instant::now);
         let opening = opening(found, sha256, self.request.recover);
         let (mut tries, mut pauses) = (LISTINGS, PAUSES.iter());
-        let (child, contents) = loop {
+        let mut ways = ways(&opening).into_iter();
+        let mut way = ways.next().unwrap_or(Way::Whole);
+        let mut given_up = Vec::new();
+        let (child, mut contents) = loop {
             tries = tries.saturating_sub(1);
             let listed = self.child(opening.format).and_then(|mut child| {
                 let opened = contents::open(&mut child, &file, &opening, until)?;
-                let contents = contents::list(&mut child, opened, bytes, limits, until)?;
+                let contents = contents::list(&mut child, opened, bytes, limits, until, way)?;
                 Ok((child, contents))
             });
             match listed {
@@ -170,9 +173,16 @@ impl Loading<'_> {
                     std::thread::sleep(*pause);
                 }
                 Err(Unopened::Died(death)) if death.code == "crashed" && tries > 0 => {}
+                Err(Unopened::Died(death)) if death.code != "timeout" => {
+                    // What is the end of every parser is not asked for any more.
+                    let Some(next) = ways.next() else { return Err(Unopened::Died(death).into()) };
+                    given_up.push(not_asked(way, opening.recover, death));
+                    (way, tries) = (next, LISTINGS);
+                }
                 other => break other?,
             }
         };
+        contents.lost.extend(given_up);
         stages.busy(Stage::List, since, 1);
         report.folders = contents.folders.len() as u64;
         contents.opened.kind.clone_into(&mut report.kind);
@@ -431,6 +441,30 @@ fn opening(found: &Found, version: [u8; 32], recover: bool) -> Opening {
 }
 
 /// Names what could not be listed, and counts the items among it.
+/// Ways to name the items of an archive, from the one that finds most.
+fn ways(opening: &Opening) -> Vec<Way> {
+    match (opening.format, opening.recover) {
+        (Format::Pst, true) => vec![Way::Whole, Way::Shown, Way::Nodes],
+        (Format::Pst, false) => vec![Way::Whole, Way::Nodes],
+        (Format::Eml | Format::Mbox, _) => vec![Way::Whole],
+    }
+}
+
+/// What is not known of an archive because a way of naming its items was the end of its parsers.
+fn not_asked(way: Way, recover: bool, death: Death) -> Unlisted {
+    let what = if recover && way == Way::Whole {
+        "its deleted and orphaned items cannot be looked for"
+    } else {
+        "its folders cannot be listed; items were found by the tree of nodes, those of no folder among them"
+    };
+    let trouble = Trouble {
+        code: death.code.to_owned(),
+        stage: "folders".to_owned(),
+        reason: format!("{what}: {}", death.reason),
+    };
+    Unlisted { folder: 0, node: 0, item: false, trouble }
+}
+
 fn listing_losses(contents: &Contents, outcome: &mut Outcome) -> Sums {
     let mut sums = Sums::default();
     for lost in &contents.lost {

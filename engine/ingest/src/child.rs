@@ -31,6 +31,10 @@ pub enum Parsers {
     /// As threads of this process, for archives that are trusted: nothing confines them, a crash of libpff is a crash
     /// of this process, and one that hangs is left hanging.
     Threads,
+    /// As threads that end, as a crash would end them, where they are asked for one of the first so many ways of naming
+    /// items.
+    #[cfg(test)]
+    Frail(u8),
 }
 
 /// Time in which a parser must take what it is asked.
@@ -54,6 +58,18 @@ impl Death {
     pub(crate) fn new(code: &'static str, reason: impl Into<String>) -> Self {
         Self { code, reason: reason.into(), killed: false }
     }
+}
+
+fn thread(
+    stream: UnixStream,
+    taken: impl Fn(&Request) -> bool + Send + 'static,
+) -> std::io::Result<Option<std::process::Child>> {
+    let serve = move || {
+        // It ends when the other side closes.
+        drop(parser::serve(&stream, Vec::new(), taken));
+    };
+    std::thread::Builder::new().name("parser".to_owned()).spawn(serve)?;
+    Ok(None)
 }
 
 /// A running parser. Dropped, it is killed.
@@ -83,16 +99,13 @@ impl Child {
                 let started = nursery::spawn(command);
                 Some(started.map_err(|error| not_started(&format!("{}: {error}", program.display())))?)
             }
-            Parsers::Threads => {
-                let serve = move || {
-                    // It ends when this side closes.
-                    drop(parser::serve(&theirs, Vec::new()));
-                };
-                std::thread::Builder::new()
-                    .name("parser".to_owned())
-                    .spawn(serve)
-                    .map_err(|error| not_started(&error))?;
-                None
+            Parsers::Threads => thread(theirs, |_| true).map_err(|error| not_started(&error))?,
+            #[cfg(test)]
+            Parsers::Frail(ways) => {
+                let ways = *ways;
+                let taken =
+                    move |asked: &Request| !matches!(asked, Request::List(way) if (*way as u8) < ways);
+                thread(theirs, taken).map_err(|error| not_started(&error))?
             }
         };
         let mut child = Self { stream, process };

@@ -6,7 +6,7 @@
 use crate::child::{Child, Death, trouble};
 use crate::limits::Limits;
 use crate::plan::{ArchivedOrigin, Entry, Origin};
-use crate::wire::{self, ArchivedReply, Opened, Opening, Request, Trouble, Unlisted};
+use crate::wire::{self, ArchivedReply, Opened, Opening, Request, Trouble, Unlisted, Way};
 use std::fs::File;
 use std::time::Instant;
 
@@ -102,9 +102,10 @@ pub(crate) fn list(
     bytes: u64,
     limits: &Limits,
     until: Instant,
+    way: Way,
 ) -> Result<Contents, Unopened> {
     let mut contents = Contents { opened, ..Contents::default() };
-    child.ask(&Request::List)?;
+    child.ask(&Request::List(way))?;
     loop {
         let frame = child.next(Some(until)).map_err(|death| match death.code {
             "timeout" => limits.archive_timeout(bytes, "naming its items"),

@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::resume::{self, Begun};
 use crate::sums::Sums;
 use crate::watch::Watch;
-use crate::wire::{Format, Opening};
+use crate::wire::{Format, Opening, Way};
 use crate::worker::{Job, work};
 use futures_lite::future::block_on;
 use postlode_format::row::{ArchivedPlace, Grade, RowKind, access};
@@ -39,10 +39,14 @@ fn run(store: &Store, path: &Path) -> LoadReport {
 }
 
 fn run_request(store: &Store, request: &LoadRequest) -> LoadReport {
+    run_by(store, Parsers::Threads, request)
+}
+
+fn run_by(store: &Store, parsers: Parsers, request: &LoadRequest) -> LoadReport {
     let (events, _told) = async_channel::unbounded();
     let watch = Watch::new(events, Arc::default());
     let request = LoadRequest { jobs: Some(2), ..request.clone() };
-    load(store, &How::new(Parsers::Threads), &request, &watch).unwrap()
+    load(store, &How::new(parsers), &request, &watch).unwrap()
 }
 
 /// All that a single worker says of an archive, told step by step to `each`.
@@ -65,7 +69,7 @@ fn told(path: &Path, store: &Store, readable: bool, mut each: impl FnMut(&Commit
         recover: false,
     };
     let opened = contents::open(&mut child, &file, &opening, until).unwrap();
-    let contents = contents::list(&mut child, opened, bytes, &limits, until).unwrap();
+    let contents = contents::list(&mut child, opened, bytes, &limits, until, Way::Whole).unwrap();
     let archive = contents.opened.archive;
     let plan = Plan::of(contents.items.clone());
     let version = *sha256.first_chunk().unwrap();
@@ -292,4 +296,39 @@ fn what_cannot_be_read_on_is_named_and_read_by_the_next_load() {
     assert_eq!((report.found, report.stored + report.duplicate, report.failed), (made.items, made.items, 0));
     assert!(report.failures.is_empty(), "{:?}", report.failures);
     block_on(store.close()).unwrap();
+}
+
+/// A parser that died three times while it named the items of an archive had it refused whole, though each item by itself
+/// could be read: by the tree of nodes they can be named without asking for the folders.
+#[test]
+fn an_archive_whose_folders_are_the_end_of_every_parser_is_read_by_its_nodes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.pst");
+    pstgen::generate(&pstgen::Options { seed: 8, ..pstgen::Options::new(&path, 300) }).unwrap();
+    let load_by = |name: &str, recover: bool, parsers: Parsers| {
+        let store = store(&dir.path().join(name), 2);
+        let request = LoadRequest { paths: vec![path.clone()], recover, ..LoadRequest::default() };
+        let first = run_by(&store, parsers, &request);
+        let again = run_by(&store, Parsers::Threads, &request);
+        block_on(store.close()).unwrap();
+        (first, again)
+    };
+    let counts = |report: &LoadReport| (report.found, report.stored, report.duplicate, report.failed);
+    let (whole, _) = load_by("whole", false, Parsers::Threads);
+    let (by_nodes, again) = load_by("nodes", false, Parsers::Frail(2));
+    assert_eq!(counts(&by_nodes), counts(&whole));
+    assert_eq!(by_nodes.archives[0].refused, None);
+    assert_eq!(by_nodes.failures.len(), 1, "{:?}", by_nodes.failures);
+    let named = &by_nodes.failures[0];
+    assert_eq!((named.code.as_str(), named.stage.as_str()), ("crashed", "folders"), "{named:?}");
+    assert!(named.reason.contains("by the tree of nodes"), "{named:?}");
+    // Once its folders can be read, nothing is left to be said of it, and nothing is stored twice.
+    assert_eq!(counts(&again), (whole.found, 0, whole.found, 0));
+    assert!(again.failures.is_empty(), "{:?}", again.failures);
+    // What is looked for beside the folders costs nothing of what they show.
+    let (shown, _) = load_by("shown", true, Parsers::Frail(1));
+    assert_eq!(counts(&shown), counts(&whole));
+    assert!(shown.failures[0].reason.contains("deleted and orphaned items"), "{:?}", shown.failures);
+    let (refused, _) = load_by("none", true, Parsers::Frail(3));
+    assert!(refused.archives[0].refused.is_some());
 }

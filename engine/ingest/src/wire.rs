@@ -29,7 +29,7 @@ pub(crate) enum Request {
     /// Take this archive; its descriptor comes behind. Answered by `Opened` or `Refused`.
     Open(Opening),
     /// Name all items. Answered by any number of `Folders`, `Items` and `Lost`, then `Listed` or `Refused`.
-    List,
+    List(Way),
     /// Read items, in this order. Answered by pieces that together have as many items.
     Read {
         /// The items.
@@ -63,6 +63,17 @@ pub(crate) struct Opening {
     pub(crate) name: String,
     /// Deleted and orphaned items are wanted too.
     pub(crate) recover: bool,
+}
+
+/// How items are to be found: each way does without something that can be the end of a parser.
+#[derive(Archive, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// All that are wanted.
+    Whole,
+    /// Those that folders show, though others are wanted too.
+    Shown,
+    /// By the tree of nodes, with numbers for the names of folders.
+    Nodes,
 }
 
 /// What a file is taken for.
@@ -315,7 +326,7 @@ mod tests {
         let request =
             Request::Read { items: vec![Entry::of_node(1, 2)], first: 2, batch: 9, each: true, texts: false };
         send(&here, &request).unwrap();
-        send(&here, &Request::List).unwrap();
+        send(&here, &Request::List(Way::Shown)).unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "inside").unwrap();
         send_descriptor(&here, file.as_file()).unwrap();
@@ -324,7 +335,10 @@ mod tests {
         let read = rkyv::deserialize::<Request, RkyvError>(open::<ArchivedRequest>(&frame).unwrap()).unwrap();
         assert_eq!(read, request);
         let frame = receive(&there, None).unwrap().unwrap();
-        assert!(matches!(open::<ArchivedRequest>(&frame).unwrap(), ArchivedRequest::List));
+        assert!(matches!(
+            open::<ArchivedRequest>(&frame).unwrap(),
+            ArchivedRequest::List(ArchivedWay::Shown)
+        ));
         let mut file = std::fs::File::from(receive_descriptor(&there).unwrap());
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();

@@ -5,9 +5,9 @@ mod common;
 
 use common::micros;
 use postlode_format::row::{AttachmentKind, TextSource};
-use postlode_mail::pst::{Archive, Family, Reader};
+use postlode_mail::pst::{Archive, Family, ItemRef, Listing, Reader};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 /// Writes an archive of `messages` items and returns its truth by node id.
@@ -101,6 +101,14 @@ fn lists_are_read_as_libpff_reads_them() {
         let archive = Archive::open(&path).unwrap();
         let (ours, theirs) = (archive.list_by_index().unwrap(), archive.list_by_libpff().unwrap());
         assert_eq!((ours.found(), ours.failures.len()), (messages, 0));
+        // By the tree of nodes the same items are found in as many folders, whose names are not known.
+        let by_nodes = archive.list_by_nodes().unwrap();
+        let nids = |listing: &Listing| {
+            let of = |item: &ItemRef| (item.nid, listing.folders[item.folder as usize].nid);
+            listing.items.iter().map(of).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(nids(&by_nodes), nids(&theirs));
+        assert!(by_nodes.folders.iter().skip(1).all(|folder| folder.path.starts_with("/(folder ")));
         assert_eq!((ours.items, ours.folders), (theirs.items, theirs.folders));
     }
 }

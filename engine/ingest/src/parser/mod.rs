@@ -11,7 +11,7 @@ mod source;
 mod texts;
 
 use crate::plan::Entry;
-use crate::wire::{self, ArchivedRequest, Item, Opening, Reply, Request, WholeBlob, receive, send};
+use crate::wire::{self, ArchivedRequest, Item, Opening, Reply, Request, Way, WholeBlob, receive, send};
 use item::{Read, Sink};
 use source::{Busy, Source};
 use std::cell::Cell;
@@ -41,21 +41,26 @@ pub fn main() -> u8 {
         Ok(stream) => UnixStream::from(stream),
         Err(_) => return 2,
     };
-    match serve(&stream, unconfined) {
+    match serve(&stream, unconfined, |_| true) {
         Ok(()) => 0,
         // The loader is gone, or sent what no loader sends: there is nobody to tell.
         Err(_) => 2,
     }
 }
 
-/// Serves one loader until it closes.
-pub(crate) fn serve(stream: &UnixStream, unconfined: Vec<String>) -> io::Result<()> {
+/// Serves one loader until it closes, or something is asked that is not `taken`.
+pub(crate) fn serve(
+    stream: &UnixStream,
+    unconfined: Vec<String>,
+    taken: impl Fn(&Request) -> bool,
+) -> io::Result<()> {
     send(stream, &Reply::Ready { unconfined })?;
     let mut parser = Parser { stream, source: None, texts: Texts::default() };
     while let Some(frame) = receive(stream, None)? {
         match rkyv::deserialize::<Request, rkyv::rancor::Error>(wire::open::<ArchivedRequest>(&frame)?) {
+            Ok(request) if !taken(&request) => return Ok(()),
             Ok(Request::Open(opening)) => parser.open(opening)?,
-            Ok(Request::List) => parser.list()?,
+            Ok(Request::List(way)) => parser.list(way)?,
             Ok(Request::Read { items, first, batch, each, texts }) => {
                 parser.read(&items, [first, batch], each, texts)?;
             }
@@ -94,9 +99,9 @@ impl Parser<'_> {
         }
     }
 
-    fn list(&mut self) -> io::Result<()> {
+    fn list(&mut self, way: Way) -> io::Result<()> {
         let stream = self.stream;
-        match self.source.as_mut().ok_or_else(unexpected)?.list(|reply| send(stream, reply))? {
+        match self.source.as_mut().ok_or_else(unexpected)?.list(way, |reply| send(stream, reply))? {
             Ok(()) => self.say(&Reply::Listed),
             Err(why) => self.say(&Reply::Refused(why)),
         }

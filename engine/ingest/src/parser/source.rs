@@ -5,7 +5,7 @@
 
 use super::item::{Read, Sink};
 use crate::plan::{Entry, Origin};
-use crate::wire::{Format, Opened, Opening, Reply, Trouble, Unlisted};
+use crate::wire::{Format, Opened, Opening, Reply, Trouble, Unlisted, Way};
 use postlode_format::id::{Id, archive_id};
 use postlode_mail::pst::{Archive, ItemRef, Lost, PstError, Reader, Which};
 use postlode_mail::rfc::{self, Mbox, RfcError};
@@ -60,10 +60,11 @@ impl Source {
     /// Names all items. An inner `Err` is why it cannot.
     pub(super) fn list(
         &mut self,
+        way: Way,
         say: impl FnMut(&Reply) -> io::Result<()>,
     ) -> io::Result<Result<(), Trouble>> {
         match self {
-            Self::Pst(pst) => pst.list(say),
+            Self::Pst(pst) => pst.list(way, say),
             Self::Mail(mail) => mail.list(say),
         }
     }
@@ -133,9 +134,16 @@ impl Pst {
         })
     }
 
-    fn list(&mut self, mut say: impl FnMut(&Reply) -> io::Result<()>) -> io::Result<Result<(), Trouble>> {
-        let recover = self.recover;
-        let listed = self.reader().and_then(|reader| Ok((reader, reader.list()?)));
+    fn list(
+        &mut self,
+        way: Way,
+        mut say: impl FnMut(&Reply) -> io::Result<()>,
+    ) -> io::Result<Result<(), Trouble>> {
+        let recover = self.recover && way == Way::Whole;
+        let listed = self.reader().and_then(|reader| {
+            let listing = if way == Way::Nodes { reader.archive().list_by_nodes() } else { reader.list() };
+            Ok((reader, listing?))
+        });
         let (reader, listing) = match listed {
             Ok(listed) => listed,
             Err(error) => return Ok(Err(pst_trouble("folders", &error))),

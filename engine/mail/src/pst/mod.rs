@@ -12,6 +12,7 @@ mod attachment;
 mod bfio;
 mod blocks;
 mod body;
+mod by_nodes;
 mod distlist;
 mod email;
 mod error;

@@ -30,7 +30,7 @@ const GROUP_BYTES: usize = 8 << 20;
 /// Requests that one group takes.
 const GROUP_OPS: usize = 1024;
 /// Memtables that may wait to be sealed before writers wait for them.
-const MAX_FROZEN: usize = 2;
+const MAX_FROZEN: usize = 1;
 
 /// Owns the log of a shard.
 pub struct Writer<R: Runtime> {

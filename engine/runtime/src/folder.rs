@@ -136,7 +136,8 @@ impl Folder {
         if !publish_unnamed(parent, &full, bytes).map_err(failed)? {
             publish_renamed(parent, &full, bytes, unique).map_err(failed)?;
         }
-        sync_folder(parent).map_err(failed)
+        // By its name: whoever sees this fail must not try it again.
+        sync_folder(parent).map_err(|error| DiskError::from_io("sync", &full, &error))
     }
 
     pub(crate) fn read_all(&self, path: &Path, limit: u64) -> Result<Vec<u8>, DiskError> {

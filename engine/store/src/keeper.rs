@@ -1,7 +1,8 @@
 //! The keeper of the manifest: the one task through which the store changes what it consists of.
 //!
 //! What always holds: a manifest is published whole and durable before anybody acts on it; numbers only go up; if
-//! a number is taken already, another writer has come, and this one stops.
+//! a number is taken already, another writer has come, and this one stops: no shard acknowledges anything more. A try
+//! that failed is settled before the next one: it is found to be there, or not to be there, or nothing more is published.
 
 use crate::error::StoreError;
 use crate::inbox::Inbox;
@@ -9,9 +10,10 @@ use crate::names;
 use crate::shard::Reply;
 use async_channel::Sender;
 use postlode_format::manifest::{Manifest, SegmentEntry, number_of};
-use postlode_runtime::{DiskErrorKind, Runtime};
+use postlode_runtime::{DiskError, DiskErrorKind, Runtime};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A change to the manifest.
 #[derive(Debug, Clone, Default)]
@@ -81,18 +83,35 @@ pub async fn run<R: Runtime>(
     manifest: Manifest,
     old_streams: Vec<u64>,
     shards: usize,
+    fence: Arc<Fence>,
     queue: Inbox<KeeperOp>,
 ) {
     let mut current = Arc::new(manifest);
     let mut recovered = 0usize;
+    let mut ended: Option<StoreError> = None;
     while let Ok(op) = queue.recv().await {
         match op {
             KeeperOp::Current(reply) => drop(reply.send(current.clone())),
+            KeeperOp::Edit(_, reply) if ended.is_some() => {
+                drop(reply.send(Err(ended.clone().unwrap_or(StoreError::Closed))));
+            }
             KeeperOp::Edit(edit, reply) => {
                 let all = recovered + usize::from(edit.recovered) >= shards;
                 let old: &[u64] = if edit.recovered && all { &old_streams } else { &[] };
                 let next = apply(&current, &edit, old);
-                let result = publish(&runtime, &next).await;
+                let result = match publish(&runtime, &next).await {
+                    Err(StoreError::Disk(error) | StoreError::Full(error)) => {
+                        settle(&runtime, &next, error).await
+                    }
+                    other => other,
+                };
+                if let Err(error @ (StoreError::Replaced(_) | StoreError::Poisoned(_))) = &result {
+                    tracing::error!("the manifest cannot be changed any more: {error}");
+                    ended = Some(error.clone());
+                    if let StoreError::Replaced(by) = error {
+                        fence.replaced_by.store(*by, Ordering::Release);
+                    }
+                }
                 if result.is_ok() {
                     recovered += usize::from(edit.recovered);
                     remove_streams(&runtime, old).await;
@@ -124,6 +143,42 @@ fn apply(current: &Manifest, edit: &Edit, old_streams: &[u64]) -> Manifest {
     let dropped = |stream: u64| (edit.drop_stream && stream == edit.stream) || old_streams.contains(&stream);
     next.logs.retain(|l| !dropped(l.stream));
     next
+}
+
+/// Whether another writer has come. Shards look before they acknowledge.
+#[derive(Default)]
+pub struct Fence {
+    /// Number of the manifest that another writer published; 0: none is known.
+    replaced_by: AtomicU64,
+}
+
+impl Fence {
+    /// # Errors
+    /// [`StoreError::Replaced`].
+    pub fn check(&self) -> Result<(), StoreError> {
+        match self.replaced_by.load(Ordering::Acquire) {
+            0 => Ok(()),
+            by => Err(StoreError::Replaced(by)),
+        }
+    }
+}
+
+/// What became of a manifest whose publishing failed: it may have its name all the same. Success where it is there and
+/// durable; the error where it is surely not there, and the next may have its number.
+async fn settle<R: Runtime>(runtime: &R, manifest: &Manifest, error: DiskError) -> Result<(), StoreError> {
+    let unknown = |why: String| StoreError::Poisoned(format!("{error}; {why}"));
+    let ours = manifest.encode().map_err(StoreError::Refused)?;
+    match runtime.read_all(&names::manifest(manifest.number), MAX_MANIFEST).await {
+        Err(read) if read.kind == DiskErrorKind::NotFound => Err(error.into()),
+        Err(read) => Err(unknown(format!("whether it is there is not known: {read}"))),
+        Ok(there) if there != ours => Err(StoreError::Replaced(manifest.number)),
+        // A sync that failed is not repeated: the second one may report as durable what the first one lost.
+        Ok(_) if error.operation == "sync" => Err(unknown("whether it is durable is not known".into())),
+        Ok(_) => {
+            let synced = runtime.sync_dir(Path::new(names::MANIFESTS)).await;
+            synced.map_err(|sync| unknown(sync.to_string()))
+        }
+    }
 }
 
 /// Publishes a manifest under its number.

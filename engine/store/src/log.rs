@@ -28,6 +28,8 @@ pub struct LogWriter<R: Runtime> {
     current: Option<(R::File, u32, u32, u32)>,
     next_file: u32,
     durable_seq: u64,
+    /// The highest sequence number that a frame tells to be durable.
+    confirmed_seq: u64,
     poisoned: Option<String>,
     /// Files of this stream: number, bytes used.
     files: Vec<(u32, u64)>,
@@ -48,6 +50,7 @@ impl<R: Runtime> LogWriter<R> {
             current: None,
             next_file: 0,
             durable_seq,
+            confirmed_seq: durable_seq,
             poisoned: None,
             files: Vec::new(),
             sync_time: Duration::ZERO,
@@ -79,6 +82,20 @@ impl<R: Runtime> LogWriter<R> {
         self.frame(FrameType::Rows, first_seq, payload).await?;
         self.durable_seq = self.durable_seq.max(first_seq.saturating_add(rows).saturating_sub(1));
         Ok(())
+    }
+
+    /// Does a later frame tell that the last rows were acknowledged? A log that cannot be written says so, too.
+    pub fn is_confirmed(&self) -> bool {
+        self.confirmed_seq >= self.durable_seq || self.current.is_none() || self.poisoned.is_some()
+    }
+
+    /// Writes a frame without rows, which tells how far the log is durable: without it, damage to the last frame of rows
+    /// could not be told from a frame that was never finished.
+    ///
+    /// # Errors
+    /// As [`LogWriter::append`].
+    pub async fn confirm(&mut self, next_seq: u64) -> Result<(), StoreError> {
+        self.frame(FrameType::Rows, next_seq, &[]).await
     }
 
     /// Writes the mark of an orderly end.
@@ -135,6 +152,7 @@ impl<R: Runtime> LogWriter<R> {
         }
         *page = page.saturating_add(pages);
         self.frames += 1;
+        self.confirmed_seq = header.durable_seq;
         if let Some((_, bytes)) = self.files.last_mut() {
             *bytes += written;
         }

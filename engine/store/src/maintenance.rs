@@ -62,12 +62,18 @@ pub async fn run<R: Runtime>(
             }
             Chore::Newest(reply) => drop(reply.send(newest_number(&runtime).await)),
             Chore::Stop(reply) => {
-                // A merge under way must not publish anything once another writer can come.
-                let _ended = merger.ask(MergeOp::Stop).await;
-                drop(lock);
+                stop(&merger, lock).await;
                 drop(reply.send(()));
                 return;
             }
         }
     }
+    // The store was dropped without being closed.
+    stop(&merger, lock).await;
+}
+
+/// A merge under way must not publish anything once another writer can come.
+async fn stop(merger: &MergerHandle, lock: Option<Box<dyn Lock>>) {
+    let _ended = merger.ask(MergeOp::Stop).await;
+    drop(lock);
 }

@@ -7,7 +7,7 @@ use crate::api::{Access, Missing, StoreOptions};
 use crate::compact::{self, MergerHandle};
 use crate::error::StoreError;
 use crate::inbox::Inbox;
-use crate::keeper::{self, KeeperHandle};
+use crate::keeper::{self, Fence, KeeperHandle};
 use crate::maintenance::{self, Chore};
 use crate::names;
 use crate::recover::recover;
@@ -60,6 +60,13 @@ impl Core {
     }
 }
 
+impl Drop for Core {
+    fn drop(&mut self) {
+        // Long work ends for a store that nobody has any more.
+        self.shared.stopping.store(true, Ordering::Relaxed);
+    }
+}
+
 type StartMessage = (Start, KeeperHandle, Arc<Shared>, Reply<()>);
 
 /// What opening finds out before the shards start.
@@ -87,19 +94,18 @@ pub async fn open<S: Spawner>(spawner: &S, options: StoreOptions) -> Result<Inne
         handles.push(ShardHandle { reads: reads_in, writes: writes_in.clone() });
         all_queues.push(Queues { reads: Inbox::new(reads), writes: (writes_in, Inbox::new(writes)) });
     }
-    let readers: Vec<Sender<ReadOp>> = handles.iter().map(|h| h.reads.clone()).collect();
     let mut executors: Vec<Executor> = Vec::new();
     let mut starts = Vec::new();
     let (booted, boot) = oneshot::async_channel::<Result<Boot, StoreError>>();
-    let mut booted = Some((booted, options.clone(), readers));
+    let mut booted = Some((booted, options.clone(), handles.clone()));
     for (index, queues) in all_queues.into_iter().enumerate() {
         let (start, started) = oneshot::async_channel::<StartMessage>();
         starts.push(start);
         let boot = booted.take();
         let main = move |runtime: S::Runtime| -> LocalFuture<()> {
             Box::pin(async move {
-                if let Some((reply, options, readers)) = boot {
-                    let result = boot_store(&runtime, options, readers).await;
+                if let Some((reply, options, handles)) = boot {
+                    let result = boot_store(&runtime, options, handles).await;
                     let failed = result.is_err();
                     drop(reply.send(result));
                     if failed {
@@ -141,7 +147,7 @@ pub async fn open<S: Spawner>(spawner: &S, options: StoreOptions) -> Result<Inne
 async fn boot_store<R: Runtime>(
     runtime: &R,
     options: StoreOptions,
-    readers: Vec<Sender<ReadOp>>,
+    handles: Vec<ShardHandle>,
 ) -> Result<Boot, StoreError> {
     let write = options.access == Access::Write;
     let mut lock: Option<Box<dyn Lock>> = None;
@@ -210,7 +216,9 @@ async fn boot_store<R: Runtime>(
         })
         .collect();
     let (merger, merge_queue) = MergerHandle::new();
+    let fence = Arc::new(Fence::default());
     let shared = Arc::new(Shared {
+        fence: fence.clone(),
         options,
         // Numbers of earlier writers must not come again for other content.
         generation: AtomicU64::new(manifest.epoch << 40),
@@ -221,7 +229,7 @@ async fn boot_store<R: Runtime>(
         merged: compact::Counts::default(),
     });
     let (keeper, queue) = KeeperHandle::new();
-    runtime.spawn(Box::pin(keeper::run(runtime.clone(), manifest, old_streams, count, queue)));
+    runtime.spawn(Box::pin(keeper::run(runtime.clone(), manifest, old_streams, count, fence, queue)));
     let (chores, chore_queue) = async_channel::bounded(16);
     let chore_queue = Inbox::new(chore_queue);
     if write {
@@ -231,7 +239,7 @@ async fn boot_store<R: Runtime>(
             runtime.clone(),
             shared.clone(),
             keeper.clone(),
-            readers,
+            handles,
             merge_queue,
         )));
     }

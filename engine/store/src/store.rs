@@ -35,6 +35,7 @@ pub(crate) struct Inner {
 const SNAPSHOT_TRIES: usize = 5;
 
 /// The queues of one shard.
+#[derive(Clone)]
 pub(crate) struct ShardHandle {
     pub(crate) reads: Sender<ReadOp>,
     pub(crate) writes: Sender<WriteOp>,

@@ -289,3 +289,24 @@ fn two_copies_with_different_dates_have_one_position() {
         machine.wait(store.close()).unwrap();
     });
 }
+
+/// Requests that wait together are one frame of the log. One that is too large for any frame had those beside it
+/// refused, too.
+#[test]
+fn a_request_too_large_for_a_frame_is_refused_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let machine = Machine::Portable(dir.path().join("store"));
+    let store = machine.open(options(1, Access::Write)).unwrap();
+    let chunk = bytes::Bytes::from(vec![7u8; 60 << 20]);
+    let row = |n| Row { kind: RowKind::BlobChunk, key: blob_key(&[7; 32], n).into(), value: chunk.clone() };
+    let large = store.put((0..3).map(row).collect());
+    let beside = store.load(batch([1]));
+    let alone = store.put(vec![row(9)]);
+    let ((large, beside), alone) =
+        machine.wait(futures_lite::future::zip(futures_lite::future::zip(large, beside), alone));
+    assert!(matches!(large, Err(StoreError::Refused(_))), "{large:?}");
+    assert_eq!((beside.unwrap(), alone.is_ok()), (vec![Outcome::Stored], true));
+    let small = (0..3).map(|n| Row { value: chunk.slice(..9), ..row(n) }).collect();
+    machine.wait(store.put(small)).unwrap();
+    machine.wait(store.close()).unwrap();
+}

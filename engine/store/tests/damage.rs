@@ -191,3 +191,25 @@ fn a_torn_last_frame_was_never_acknowledged_and_is_cut() {
         machine.wait(store.close()).unwrap();
     });
 }
+
+/// Damage to the last frame was taken for a frame that was never finished, and mail that had been acknowledged minutes
+/// before was gone without a word. A moment after it the log itself says what was acknowledged.
+#[test]
+fn a_damaged_last_frame_that_was_acknowledged_is_named() {
+    Machine::each(|machine| {
+        let store = machine.open(options(1, Access::Write)).unwrap();
+        for n in 0..10 {
+            machine.wait(store.load(batch([n]))).unwrap();
+        }
+        machine.pause(std::time::Duration::from_millis(1_200));
+        drop(store);
+        let log = machine.files("log").remove(0);
+        machine.flip(&log, 9 * 4096 + 500);
+        let store = machine.open(options(1, Access::Write)).unwrap();
+        machine.wait(check(&store, &(0..9).collect::<Vec<_>>()));
+        let damage = machine.wait(store.verify()).unwrap().damage;
+        assert_eq!(damage.len(), 1, "{damage:?}");
+        assert_eq!(machine.wait(store.stats()).unwrap().lost.len(), 1);
+        machine.wait(store.close()).unwrap();
+    });
+}

@@ -6,14 +6,18 @@
 //! threshold they go back to the system one by one.
 
 /// Blocks of this size come from the system and go back to it.
-const MMAP_FROM: i32 = 512 << 10;
+const MMAP_FROM: i32 = 128 << 10;
 /// Free bytes at the top of a heap that are kept.
-const KEEP: i32 = 8 << 20;
+const KEEP: i32 = 4 << 20;
+/// Heaps at most. Each keeps holes of its own, and threads come and go.
+const HEAPS: i32 = 4;
 
 /// Sets it; before the first thread.
 #[cfg(target_env = "gnu")]
 pub fn set_up() {
-    for (option, value) in [(libc::M_MMAP_THRESHOLD, MMAP_FROM), (libc::M_TRIM_THRESHOLD, KEEP)] {
+    let settings =
+        [(libc::M_MMAP_THRESHOLD, MMAP_FROM), (libc::M_TRIM_THRESHOLD, KEEP), (libc::M_ARENA_MAX, HEAPS)];
+    for (option, value) in settings {
         // SAFETY: mallopt takes two integers and changes settings of the allocator alone; it may be called at any time, and
         // no other thread runs yet. It gives 0 for a value it does not take, and the setting is as before then.
         let _taken = unsafe { libc::mallopt(option, value) };
@@ -23,5 +27,5 @@ pub fn set_up() {
 /// Other allocators do not do that.
 #[cfg(not(target_env = "gnu"))]
 pub fn set_up() {
-    let _ = (MMAP_FROM, KEEP);
+    let _ = (MMAP_FROM, KEEP, HEAPS);
 }

@@ -24,8 +24,8 @@ const SNAPSHOT_SHARDS: usize = 4;
 const DEFAULT_MEMORY: u64 = 1 << 30;
 /// Most bytes of cache of a writer that loads. A larger one would only fill up with the archive's size.
 const LOADING_CACHE: u64 = 16 << 20;
-/// Largest memtable of a shard, and the smallest that makes sense.
-const MEMTABLE: std::ops::RangeInclusive<u64> = (1 << 20)..=(32 << 20);
+/// Largest memtable of a shard, and the smallest that makes sense. Up to three of a shard are in memory at a time.
+const MEMTABLE: std::ops::RangeInclusive<u64> = (1 << 20)..=(16 << 20);
 
 /// How a store is to be opened for writing.
 #[derive(Debug, Clone, Copy, Default)]

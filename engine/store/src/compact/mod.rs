@@ -21,6 +21,7 @@ use crate::segment::frames::Effort;
 use crate::segment::make::{By, MakeError, make};
 use crate::segment::source::BuildError;
 use crate::shard::{ReadOp, Reply, Shared};
+use crate::store::ShardHandle;
 use async_channel::{Receiver, Sender};
 use plan::Merge;
 use postlode_format::id::Id;
@@ -124,7 +125,7 @@ pub async fn run<R: Runtime>(
     runtime: R,
     shared: Arc<Shared>,
     keeper: KeeperHandle,
-    shards: Vec<Sender<ReadOp>>,
+    shards: Vec<ShardHandle>,
     queue: MergerQueue,
 ) {
     let mut avoid = BTreeSet::new();
@@ -162,7 +163,7 @@ async fn one<R: Runtime>(
     runtime: &R,
     shared: &Arc<Shared>,
     keeper: &KeeperHandle,
-    shards: &[Sender<ReadOp>],
+    shards: &[ShardHandle],
     avoid: &mut BTreeSet<u64>,
 ) -> Result<bool, StoreError> {
     let fan_in = shared.options.fan_in;
@@ -194,7 +195,7 @@ async fn all<R: Runtime>(
     runtime: &R,
     shared: &Arc<Shared>,
     keeper: &KeeperHandle,
-    shards: &[Sender<ReadOp>],
+    shards: &[ShardHandle],
 ) -> Result<(), StoreError> {
     let first = keeper.current().await?;
     let purge::Deleted { gone, purge, mut damage } = purge::deleted(runtime, &first).await?;
@@ -235,7 +236,7 @@ async fn merge_unit<R: Runtime>(
     runtime: &R,
     shared: &Arc<Shared>,
     keeper: &KeeperHandle,
-    shards: &[Sender<ReadOp>],
+    shards: &[ShardHandle],
     unit: Vec<Merge>,
     gone: &Arc<BTreeSet<Id>>,
     by: By,
@@ -257,7 +258,7 @@ async fn merge_unit<R: Runtime>(
     for shard in shards {
         let (reply, answer) = oneshot::async_channel();
         // A shard that has ended has nothing open any more.
-        if shard.send(ReadOp::Refresh(compacted.clone(), reply)).await.is_ok() {
+        if shard.reads.send(ReadOp::Refresh(compacted.clone(), reply)).await.is_ok() {
             let _ended = answer.await;
         }
     }
@@ -272,7 +273,7 @@ async fn publish_unit<R: Runtime>(
     runtime: &R,
     shared: &Arc<Shared>,
     keeper: &KeeperHandle,
-    shards: &[Sender<ReadOp>],
+    shards: &[ShardHandle],
     unit: Vec<Merge>,
     gone: &Arc<BTreeSet<Id>>,
     by: By,
@@ -283,9 +284,16 @@ async fn publish_unit<R: Runtime>(
         sources.extend(merge.sources.iter().map(|s| s.id));
         edit.add.extend(make_target(runtime, shared, merge, gone, by).await?);
     }
-    purge::still_deleted(shards, gone).await?;
-    edit.remove = sources.into_iter().collect();
-    keeper.edit(edit.clone()).await.map(|_| ())
+    let condemned = purge::condemn(shards, gone).await;
+    let published = match condemned.all {
+        Ok(()) => {
+            edit.remove = sources.into_iter().collect();
+            keeper.edit(edit.clone()).await.map(|_| ())
+        }
+        Err(error) => Err(error),
+    };
+    purge::spare(shards, condemned.asked).await;
+    published
 }
 
 async fn make_target<R: Runtime>(

@@ -1,23 +1,27 @@
 //! What a compaction takes out: emails that are deleted and under no hold.
 //!
-//! What always holds: the newest mark decides; where any mark cannot be read, nothing goes.
+//! What always holds: the newest mark decides; where any mark cannot be read, nothing goes. Of an email that goes there is
+//! left a mark that says that it was deleted, and no more.
 
 use crate::api::SectionRead;
 use crate::api::{KeyRange, Missing};
 use crate::error::StoreError;
+use crate::memtable::full_key;
 use crate::names;
 use crate::segment::reader::heap_value;
 use crate::segment::shared::SharedSection;
 use crate::segment::source::BuildError;
 use crate::segment::tree;
-use crate::shard::ReadOp;
+use crate::shard::WriteOp;
+use crate::store::ShardHandle;
 use crate::verify::shared_directory;
-use async_channel::Sender;
 use bytes::Bytes;
 use futures_lite::future::block_on;
+use postlode_format::FormatError;
+use postlode_format::bloom::Bloom;
 use postlode_format::id::{Id, hash_of};
 use postlode_format::manifest::{Manifest, SegmentEntry, SegmentKind};
-use postlode_format::row::{ArchivedMark, RowKind, access, key_id, shard_of};
+use postlode_format::row::{ArchivedMark, Mark, RowKind, access, key_id, shard_of, to_bytes};
 use postlode_format::segment::{Location, SectionKind};
 use postlode_runtime::{Runtime, SharedFile, offload};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +32,7 @@ use std::sync::Arc;
 pub struct Deleted {
     /// The emails.
     pub gone: BTreeSet<Id>,
-    /// Segments that hold such emails.
+    /// Segments that hold anything of them but the mark that says so.
     pub purge: BTreeSet<u64>,
     /// Segments whose marks cannot be read. Any of them may hold the mark that restores an email, so nothing goes then.
     pub damage: Vec<Missing>,
@@ -65,10 +69,10 @@ pub async fn deleted<R: Runtime>(runtime: &R, manifest: &Manifest) -> Result<Del
 type Files = [(Arc<dyn SharedFile>, SegmentEntry)];
 
 fn find_deleted(files: &Files) -> Result<Deleted, BuildError> {
-    let mut newest: BTreeMap<Id, (u64, bool)> = BTreeMap::new();
+    let mut marks = Marks::default();
     let mut out = Deleted::default();
     for (file, entry) in files {
-        match marks_of(file, entry, &mut newest) {
+        match marks_of(file, entry, &mut marks) {
             Ok(()) => {}
             Err(BuildError::Missing(missing)) => out.damage.push(missing),
             Err(other) => return Err(other),
@@ -77,42 +81,72 @@ fn find_deleted(files: &Files) -> Result<Deleted, BuildError> {
     if !out.damage.is_empty() {
         return Ok(out);
     }
-    out.gone = newest.into_iter().filter(|(_, (_, gone))| *gone).map(|(id, _)| id).collect();
+    out.gone = marks.newest.into_iter().filter(|(_, (_, gone))| *gone).map(|(id, _)| id).collect();
+    let told = marks.told.into_iter().filter(|(id, _)| out.gone.contains(id));
+    out.purge.extend(told.map(|(_, segment)| segment));
     for (file, entry) in files {
-        let directory = shared_directory(file, entry).map_err(BuildError::Missing)?;
-        let Some(primary) = SharedSection::find(file, &directory, SectionKind::Primary, 0, None) else {
-            continue;
-        };
-        for id in &out.gone {
-            let key = crate::memtable::full_key(RowKind::Email, id);
-            match block_on(tree::get(&primary, &key)) {
-                Ok(Some(_)) => {
-                    out.purge.insert(entry.id);
-                    break;
-                }
-                Ok(None) => {}
-                // Its merge will name it.
-                Err(_) => break,
-            }
+        if !out.gone.is_empty() && !out.purge.contains(&entry.id) && holds_any(file, entry, &out.gone)? {
+            out.purge.insert(entry.id);
         }
     }
     Ok(out)
 }
 
-/// The marks of one segment: whether the email is to go, by the newest of them.
-fn marks_of(
+/// Does a segment hold one of these emails, or a place of one?
+fn holds_any(
     file: &Arc<dyn SharedFile>,
     entry: &SegmentEntry,
-    newest: &mut BTreeMap<Id, (u64, bool)>,
-) -> Result<(), BuildError> {
+    ids: &BTreeSet<Id>,
+) -> Result<bool, BuildError> {
+    let directory = shared_directory(file, entry).map_err(BuildError::Missing)?;
+    let find = |kind| SharedSection::find(file, &directory, kind, 0, None);
+    let Some(primary) = find(SectionKind::Primary) else { return Ok(false) };
+    // Without a filter that can be read, the tree is asked for each.
+    let bloom = find(SectionKind::Bloom).and_then(|part| {
+        let bits = part.read(0, usize::try_from(part.len()).ok()?).ok()?;
+        Bloom::from_bytes(bits.to_vec()).ok()
+    });
+    for id in ids.iter().filter(|id| bloom.as_ref().is_none_or(|bloom| bloom.may_contain(id))) {
+        for kind in [RowKind::Email, RowKind::Place] {
+            let range = KeyRange::prefix(&full_key(kind, id));
+            let mut damage = Vec::new();
+            match block_on(tree::scan(&primary, &range, false, 1, |_| true, &mut damage)) {
+                Ok(found) if found.is_empty() && damage.is_empty() => {}
+                Ok(_) => return Ok(true),
+                // Its merge will name it.
+                Err(_) => return Ok(true),
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// What all segments say of emails.
+#[derive(Default)]
+struct Marks {
+    /// Of each email the sequence number of the newest mark, and whether the email is to go by it.
+    newest: BTreeMap<Id, (u64, bool)>,
+    /// Emails and segments whose mark of them has tags or a note.
+    told: Vec<(Id, u64)>,
+}
+
+/// The mark of an email that is gone: that it was deleted, and nothing of what was said of it.
+pub fn bare(mark: &[u8]) -> Result<Bytes, FormatError> {
+    let mark = access::<ArchivedMark>(mark)?;
+    let (revision, date) = (mark.revision.to_native(), mark.date.to_native());
+    to_bytes(&Mark { deleted: true, revision, date, ..Mark::default() })
+}
+
+/// The marks of one segment.
+fn marks_of(file: &Arc<dyn SharedFile>, entry: &SegmentEntry, marks: &mut Marks) -> Result<(), BuildError> {
     let directory = shared_directory(file, entry).map_err(BuildError::Missing)?;
     let find = |kind| SharedSection::find(file, &directory, kind, 0, None);
     let (Some(primary), Some(heap)) = (find(SectionKind::Primary), find(SectionKind::Heap)) else {
         return Ok(());
     };
-    let marks = KeyRange::prefix(&[RowKind::Mark as u8]);
+    let range = KeyRange::prefix(&[RowKind::Mark as u8]);
     let mut damage = Vec::new();
-    let scan = tree::scan(&primary, &marks, false, usize::MAX, |_| true, &mut damage);
+    let scan = tree::scan(&primary, &range, false, usize::MAX, |_| true, &mut damage);
     let entries = block_on(scan).map_err(BuildError::Missing)?;
     if let Some(missing) = damage.pop() {
         return Err(BuildError::Missing(missing));
@@ -127,7 +161,10 @@ fn marks_of(
         let mark = access::<ArchivedMark>(&value)?;
         let gone = mark.deleted && mark.holds.is_empty();
         if let Some(id) = key.get(1..).and_then(key_id) {
-            let slot = newest.entry(id).or_insert((at.seq, gone));
+            if !mark.tags.is_empty() || !mark.note.is_empty() {
+                marks.told.push((id, entry.id));
+            }
+            let slot = marks.newest.entry(id).or_insert((at.seq, gone));
             if slot.0 < at.seq {
                 *slot = (at.seq, gone);
             }
@@ -136,21 +173,48 @@ fn marks_of(
     Ok(())
 }
 
-/// Asks the shards once more: a mark may have been taken back while segments were merged.
-pub async fn still_deleted(shards: &[Sender<ReadOp>], gone: &BTreeSet<Id>) -> Result<(), StoreError> {
+/// What came of [`condemn`].
+pub struct Condemned {
+    /// Whom to spare afterwards: shard and emails.
+    pub asked: Vec<(usize, Vec<Id>)>,
+    /// All are still deleted.
+    pub all: Result<(), StoreError>,
+}
+
+/// Has the shards keep the marks of these emails as they are, if all are still deleted: a mark may have been taken back
+/// while segments were merged, and must not be taken back between now and the manifest without them.
+pub async fn condemn(shards: &[ShardHandle], gone: &BTreeSet<Id>) -> Condemned {
+    let mut parts: BTreeMap<usize, Vec<Id>> = BTreeMap::new();
     for id in gone {
-        let Some(shard) = shards.get(shard_of(hash_of(id), shards.len())) else { continue };
+        parts.entry(shard_of(hash_of(id), shards.len())).or_default().push(*id);
+    }
+    let mut out = Condemned { asked: Vec::new(), all: Ok(()) };
+    for (shard, ids) in parts {
+        let Some(handle) = shards.get(shard) else { continue };
         let (reply, answer) = oneshot::async_channel();
-        let op = ReadOp::Get(RowKind::Mark, Bytes::copy_from_slice(id), reply);
-        shard.send(op).await.map_err(|_| StoreError::Closed)?;
-        let mark = answer.await.map_err(|_| StoreError::Closed)?.map_err(StoreError::Missing)?;
-        let gone =
-            mark.is_some_and(|m| access::<ArchivedMark>(&m).is_ok_and(|m| m.deleted && m.holds.is_empty()));
-        if !gone {
-            return Err(StoreError::Unusable(
+        let asked = handle.writes.send(WriteOp::Condemn(ids.clone(), reply)).await;
+        let answer = if asked.is_ok() { answer.await.ok() } else { None };
+        out.all = match answer {
+            Some(true) => {
+                out.asked.push((shard, ids));
+                continue;
+            }
+            Some(false) => Err(StoreError::Unusable(
                 "an email was restored while segments were merged: try again".into(),
-            ));
+            )),
+            None => Err(StoreError::Closed),
+        };
+        break;
+    }
+    out
+}
+
+/// Gives the marks free again.
+pub async fn spare(shards: &[ShardHandle], asked: Vec<(usize, Vec<Id>)>) {
+    for (shard, ids) in asked {
+        if let Some(handle) = shards.get(shard) {
+            // A writer that has ended changes no marks any more.
+            drop(handle.writes.send(WriteOp::Spare(ids)).await);
         }
     }
-    Ok(())
 }

@@ -4,6 +4,7 @@
 //! in memory are keys, never records.
 
 use super::keys::MergedKeys;
+use super::purge::bare;
 use crate::api::{Missing, SectionRead};
 use crate::segment::emails::Emails;
 use crate::segment::frames;
@@ -208,6 +209,9 @@ impl MergeSource {
         let marks = self.rows.iter().filter(|(key, _)| key.first() == Some(&(RowKind::Mark as u8)));
         for (key, (input, at)) in marks {
             let own = key.get(1..).unwrap_or_default();
+            if key_id(own).is_some_and(|id| self.gone.contains(&id)) {
+                continue;
+            }
             for (index, entry) in index::entries(RowKind::Mark, own, &self.value(*input, at)?)? {
                 if index == IndexId::Tag {
                     out.insert(entry.into());
@@ -238,7 +242,11 @@ impl Source for MergeSource {
         Box::new(self.rows.iter().filter_map(|(key, (input, at))| {
             let (kind, own) = key.split_first()?;
             let row = RowKind::from_number(*kind).map_err(BuildError::from).and_then(|kind| {
-                Ok(SourceRow { kind, key: own.to_vec(), seq: at.seq, value: self.value(*input, at)? })
+                let mut value = self.value(*input, at)?;
+                if kind == RowKind::Mark && key_id(own).is_some_and(|id| self.gone.contains(&id)) {
+                    value = bare(&value)?;
+                }
+                Ok(SourceRow { kind, key: own.to_vec(), seq: at.seq, value })
             });
             Some(row)
         }))

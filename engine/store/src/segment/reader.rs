@@ -240,19 +240,25 @@ impl<R: Runtime> Segment<R> {
     }
 
     /// The ordinal entry of an email.
-    async fn ordinal(&self, number: u64) -> Result<Ordinal, Missing> {
+    async fn ordinal(&self, number: u64, id: &Id) -> Result<Ordinal, Missing> {
         let open = self.opened()?;
         let Some(part) = open.part(SectionKind::Ordinals, 0) else {
             return Err(whole(self.entry.id, "ordinals", "the segment has no such section"));
         };
         let bytes = part.read(number.saturating_mul(ORDINAL as u64), ORDINAL).await?;
-        Ordinal::decode(&bytes).map_err(|e| part.name(e))
+        let ordinal = Ordinal::decode(&bytes).map_err(|e| part.name(e))?;
+        // Whatever the tree says: nobody is shown another's mail.
+        if ordinal.id == *id {
+            Ok(ordinal)
+        } else {
+            Err(part.name(format!("entry {number} is of another email")))
+        }
     }
 
     /// An email's record.
     pub async fn email(&self, id: &Id) -> Result<Option<Bytes>, Missing> {
         let Some(at) = self.location(RowKind::Email, id).await? else { return Ok(None) };
-        let ordinal = self.ordinal(at.offset).await?;
+        let ordinal = self.ordinal(at.offset, id).await?;
         let open = self.opened()?;
         if let Some(part) = open.part(SectionKind::EmailFrames, 0) {
             let raw = open.email_frame(&part, frames::email_frame_at(&ordinal)).await?;
@@ -267,7 +273,7 @@ impl<R: Runtime> Segment<R> {
     /// An email's body record.
     pub async fn body(&self, id: &Id) -> Result<Option<Bytes>, Missing> {
         let Some(at) = self.location(RowKind::Email, id).await? else { return Ok(None) };
-        let ordinal = self.ordinal(at.offset).await?;
+        let ordinal = self.ordinal(at.offset, id).await?;
         let Some(part) = self.opened()?.part(SectionKind::Bodies, 0) else {
             return Err(whole(self.entry.id, "bodies", "the segment has no such section"));
         };

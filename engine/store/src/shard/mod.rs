@@ -16,7 +16,7 @@ use crate::cache::BlockCache;
 use crate::compact::{self, Compacted, MergerHandle};
 use crate::error::StoreError;
 use crate::inbox::Inbox;
-use crate::keeper::KeeperHandle;
+use crate::keeper::{Fence, KeeperHandle};
 use crate::log::LogWriter;
 use crate::memtable::Memtable;
 use crate::segment::reader::Segment;
@@ -70,6 +70,11 @@ pub enum WriteOp {
     Put(Vec<Row>, Reply<Result<(), StoreError>>),
     /// Log files before this one are not needed any more.
     Release(u32),
+    /// These emails, which are deleted, are about to be taken out: where all still are, their marks are not changed until
+    /// they are spared, and the answer is `true`.
+    Condemn(Vec<Id>, Reply<bool>),
+    /// Marks of these may be changed again.
+    Spare(Vec<Id>),
     /// Make all that is in memory a segment.
     Seal(Reply<Result<(), StoreError>>),
     /// Seal, end the log, and end the writer.
@@ -96,6 +101,8 @@ pub struct Shared {
     pub next_segment: AtomicU64,
     /// The store is closing: long work ends early.
     pub stopping: AtomicBool,
+    /// Whether another writer has come.
+    pub fence: Arc<Fence>,
     /// Merges segments.
     pub merger: MergerHandle,
     /// What it merged.
@@ -145,6 +152,8 @@ pub struct Shard<R: Runtime> {
     removed: RefCell<BTreeSet<u64>>,
     /// The sealer has not ended.
     sealing: Cell<bool>,
+    /// Emails that are being taken out: their marks stay as they are.
+    condemned: RefCell<HashSet<Id>>,
 }
 
 /// A memtable that takes no more rows. The CPU pool shares it while it is sealed.
@@ -189,6 +198,7 @@ impl<R: Runtime> Shard<R> {
             in_flight: Cell::new(0),
             removed: RefCell::new(BTreeSet::new()),
             sealing: Cell::new(false),
+            condemned: RefCell::default(),
             shared,
         });
         shard.refresh(&Compacted { added: start.manifest.segments.clone(), removed: Vec::new() }).await;

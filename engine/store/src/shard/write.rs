@@ -2,7 +2,8 @@
 //!
 //! Everything that waits when the log is free goes into one frame and one fdatasync. What always holds: rows get
 //! their sequence numbers in the order of the frame; callers hear of success only after the sync; a group that
-//! fails changes nothing in memory.
+//! fails changes nothing in memory; soon after the last acknowledgement the log itself says that it was given, so that
+//! damage to the last frame is told from a frame that was never finished.
 
 use super::seal::SealJob;
 use super::{Frozen, Reply, Shard, WriteOp};
@@ -16,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 use postlode_format::FormatError;
 use postlode_format::id::Id;
 use postlode_format::index;
-use postlode_format::limits::MAX_VALUE;
+use postlode_format::limits::{MAX_FRAME, MAX_VALUE};
 use postlode_format::row::{
     ArchivedBody, ArchivedEmail, ArchivedMark, ArchivedPlace, Place, Row, RowKind, access, key_id, to_bytes,
 };
@@ -29,6 +30,10 @@ use std::time::Duration;
 const GROUP_BYTES: usize = 8 << 20;
 /// Requests that one group takes.
 const GROUP_OPS: usize = 1024;
+/// Bytes that the rows of an email may take beside their records.
+const ROW_ROOM: usize = 256;
+/// The last frame is confirmed after this time without requests.
+const IDLE: Duration = Duration::from_millis(500);
 /// Memtables that may wait to be sealed before writers wait for them.
 const MAX_FROZEN: usize = 1;
 
@@ -54,6 +59,34 @@ struct Group {
 enum Waiting {
     Load(Vec<Outcome>, Reply<Result<Vec<Outcome>, StoreError>>),
     Put(Reply<Result<(), StoreError>>),
+}
+
+impl WriteOp {
+    /// Bytes that it may add to a frame.
+    fn bytes(&self) -> usize {
+        let rows = |rows: &[Row]| rows.iter().map(Row::encoded_len).fold(0, usize::saturating_add);
+        match self {
+            Self::Load(batch, _) => {
+                let of = |new: &NewEmail| {
+                    let records = new.email.len().saturating_add(new.body.len());
+                    // Two rows of the id, and the place, whose record may be written anew with another date.
+                    records.saturating_add(new.place.encoded_len()).saturating_add(ROW_ROOM)
+                };
+                let emails = batch.emails.iter().map(of).fold(0, usize::saturating_add);
+                emails.saturating_add(rows(&batch.rows))
+            }
+            Self::Put(put, _) => rows(put),
+            _ => 0,
+        }
+    }
+
+    fn refuse(self, error: StoreError) {
+        match self {
+            Self::Load(_, reply) => drop(reply.send(Err(error))),
+            Self::Put(_, reply) => drop(reply.send(Err(error))),
+            _ => {}
+        }
+    }
 }
 
 impl Group {
@@ -87,8 +120,16 @@ impl<R: Runtime> Writer<R> {
         loop {
             let op = match held.take() {
                 Some(op) => op,
-                None => match ops.recv().await {
-                    Ok(op) => op,
+                None => match self.next(&ops).await {
+                    Ok(Some(op)) => op,
+                    Ok(None) => {
+                        // Nobody waits for it, and one that fails stops the log for those who come.
+                        if let Err(error) = self.log.confirm(self.next_seq).await {
+                            tracing::error!("{error}");
+                        }
+                        self.note();
+                        continue;
+                    }
                     Err(_) => return,
                 },
             };
@@ -100,6 +141,11 @@ impl<R: Runtime> Writer<R> {
                     }
                     self.note();
                 }
+                WriteOp::Condemn(ids, reply) => drop(reply.send(self.condemn(ids).await)),
+                WriteOp::Spare(ids) => {
+                    let mut condemned = self.shard.condemned.borrow_mut();
+                    condemned.retain(|id| !ids.contains(id));
+                }
                 WriteOp::Seal(reply) => drop(reply.send(self.seal().await)),
                 WriteOp::Close(reply) => {
                     let result = self.close().await;
@@ -110,25 +156,75 @@ impl<R: Runtime> Writer<R> {
         }
     }
 
+    /// The next request; `None` where none came for a while, and the log's last frame stands unconfirmed.
+    async fn next(&self, ops: &Inbox<WriteOp>) -> Result<Option<WriteOp>, async_channel::RecvError> {
+        if self.log.is_confirmed() {
+            return ops.recv().await.map(Some);
+        }
+        let idle = async {
+            self.shard.runtime.sleep(IDLE).await;
+            Ok(None)
+        };
+        futures_lite::future::or(async { ops.recv().await.map(Some) }, idle).await
+    }
+
+    /// Are all of these deleted? Then their marks stay so until they are spared.
+    async fn condemn(&self, ids: Vec<Id>) -> bool {
+        for id in &ids {
+            let mark = self.shard.get(RowKind::Mark, id).await.ok().flatten();
+            let gone = mark.is_some_and(|mark| {
+                access::<ArchivedMark>(&mark).is_ok_and(|mark| mark.deleted && mark.holds.is_empty())
+            });
+            if !gone {
+                return false;
+            }
+        }
+        self.shard.condemned.borrow_mut().extend(ids);
+        true
+    }
+
+    /// A mark that would restore an email which is being taken out at this moment.
+    fn check_condemned(&self, rows: &[Row]) -> Result<(), StoreError> {
+        let condemned = self.shard.condemned.borrow();
+        let hit = |row: &Row| {
+            row.kind == RowKind::Mark && key_id(&row.key).is_some_and(|id| condemned.contains(&id))
+        };
+        if !condemned.is_empty() && rows.iter().any(hit) { Err(StoreError::Busy) } else { Ok(()) }
+    }
+
     /// Takes what waits, commits it as one frame, and gives back the first request that is no part of it.
     async fn commit(&mut self, first: WriteOp, ops: &Inbox<WriteOp>) -> Option<WriteOp> {
         let mut group = Group::default();
         let mut next = Some(first);
         let mut held = None;
         while let Some(op) = next.take() {
+            let bytes = op.bytes();
+            if bytes > MAX_FRAME {
+                // By itself it is too large for a frame; it must not be the end of those beside it.
+                let too_large = FormatError::TooLarge { what: "request", have: bytes, limit: MAX_FRAME };
+                op.refuse(StoreError::Refused(too_large));
+                next = ops.try_recv().ok();
+                continue;
+            }
+            if group.bytes.saturating_add(bytes) > MAX_FRAME {
+                held = Some(op);
+                break;
+            }
             match op {
                 // One caller's bad row is answered to that caller alone, before it is part of anything.
                 WriteOp::Load(batch, reply) => match self.resolve(batch, &mut group).await {
                     Ok(outcomes) => group.replies.push(Waiting::Load(outcomes, reply)),
                     Err(error) => drop(reply.send(Err(error))),
                 },
-                WriteOp::Put(rows, reply) => match rows.iter().try_for_each(check) {
-                    Ok(()) => {
-                        rows.into_iter().for_each(|row| group.push(row));
-                        group.replies.push(Waiting::Put(reply));
+                WriteOp::Put(rows, reply) => {
+                    match self.check_condemned(&rows).and_then(|()| rows.iter().try_for_each(check)) {
+                        Ok(()) => {
+                            rows.into_iter().for_each(|row| group.push(row));
+                            group.replies.push(Waiting::Put(reply));
+                        }
+                        Err(error) => drop(reply.send(Err(error))),
                     }
-                    Err(error) => drop(reply.send(Err(error))),
-                },
+                }
                 other => {
                     held = Some(other);
                     break;
@@ -222,6 +318,7 @@ impl<R: Runtime> Writer<R> {
         if group.rows.is_empty() {
             return Ok(());
         }
+        self.shard.shared.fence.check()?;
         self.wait_for_room().await?;
         let mut payload = BytesMut::with_capacity(group.bytes);
         for row in &group.rows {

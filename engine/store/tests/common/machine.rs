@@ -52,6 +52,17 @@ impl Machine {
         }
     }
 
+    /// Lets time pass.
+    pub fn pause(&self, time: std::time::Duration) {
+        match self {
+            Machine::Portable(_) | Machine::Glommio(_) => std::thread::sleep(time),
+            Machine::Simulated(sim) => {
+                let runtime = sim.runtime();
+                sim.run(async move { runtime.sleep(time).await });
+            }
+        }
+    }
+
     fn path(&self, file: &Path) -> Option<PathBuf> {
         match self {
             Machine::Portable(root) | Machine::Glommio(root) => Some(root.join(file)),

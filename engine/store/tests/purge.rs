@@ -1,0 +1,140 @@
+//! Deleted means gone: after a compaction no file of the store has a word of what was deleted, however it lies there.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
+
+mod common;
+
+use common::machine::Machine;
+use common::*;
+use postlode_format::block::{self, BlockPlace};
+use postlode_format::limits::PAGE;
+use postlode_format::manifest::Manifest;
+use postlode_format::row::*;
+use postlode_format::segment::{DIRECTORY_BLOCK, Directory, Identity, directory_block, read_trailer};
+use postlode_store::*;
+use std::io::Read;
+
+const ZSTD: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
+
+/// The content of each section, and of everything in it that can be decompressed.
+fn contents(machine: &Machine) -> Vec<(String, Vec<u8>)> {
+    let newest = machine.files("manifest").pop().unwrap();
+    let name = newest.file_name().unwrap().to_str().unwrap().to_owned();
+    let number = postlode_format::manifest::number_of(&name).unwrap();
+    let manifest = Manifest::decode(number, &machine.read(&newest)).unwrap();
+    let mut out = Vec::new();
+    for entry in &manifest.segments {
+        let path = std::path::PathBuf::from(format!("segments/{:016x}.seg", entry.id));
+        let file = machine.read(&path);
+        let own = Identity { id: entry.id, salt: entry.salt };
+        let tail = &file[file.len() - PAGE..];
+        let (at, len) = read_trailer(own, file.len() as u64, tail).unwrap();
+        let mut record = Vec::new();
+        for (n, bytes) in (0u32..).zip(file[at as usize..file.len() - PAGE].chunks(DIRECTORY_BLOCK)) {
+            record.extend_from_slice(block::open(directory_block(own, n), bytes).unwrap());
+        }
+        record.truncate(len as usize);
+        let directory = Directory::decode(&record, own, file.len() as u64).unwrap();
+        for (n, section) in (0u16..).zip(&directory.sections) {
+            let from = section.offset as usize;
+            let to = from + section.blocks() as usize * section.block_size as usize;
+            let mut content = Vec::new();
+            for (b, bytes) in (0u32..).zip(file[from..to].chunks(section.block_size as usize)) {
+                let place = BlockPlace { segment: own.id, salt: own.salt, section: n, block: b };
+                content.extend_from_slice(block::open(place, bytes).unwrap());
+            }
+            for at in (0..content.len().saturating_sub(4)).filter(|at| content[*at..at + 4] == ZSTD) {
+                let mut raw = Vec::new();
+                let decoder = zstd::stream::read::Decoder::new(&content[at..]).unwrap().single_frame();
+                // The four bytes may stand there by chance.
+                if decoder.take(64 << 20).read_to_end(&mut raw).is_ok() {
+                    out.push((format!("{} of {:x}, decompressed", section.name(), entry.id), raw));
+                }
+            }
+            out.push((format!("{} of {:x}", section.name(), entry.id), content));
+        }
+    }
+    for folder in ["segments", "log", "manifest"] {
+        for file in machine.files(folder) {
+            out.push((file.display().to_string(), machine.read(&file)));
+        }
+    }
+    out
+}
+
+fn where_is(machine: &Machine, word: &str) -> Vec<String> {
+    let holds = |bytes: &[u8]| bytes.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word.as_bytes()));
+    contents(machine).into_iter().filter(|(_, bytes)| holds(bytes)).map(|(name, _)| name).collect()
+}
+
+const WORDS: [&str; 6] = ["subjectword", "bodyword", "folderword", "otherfolder", "tagword", "noteword"];
+
+fn secret(folder: &str, archive: u8) -> NewEmail {
+    let mut new = new_email(7, folder);
+    let email = Email { subject: "subjectword".into(), ..email(7) };
+    new.email = to_bytes(&email).unwrap();
+    let mut body =
+        rkyv::deserialize::<Body, rkyv::rancor::Error>(access::<ArchivedBody>(&new.body).unwrap()).unwrap();
+    body.text = format!("bodyword {}", "and much more that can be compressed ".repeat(200));
+    body.plain = None;
+    new.body = to_bytes(&body).unwrap();
+    let place = access::<ArchivedPlace>(&new.place.value).unwrap();
+    let mut place = rkyv::deserialize::<Place, rkyv::rancor::Error>(place).unwrap();
+    place.archive = [archive; 16];
+    new.place.key = place_key(&new.id, &place.archive, 7).into();
+    new.place.value = to_bytes(&place).unwrap();
+    new
+}
+
+#[test]
+fn no_byte_of_what_was_deleted_is_left_in_any_file() {
+    Machine::each(|machine| {
+        let mut options = options(2, Access::Write);
+        options.fan_in = 0;
+        let store = machine.open(options.clone()).unwrap();
+        let put = |folder, archive| {
+            let emails = vec![secret(folder, archive)];
+            machine.wait(store.load(LoadBatch { emails, ..LoadBatch::default() })).unwrap();
+        };
+        // Its rows lie in four segments: email and place, another place, a mark with words, the deletion.
+        machine.wait(store.load(batch((0..40).filter(|n| *n != 7)))).unwrap();
+        put("/Folderword", 1);
+        machine.wait(store.seal()).unwrap();
+        machine.wait(store.compact()).unwrap();
+        put("/Otherfolder", 2);
+        machine.wait(store.seal()).unwrap();
+        let said = Mark {
+            tags: vec!["tagword".into()],
+            note: "noteword ".repeat(100),
+            date: date(7),
+            revision: 1,
+            ..Mark::default()
+        };
+        machine.wait(store.put(vec![mark(7, &said)])).unwrap();
+        machine.wait(store.seal()).unwrap();
+        for word in WORDS {
+            assert!(!where_is(machine, word).is_empty(), "{word} must be found where it is");
+        }
+        // Under a hold nothing goes.
+        let held = Mark { deleted: true, holds: vec!["case 7".into()], revision: 2, ..said.clone() };
+        machine.wait(store.put(vec![mark(7, &held)])).unwrap();
+        machine.wait(store.compact()).unwrap();
+        assert!(!where_is(machine, "bodyword").is_empty());
+        let gone = Mark { deleted: true, revision: 3, ..said };
+        machine.wait(store.put(vec![mark(7, &gone)])).unwrap();
+        machine.wait(store.compact()).unwrap();
+        // The log is given back a moment after it is not needed any more.
+        machine.wait(store.close()).unwrap();
+        for word in WORDS {
+            assert_eq!(where_is(machine, word), [] as [String; 0], "{word}");
+        }
+        let store = machine.open(options).unwrap();
+        let again = LoadBatch { emails: vec![secret("/Folderword", 1)], ..LoadBatch::default() };
+        assert_eq!(machine.wait(store.load(again)).unwrap(), [Outcome::Deleted]);
+        machine.wait(check(&store, &(0..40).filter(|n| *n != 7).collect::<Vec<_>>()));
+        let left = machine.wait(store.get(RowKind::Mark, &email_id(7))).unwrap().unwrap();
+        let left = access::<ArchivedMark>(&left).unwrap();
+        assert!(left.deleted && left.tags.is_empty() && left.note.is_empty());
+        assert_eq!(left.revision.to_native(), 3);
+        machine.wait(store.close()).unwrap();
+    });
+}

@@ -1,6 +1,6 @@
 # What there is to do with Postlode. Each target installs the system packages it needs, or says which are missing.
 
-.PHONY: all build demo test mutations bench deny help
+.PHONY: all build demo test mutations sim bench deny help
 
 all: build
 
@@ -9,6 +9,7 @@ help:
 	@echo "make test   formatting, lints, all tests"
 	@echo "make build  the programs, in target/release"
 	@echo "make mutations   2,000 damaged archives through the loader (MUTATIONS=n)"
+	@echo "make sim    the store on a simulated disk with faults and crashes (SEEDS=n of each campaign)"
 	@echo "make bench  how fast it loads, commits and reads"
 	@echo "make deny   licences and advisories of dependencies, where cargo-deny is installed"
 
@@ -28,6 +29,10 @@ mutations:
 	@scripts/setup.sh test
 	cargo build --locked -p postlode
 	MUTATIONS=$${MUTATIONS:-2000} cargo test --locked -p postlode-tests --test mutations -- --nocapture
+
+sim:
+	@scripts/setup.sh test
+	SEEDS=$${SEEDS:-20000} cargo test --locked -p postlode-store --test sim -- --nocapture
 
 bench:
 	@scripts/setup.sh build

@@ -1,8 +1,9 @@
 //! The store on a simulated machine: random work, faults, crashes, and a model that remembers what was
-//! acknowledged. `SEEDS=n` runs n seeds (default 100), `SEED=n` one of them again.
+//! acknowledged. `SEEDS=n` runs n seeds of each campaign (default 2,000 and 400), `SEED=n` one of them again.
 //!
-//! What must hold after each opening: what was acknowledged is there, whole and right, or (where bits were turned
-//! on the medium) named as missing; what was not acknowledged is there as a whole or not at all.
+//! What must hold after each opening: what was acknowledged is there, whole and right; what was not acknowledged is there
+//! as a whole or not at all; what was deleted does not come back, and what is held does not go. Where the medium turns
+//! bits and puts pages elsewhere, what is not there is named, and what is there is right.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
@@ -40,6 +41,38 @@ struct Model {
     merges: u64,
     /// Acknowledged revision of each mark, and the highest that was tried.
     marks: BTreeMap<u64, (u64, u64)>,
+    /// Emails that somebody tried to delete: a compaction may have taken them out, even if they were restored after.
+    doomed: BTreeSet<u64>,
+    /// Chunks of attachments that were acknowledged.
+    chunks: BTreeSet<u32>,
+}
+
+/// The mark of an email by its revision. Some are deleted now and then, some deleted under a hold, most only tagged.
+fn said(n: u64, revision: u64) -> Mark {
+    let deleted = n % 5 < 2 && revision % 3 == 2;
+    let holds = if n % 5 == 1 { vec!["case".to_owned()] } else { vec![] };
+    Mark { tags: vec![format!("t{revision}")], revision, date: date(n), deleted, holds, ..Mark::default() }
+}
+
+fn doomed(n: u64, revision: u64) -> bool {
+    let mark = said(n, revision);
+    mark.deleted && mark.holds.is_empty()
+}
+
+fn chunk(n: u32) -> Row {
+    let value = format!("chunk {n} of an attachment; ").repeat(20 + n as usize % 60).into_bytes();
+    Row { kind: RowKind::BlobChunk, key: blob_key(&[n as u8; 32], n).into(), value: value.into() }
+}
+
+impl Model {
+    /// These were acknowledged, those that were deleted before they ever came as such.
+    fn keep(&mut self, numbers: &[u64], outcomes: &[Outcome]) {
+        for (n, outcome) in numbers.iter().zip(outcomes) {
+            if *outcome != Outcome::Deleted && !self.doomed.contains(n) {
+                self.there.insert(*n);
+            }
+        }
+    }
 }
 
 const EMAILS: u64 = 400;
@@ -54,7 +87,7 @@ fn small(shards: usize) -> StoreOptions {
 }
 
 /// Does random work until something fails or the round is over.
-async fn work(store: &Store, random: &mut Random, model: &mut Model) -> Result<(), StoreError> {
+async fn work(store: &Store, random: &mut Random, model: &mut Model, lawful: bool) -> Result<(), StoreError> {
     for _ in 0..12 + random.below(20) {
         match random.below(12) {
             0 => store.seal().await?,
@@ -64,27 +97,42 @@ async fn work(store: &Store, random: &mut Random, model: &mut Model) -> Result<(
                 let some: Vec<u64> = (0..60).map(|i| (from + i) % EMAILS).collect();
                 model.maybe.extend(&some);
                 let load = async {
+                    let mut outcomes = Vec::new();
                     for part in some.chunks(6) {
-                        store.load(batch(part.iter().copied())).await?;
+                        outcomes.extend(store.load(batch(part.iter().copied())).await?);
                     }
-                    Ok(())
+                    Ok(outcomes)
                 };
-                let (merged, loaded): (_, Result<(), StoreError>) =
+                let (merged, loaded): (_, Result<Vec<Outcome>, StoreError>) =
                     futures_lite::future::zip(store.compact(), load).await;
-                if loaded.is_ok() {
-                    model.there.extend(&some);
+                if let Ok(outcomes) = &loaded {
+                    model.keep(&some, outcomes);
                 }
-                merged.and(loaded)?;
+                merged?;
+                loaded?;
             }
             2 | 3 => {
                 let n = random.below(EMAILS);
                 let entry = model.marks.entry(n).or_default();
                 let revision = entry.1 + 1;
                 entry.1 = revision;
-                let new =
-                    Mark { tags: vec![format!("t{revision}")], revision, date: date(n), ..Mark::default() };
+                if doomed(n, revision) {
+                    model.doomed.insert(n);
+                    model.there.remove(&n);
+                }
+                let new = said(n, revision);
                 store.put(vec![mark(n, &new)]).await?;
                 entry.0 = revision;
+                if new.deleted {
+                    // What was deleted does not come back with its archive, unless damage hides that it was.
+                    let again = store.load(batch([n])).await?;
+                    assert!(again == [Outcome::Deleted] || !lawful, "{n}: {again:?}");
+                }
+            }
+            5 => {
+                let n = random.below(60) as u32;
+                store.put(vec![chunk(n)]).await?;
+                model.chunks.insert(n);
             }
             4 => {
                 let some: Vec<u64> = model.there.iter().copied().filter(|_| random.below(4) == 0).collect();
@@ -104,12 +152,10 @@ async fn work(store: &Store, random: &mut Random, model: &mut Model) -> Result<(
                     store.load(batch(b.iter().copied())),
                 );
                 let (one, two) = both.await;
-                let fine = |result: &Result<Vec<Outcome>, StoreError>| result.is_ok();
-                if fine(&one) {
-                    model.there.extend(&a);
-                }
-                if fine(&two) {
-                    model.there.extend(&b);
+                for (numbers, outcomes) in [(&a, &one), (&b, &two)] {
+                    if let Ok(outcomes) = outcomes {
+                        model.keep(numbers, outcomes);
+                    }
                 }
                 one.and(two)?;
             }
@@ -154,14 +200,22 @@ async fn check_all(store: &Store, model: &mut Model) {
     }
     // Bodies, places, indexes: all agree on which emails there are.
     check(store, &now).await;
-    model.there = now.into_iter().collect();
+    model.there = now.into_iter().filter(|n| !model.doomed.contains(n)).collect();
+    for n in &model.chunks {
+        let row = chunk(*n);
+        assert_eq!(store.get(row.kind, &row.key).await.unwrap(), Some(row.value), "chunk {n}");
+    }
     for (n, (acknowledged, tried)) in &mut model.marks {
         let value = store.get(RowKind::Mark, &email_id(*n)).await.unwrap();
-        let revision = value.map_or(0, |v| access::<ArchivedMark>(&v).unwrap().revision.to_native());
+        let revision = value.as_ref().map_or(0, |v| access::<ArchivedMark>(v).unwrap().revision.to_native());
         assert!(
             (*acknowledged..=*tried).contains(&revision),
             "mark {n}: {revision} not in {acknowledged}..={tried}"
         );
+        if let Some(value) = value {
+            let now = access::<ArchivedMark>(&value).unwrap();
+            assert_eq!(now.deleted, said(*n, revision).deleted, "mark {n}");
+        }
         *acknowledged = revision;
     }
     assert_eq!(store.verify().await.unwrap().damage, []);
@@ -191,6 +245,9 @@ fn add(sum: &mut SimCounts, one: SimCounts) {
     sum.lost_pages += one.lost_pages;
     sum.torn_pages += one.torn_pages;
     sum.lost_names += one.lost_names;
+    sum.bit_rot += one.bit_rot;
+    sum.misdirected_writes += one.misdirected_writes;
+    sum.stale_writes += one.stale_writes;
 }
 
 fn run(seed: u64) -> (SimCounts, u64) {
@@ -210,7 +267,8 @@ fn run(seed: u64) -> (SimCounts, u64) {
             runtime.sleep(Duration::from_micros(time)).await;
             Err(StoreError::Closed)
         };
-        let faulty = sim.run(futures_lite::future::or(work(&store, &mut random, &mut model), cut)).is_err();
+        let faulty =
+            sim.run(futures_lite::future::or(work(&store, &mut random, &mut model, true), cut)).is_err();
         sim.set_options(SimOptions::default());
         if random.below(4) == 0 {
             model.merges += sim.run(store.stats()).map_or(0, |stats| stats.compaction.merges);
@@ -238,34 +296,167 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-#[test]
-fn random_work_with_faults_and_crashes_loses_nothing() {
+/// Campaigns are cut into parts, so that they run beside each other.
+const PARTS: u64 = 4;
+
+/// Runs every [`PARTS`]th seed from `part` on.
+fn campaign(name: &str, part: u64, seeds: u64, run: fn(u64) -> (SimCounts, u64)) -> (SimCounts, u64) {
     if let Some(seed) = number("SEED") {
-        run(seed);
-        return;
+        return if part == 0 { run(seed) } else { Default::default() };
     }
-    let seeds = number("SEEDS").unwrap_or(100);
-    let mut sum = SimCounts::default();
-    let mut merges = 0;
-    for seed in 0..seeds {
-        let result = std::panic::catch_unwind(|| run(seed));
-        match result {
+    let seeds = number("SEEDS").unwrap_or(seeds);
+    let (mut sum, mut merges) = (SimCounts::default(), 0);
+    for seed in (part..seeds).step_by(PARTS as usize) {
+        match std::panic::catch_unwind(|| run(seed)) {
             Ok((counts, merged)) => {
                 add(&mut sum, counts);
                 merges += merged;
             }
-            Err(_) => {
-                panic!("seed {seed} failed: SEED={seed} cargo test -p postlode-store --test sim replays it")
-            }
+            Err(_) => panic!(
+                "seed {seed} failed: SEED={seed} cargo test -p postlode-store --test sim {name}_0 replays it"
+            ),
         }
     }
-    println!("{seeds} seeds: {merges} merges, {sum:?}");
-    if seeds >= 100 {
-        let fired = [sum.read_errors, sum.write_errors, sum.sync_errors, sum.full, sum.crashes];
-        assert!(fired.iter().all(|n| *n > 0), "every kind of fault must have fired: {sum:?}");
-        assert!(sum.lost_pages > 0 && sum.lost_names > 0, "crashes must have taken something: {sum:?}");
-        assert!(merges > seeds, "segments must have been merged: {merges}");
+    println!("{name}, part {part} of {seeds} seeds: {merges} merges, {sum:?}");
+    (sum, merges)
+}
+
+fn lawful(part: u64) {
+    let (sum, merges) = campaign("lawful", part, 2_000, run);
+    if number("SEED").is_some() || number("SEEDS").is_some_and(|seeds| seeds < 400) {
+        return;
     }
+    let fired = [sum.read_errors, sum.write_errors, sum.sync_errors, sum.full, sum.crashes];
+    assert!(fired.iter().all(|n| *n > 0), "every kind of fault must have fired: {sum:?}");
+    assert!(sum.lost_pages > 0 && sum.lost_names > 0, "crashes must have taken something: {sum:?}");
+    assert!(sum.torn_pages > 0 && merges > 100, "{merges} merges, {sum:?}");
+}
+
+/// Random work with faults and crashes on a disk that keeps the law: nothing acknowledged is lost.
+#[test]
+fn lawful_0() {
+    lawful(0);
+}
+
+#[test]
+fn lawful_1() {
+    lawful(1);
+}
+
+#[test]
+fn lawful_2() {
+    lawful(2);
+}
+
+#[test]
+fn lawful_3() {
+    lawful(3);
+}
+
+fn lying(part: u64) {
+    let (sum, _) = campaign("lying", part, 400, run_lying);
+    if number("SEED").is_some() || number("SEEDS").is_some_and(|seeds| seeds < 400) {
+        return;
+    }
+    let fired = [sum.bit_rot, sum.misdirected_writes, sum.stale_writes];
+    assert!(fired.iter().all(|n| *n > 0), "every kind of fault must have fired: {sum:?}");
+}
+
+/// Random work on a disk that turns bits, puts pages elsewhere, and does not keep what it took: whatever is given is
+/// right, and what is not given is named.
+#[test]
+fn lying_0() {
+    lying(0);
+}
+
+#[test]
+fn lying_1() {
+    lying(1);
+}
+
+#[test]
+fn lying_2() {
+    lying(2);
+}
+
+#[test]
+fn lying_3() {
+    lying(3);
+}
+
+/// What is there of these is right; how many are neither there nor named in their place.
+async fn look(store: &Store, numbers: &BTreeSet<u64>) -> usize {
+    let numbers: Vec<u64> = numbers.iter().copied().collect();
+    let ids: Vec<_> = numbers.iter().map(|n| email_id(*n)).collect();
+    let (emails, bodies) = (store.emails(&ids).await, store.bodies(&ids).await);
+    let (Ok(emails), Ok(bodies)) = (emails, bodies) else { return 0 };
+    let mut silent = 0;
+    for ((n, email), body) in numbers.iter().zip(emails).zip(bodies) {
+        match email {
+            Ok(Some(found)) => {
+                assert_eq!(access::<ArchivedEmail>(&found.email).unwrap().subject.as_str(), subject(*n));
+            }
+            Ok(None) => silent += 1,
+            Err(_) => {}
+        }
+        if let Ok(Some(body)) = body {
+            assert_eq!(access::<ArchivedBody>(&body).unwrap().text(), text(*n));
+        }
+    }
+    silent
+}
+
+fn run_lying(seed: u64) -> (SimCounts, u64) {
+    let mut random = Random(seed);
+    let sim = Sim::new(seed, SimOptions::default());
+    let mut model = Model::default();
+    for _ in 0..2 + random.below(3) {
+        let options = match random.below(3) {
+            0 => SimOptions { bit_rot: 0.000_5, ..SimOptions::default() },
+            1 => SimOptions { misdirected_write: 0.004, ..SimOptions::default() },
+            _ => SimOptions { stale_write: 0.004, ..SimOptions::default() },
+        };
+        sim.set_options(options);
+        // A store whose manifest is damaged does not open, and says so: there is nothing more to be seen then.
+        let Ok(store) = sim.run(Store::open(sim.spawner(), small(1 + random.below(3) as usize))) else {
+            break;
+        };
+        // Errors are what a lying disk leads to; a panic or a wrong answer is not.
+        let _worked = sim.run(work(&store, &mut random, &mut model, false));
+        // Of the last frame only a later one can tell that it was acknowledged; that one comes after a moment.
+        let runtime = sim.runtime();
+        sim.run(async move { runtime.sleep(Duration::from_secs(1)).await });
+        sim.set_options(SimOptions::default());
+        match random.below(3) {
+            0 => sim.crash(),
+            1 => drop(store),
+            _ => drop(sim.run(store.close())),
+        }
+        sim.kill();
+        let Ok(store) = sim.run(Store::open(sim.spawner(), small(2))) else { break };
+        let silent = sim.run(look(&store, &model.there));
+        if silent > 0 {
+            let stats = sim.run(store.stats()).unwrap();
+            let damage = sim.run(store.verify()).unwrap().damage;
+            let named = stats.lost.len() + stats.missing.len() + damage.len();
+            assert!(named > 0, "{silent} emails are gone without a word");
+            // What is gone is not looked for again: what named it may be merged and forgotten by then.
+            let now = sim.run(async {
+                let all: Vec<u64> = model.there.iter().copied().collect();
+                let ids: Vec<_> = all.iter().map(|n| email_id(*n)).collect();
+                let found = store.emails(&ids).await.unwrap();
+                all.into_iter()
+                    .zip(found)
+                    .filter(|(_, one)| matches!(one, Ok(Some(_))))
+                    .map(|(n, _)| n)
+                    .collect()
+            });
+            model.there = now;
+        }
+        drop(sim.run(store.close()));
+        sim.kill();
+    }
+    (sim.counts(), 0)
 }
 
 /// What a segment was made from is given up on the word of its file. A disk that reports a write as done and does not

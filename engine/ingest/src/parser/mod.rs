@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use texts::Texts;
 
 /// Bytes of rows after which a piece is handed over.
-const PIECE_BYTES: usize = 4 << 20;
+const PIECE_BYTES: usize = 1 << 20;
 /// Time after which a piece is handed over.
 const PIECE_TIME: Duration = Duration::from_millis(400);
 /// Time after which the loader is told that a long item is still being read.

@@ -28,13 +28,27 @@ use postlode_runtime::{DiskFile, OpenMode, Runtime, SharedFile};
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An open segment.
 pub struct Segment<R: Runtime> {
     /// What the manifest says of it.
     pub entry: SegmentEntry,
-    state: Result<Open<R>, Missing>,
+    runtime: R,
+    cache: BlockCache,
+    state: RefCell<State<R>>,
 }
+
+enum State<R: Runtime> {
+    Open(Rc<Open<R>>),
+    /// Why not, and when it was tried last.
+    Closed(Missing, Duration),
+}
+
+/// Tries to open a segment before it is taken to be damaged: a fault that passes must not hide mail.
+const TRIES: usize = 3;
+/// One that could not be opened is tried again when it is asked, but not more often than this.
+const AGAIN: Duration = Duration::from_secs(1);
 
 struct Open<R: Runtime> {
     runtime: R,
@@ -207,32 +221,58 @@ impl<R: Runtime> Segment<R> {
     /// # Errors
     /// Why it cannot be opened.
     pub async fn try_open(runtime: &R, entry: SegmentEntry, cache: BlockCache) -> Result<Rc<Self>, Missing> {
-        let opened = open(runtime, &entry, cache).await?;
-        Ok(Rc::new(Self { entry, state: Ok(opened) }))
+        let opened = open(runtime, &entry, cache.clone()).await?;
+        let state = RefCell::new(State::Open(Rc::new(opened)));
+        Ok(Rc::new(Self { entry, runtime: runtime.clone(), cache, state }))
     }
 
     /// Opens a segment. One that cannot be opened is there all the same, and names itself in every answer.
     pub async fn open(runtime: &R, entry: SegmentEntry, cache: BlockCache) -> Rc<Self> {
-        let state = open(runtime, &entry, cache).await;
-        if let Err(missing) = &state {
-            tracing::error!("{missing}");
-        }
-        Rc::new(Self { entry, state })
+        let mut tries = 0;
+        let state = loop {
+            tries += 1;
+            match open(runtime, &entry, cache.clone()).await {
+                Ok(opened) => break State::Open(Rc::new(opened)),
+                Err(missing) if tries >= TRIES => {
+                    tracing::error!("{missing}");
+                    break State::Closed(missing, runtime.monotonic());
+                }
+                Err(_) => {}
+            }
+        };
+        Rc::new(Self { entry, runtime: runtime.clone(), cache, state: RefCell::new(state) })
     }
 
-    fn opened(&self) -> Result<&Open<R>, Missing> {
-        self.state.as_ref().map_err(Clone::clone)
+    /// Where it is open, or can be opened by now.
+    async fn opened(&self) -> Result<Rc<Open<R>>, Missing> {
+        let (missing, last) = match &*self.state.borrow() {
+            State::Open(open) => return Ok(open.clone()),
+            State::Closed(missing, last) => (missing.clone(), *last),
+        };
+        let now = self.runtime.monotonic();
+        if now.saturating_sub(last) < AGAIN {
+            return Err(missing);
+        }
+        *self.state.borrow_mut() = State::Closed(missing, now);
+        let opened = Rc::new(open(&self.runtime, &self.entry, self.cache.clone()).await?);
+        tracing::info!(segment = self.entry.id, "a segment that could not be opened can be read again");
+        *self.state.borrow_mut() = State::Open(opened.clone());
+        Ok(opened)
     }
 
     /// May it hold rows about this email?
     pub fn may_contain(&self, id: &Id) -> bool {
-        let filter = self.state.as_ref().ok().and_then(|o| o.bloom.as_ref());
-        self.entry.kind == SegmentKind::Mail && filter.is_none_or(|bloom| bloom.may_contain(id))
+        let fits = match &*self.state.borrow() {
+            State::Open(open) => open.bloom.as_ref().is_none_or(|bloom| bloom.may_contain(id)),
+            State::Closed(..) => true,
+        };
+        fits && self.entry.kind == SegmentKind::Mail
     }
 
     /// Where a row lies.
     pub async fn location(&self, kind: RowKind, key: &[u8]) -> Result<Option<Location>, Missing> {
-        let Some(part) = self.opened()?.part(SectionKind::Primary, 0) else { return Ok(None) };
+        let open = self.opened().await?;
+        let Some(part) = open.part(SectionKind::Primary, 0) else { return Ok(None) };
         match tree::get(&part, &full_key(kind, key)).await? {
             Some(value) => Location::decode(&value).map(Some).map_err(|e| part.name(e)),
             None => Ok(None),
@@ -241,7 +281,7 @@ impl<R: Runtime> Segment<R> {
 
     /// The ordinal entry of an email.
     async fn ordinal(&self, number: u64, id: &Id) -> Result<Ordinal, Missing> {
-        let open = self.opened()?;
+        let open = self.opened().await?;
         let Some(part) = open.part(SectionKind::Ordinals, 0) else {
             return Err(whole(self.entry.id, "ordinals", "the segment has no such section"));
         };
@@ -259,7 +299,7 @@ impl<R: Runtime> Segment<R> {
     pub async fn email(&self, id: &Id) -> Result<Option<Bytes>, Missing> {
         let Some(at) = self.location(RowKind::Email, id).await? else { return Ok(None) };
         let ordinal = self.ordinal(at.offset, id).await?;
-        let open = self.opened()?;
+        let open = self.opened().await?;
         if let Some(part) = open.part(SectionKind::EmailFrames, 0) {
             let raw = open.email_frame(&part, frames::email_frame_at(&ordinal)).await?;
             return frames::email_in(&raw, &ordinal).map(Some).map_err(|e| part.name(e));
@@ -274,7 +314,8 @@ impl<R: Runtime> Segment<R> {
     pub async fn body(&self, id: &Id) -> Result<Option<Bytes>, Missing> {
         let Some(at) = self.location(RowKind::Email, id).await? else { return Ok(None) };
         let ordinal = self.ordinal(at.offset, id).await?;
-        let Some(part) = self.opened()?.part(SectionKind::Bodies, 0) else {
+        let open = self.opened().await?;
+        let Some(part) = open.part(SectionKind::Bodies, 0) else {
             return Err(whole(self.entry.id, "bodies", "the segment has no such section"));
         };
         let frame = part.read(ordinal.frame_at, ordinal.frame_len as usize).await?;
@@ -286,7 +327,8 @@ impl<R: Runtime> Segment<R> {
 
     /// Any other row's record.
     pub async fn value(&self, at: Location) -> Result<Bytes, Missing> {
-        let Some(part) = self.opened()?.part(SectionKind::Heap, 0) else {
+        let open = self.opened().await?;
+        let Some(part) = open.part(SectionKind::Heap, 0) else {
             return Err(whole(self.entry.id, "heap", "the segment has no such section"));
         };
         let bytes = part.read(at.offset, at.len as usize).await?;
@@ -300,7 +342,8 @@ impl<R: Runtime> Segment<R> {
         limit: usize,
         missing: &mut Vec<Missing>,
     ) -> Result<Vec<(Vec<u8>, Location)>, Missing> {
-        let Some(part) = self.opened()?.part(SectionKind::Primary, 0) else { return Ok(Vec::new()) };
+        let open = self.opened().await?;
+        let Some(part) = open.part(SectionKind::Primary, 0) else { return Ok(Vec::new()) };
         let entries = tree::scan(&part, range, false, limit, |_| true, missing).await?;
         let decode = |(mut key, value): (Vec<u8>, Bytes)| {
             let at = Location::decode(&value).map_err(|e| part.name(e))?;
@@ -320,22 +363,24 @@ impl<R: Runtime> Segment<R> {
         keep: impl Fn(&[u8]) -> bool,
         missing: &mut Vec<Missing>,
     ) -> Result<Vec<Bytes>, Missing> {
-        let Some(part) = self.opened()?.part(SectionKind::Index, index as u16) else { return Ok(Vec::new()) };
+        let open = self.opened().await?;
+        let Some(part) = open.part(SectionKind::Index, index as u16) else { return Ok(Vec::new()) };
         let entries = tree::scan(&part, range, descending, limit, keep, missing).await?;
         Ok(entries.into_iter().map(|(key, _)| Bytes::from(key)).collect())
     }
 
     /// Number of keys of an index in a range.
     pub async fn count(&self, index: IndexId, range: &KeyRange) -> Result<u64, Missing> {
-        match self.opened()?.part(SectionKind::Index, index as u16) {
+        let open = self.opened().await?;
+        match open.part(SectionKind::Index, index as u16) {
             Some(part) => tree::count(&part, range).await,
             None => Ok(0),
         }
     }
 
     /// What text search reads; `None` for a segment without emails.
-    pub fn text(&self) -> Result<Option<SegmentText>, Missing> {
-        let open = self.opened()?;
+    pub async fn text(&self) -> Result<Option<SegmentText>, Missing> {
+        let open = self.opened().await?;
         if self.entry.emails == 0 {
             return Ok(None);
         }

@@ -37,7 +37,7 @@ impl<R: Runtime> Shard<R> {
             }
             ReadOp::Scan(scan, reply) => drop(reply.send(self.scan(&scan).await)),
             ReadOp::Count(index, range, reply) => drop(reply.send(self.count(index, &range).await)),
-            ReadOp::Text(known, reply) => drop(reply.send(self.text(&known))),
+            ReadOp::Text(known, reply) => drop(reply.send(self.text(&known).await)),
             ReadOp::Stats(reply) => drop(reply.send(self.stats())),
             ReadOp::Refresh(change, reply) => {
                 self.refresh(&change).await;
@@ -271,19 +271,21 @@ impl<R: Runtime> Shard<R> {
         Ok(sum)
     }
 
-    fn text(&self, known: &HashMap<u64, usize>) -> (Vec<SegmentText>, Vec<MemtableText>, Vec<Missing>) {
+    async fn text(&self, known: &HashMap<u64, usize>) -> (Vec<SegmentText>, Vec<MemtableText>, Vec<Missing>) {
         let (mut segments, mut memtables, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-        for segment in self.mail_segments() {
-            match segment.text() {
-                Ok(text) => segments.extend(text),
-                Err(error) => missing.push(error),
-            }
-        }
+        // Memtables and the list of segments in one go, as in `rows`.
+        let sealed = self.mail_segments();
         self.in_memory(|m| {
             let first = known.get(&m.number).copied().unwrap_or(0).min(m.email_count());
             memtables.push(MemtableText { memtable: m.number, first, docs: m.docs(first) });
             None::<()>
         });
+        for segment in sealed {
+            match segment.text().await {
+                Ok(text) => segments.extend(text),
+                Err(error) => missing.push(error),
+            }
+        }
         (segments, memtables, missing)
     }
 

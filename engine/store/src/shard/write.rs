@@ -34,6 +34,8 @@ const GROUP_OPS: usize = 1024;
 const ROW_ROOM: usize = 256;
 /// The last frame is confirmed after this time without requests.
 const IDLE: Duration = Duration::from_millis(500);
+/// How often a mark is read before it is taken to be damaged.
+const READS: u32 = 3;
 /// Memtables that may wait to be sealed before writers wait for them.
 const MAX_FROZEN: usize = 1;
 
@@ -305,11 +307,19 @@ impl<R: Runtime> Writer<R> {
     /// Where a damaged segment hides the mark, the email is stored: loading the archives again is how a lost segment
     /// is mended, and mail that is shown again can be deleted again.
     async fn is_deleted(&self, id: &Id) -> bool {
-        match self.shard.get(RowKind::Mark, id).await {
-            Ok(mark) => mark.is_some_and(|mark| access::<ArchivedMark>(&mark).is_ok_and(|m| m.deleted)),
-            Err(missing) => {
-                tracing::warn!("whether an email was deleted cannot be read: {missing}");
-                false
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.shard.get(RowKind::Mark, id).await {
+                Ok(mark) => {
+                    return mark.is_some_and(|mark| access::<ArchivedMark>(&mark).is_ok_and(|m| m.deleted));
+                }
+                // A fault that passes is no damage.
+                Err(_) if tries < READS => {}
+                Err(missing) => {
+                    tracing::warn!("whether an email was deleted cannot be read: {missing}");
+                    return false;
+                }
             }
         }
     }

@@ -117,6 +117,14 @@ impl MergerHandle {
     }
 }
 
+/// What merging needs.
+struct Merger<R: Runtime> {
+    runtime: R,
+    shared: Arc<Shared>,
+    keeper: KeeperHandle,
+    shards: Vec<ShardHandle>,
+}
+
 /// Segments that wait in a shard, and how many steps behind the others a merge is then.
 const NICE: [(usize, u8); 3] = [(96, 0), (48, 5), (0, 10)];
 
@@ -128,13 +136,14 @@ pub async fn run<R: Runtime>(
     shards: Vec<ShardHandle>,
     queue: MergerQueue,
 ) {
+    let own = Merger { runtime, shared, keeper, shards };
     let mut avoid = BTreeSet::new();
     loop {
         let asked = async { queue.ops.recv().await.map(Some) };
         let nudged = async { queue.nudges.recv().await.map(|()| None) };
         match futures_lite::future::or(asked, nudged).await {
             Ok(Some(MergeOp::Compact(reply))) => {
-                drop(reply.send(all(&runtime, &shared, &keeper, &shards).await));
+                drop(reply.send(all(&own).await));
             }
             Ok(Some(MergeOp::Stop(reply))) => {
                 drop(reply.send(()));
@@ -142,7 +151,7 @@ pub async fn run<R: Runtime>(
             }
             Ok(None) => {
                 while queue.ops.len() == 0 {
-                    match one(&runtime, &shared, &keeper, &shards, &mut avoid).await {
+                    match one(&own, &mut avoid).await {
                         Ok(true) => {}
                         Ok(false) | Err(StoreError::Closed) => break,
                         Err(error) => {
@@ -159,13 +168,8 @@ pub async fn run<R: Runtime>(
 }
 
 /// Does the merge that is due, if one is.
-async fn one<R: Runtime>(
-    runtime: &R,
-    shared: &Arc<Shared>,
-    keeper: &KeeperHandle,
-    shards: &[ShardHandle],
-    avoid: &mut BTreeSet<u64>,
-) -> Result<bool, StoreError> {
+async fn one<R: Runtime>(own: &Merger<R>, avoid: &mut BTreeSet<u64>) -> Result<bool, StoreError> {
+    let Merger { shared, keeper, shards, .. } = own;
     let fan_in = shared.options.fan_in;
     if fan_in == 0 || shared.stopping.load(Ordering::Relaxed) {
         return Ok(false);
@@ -175,7 +179,7 @@ async fn one<R: Runtime>(
     let nice = NICE.iter().find(|(least, _)| waiting >= *least).map_or(0, |(_, nice)| *nice);
     let sources: BTreeSet<u64> = merge.sources.iter().map(|s| s.id).collect();
     let none = Arc::new(BTreeSet::new());
-    match merge_unit(runtime, shared, keeper, shards, vec![merge], &none, By::Background(nice)).await {
+    match merge_unit(own, vec![merge], &none, By::Background(nice)).await {
         Err(StoreError::Missing(missing)) if missing.segment.is_some_and(|id| sources.contains(&id)) => {
             tracing::error!("merging leaves a damaged segment alone: {missing}");
             avoid.extend(missing.segment);
@@ -191,12 +195,8 @@ async fn one<R: Runtime>(
 ///
 /// # Errors
 /// As [`crate::Store::compact`]; for damage, after everything else was done.
-async fn all<R: Runtime>(
-    runtime: &R,
-    shared: &Arc<Shared>,
-    keeper: &KeeperHandle,
-    shards: &[ShardHandle],
-) -> Result<(), StoreError> {
+async fn all<R: Runtime>(own: &Merger<R>) -> Result<(), StoreError> {
+    let Merger { runtime, shared, keeper, shards } = own;
     let first = keeper.current().await?;
     let purge::Deleted { gone, purge, mut damage } = purge::deleted(runtime, &first).await?;
     let gone = Arc::new(gone);
@@ -212,7 +212,7 @@ async fn all<R: Runtime>(
             // A target that cannot be read back is another matter: then the disk itself is not to be trusted.
             let sources: BTreeSet<u64> = unit.iter().flat_map(|m| &m.sources).map(|s| s.id).collect();
             let of_source = |missing: &Missing| missing.segment.is_some_and(|id| sources.contains(&id));
-            match merge_unit(runtime, shared, keeper, shards, unit, &gone, By::Background(0)).await {
+            match merge_unit(own, unit, &gone, By::Background(0)).await {
                 Ok(()) => {}
                 Err(StoreError::Missing(missing)) if of_source(&missing) => {
                     damaged.extend(missing.segment);
@@ -233,17 +233,15 @@ async fn all<R: Runtime>(
 
 /// Does one step: merges, publishes, tells the shards, and removes what was merged.
 async fn merge_unit<R: Runtime>(
-    runtime: &R,
-    shared: &Arc<Shared>,
-    keeper: &KeeperHandle,
-    shards: &[ShardHandle],
+    own: &Merger<R>,
     unit: Vec<Merge>,
     gone: &Arc<BTreeSet<Id>>,
     by: By,
 ) -> Result<(), StoreError> {
+    let Merger { runtime, shared, shards, .. } = own;
     let mut edit = Edit::default();
     let bytes: u64 = unit.iter().flat_map(|merge| &merge.sources).map(|s| s.bytes).sum();
-    let published = publish_unit(runtime, shared, keeper, shards, unit, gone, by, &mut edit).await;
+    let published = publish_unit(own, unit, gone, by, &mut edit).await;
     if let Err(error) = published {
         // No manifest names them, unless one was being written: then opening decides.
         if edit.remove.is_empty() {
@@ -270,15 +268,13 @@ async fn merge_unit<R: Runtime>(
 
 /// Builds and publishes. `edit` tells which files were made, and, once the manifest was being written, which are gone.
 async fn publish_unit<R: Runtime>(
-    runtime: &R,
-    shared: &Arc<Shared>,
-    keeper: &KeeperHandle,
-    shards: &[ShardHandle],
+    own: &Merger<R>,
     unit: Vec<Merge>,
     gone: &Arc<BTreeSet<Id>>,
     by: By,
     edit: &mut Edit,
 ) -> Result<(), StoreError> {
+    let Merger { runtime, shared, keeper, shards } = own;
     let mut sources = BTreeSet::new();
     for merge in unit {
         sources.extend(merge.sources.iter().map(|s| s.id));

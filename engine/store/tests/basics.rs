@@ -299,11 +299,12 @@ fn a_request_too_large_for_a_frame_is_refused_alone() {
     let store = machine.open(options(1, Access::Write)).unwrap();
     let chunk = bytes::Bytes::from(vec![7u8; 60 << 20]);
     let row = |n| Row { kind: RowKind::BlobChunk, key: blob_key(&[7; 32], n).into(), value: chunk.clone() };
-    let large = store.put((0..3).map(row).collect());
-    let beside = store.load(batch([1]));
+    // While the first is written, the others come together.
     let alone = store.put(vec![row(9)]);
-    let ((large, beside), alone) =
-        machine.wait(futures_lite::future::zip(futures_lite::future::zip(large, beside), alone));
+    let beside = store.load(batch([1]));
+    let large = store.put((0..3).map(row).collect());
+    let ((alone, beside), large) =
+        machine.wait(futures_lite::future::zip(futures_lite::future::zip(alone, beside), large));
     assert!(matches!(large, Err(StoreError::Refused(_))), "{large:?}");
     assert_eq!((beside.unwrap(), alone.is_ok()), (vec![Outcome::Stored], true));
     let small = (0..3).map(|n| Row { value: chunk.slice(..9), ..row(n) }).collect();

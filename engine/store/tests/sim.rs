@@ -297,7 +297,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Campaigns are cut into parts, so that they run beside each other.
-const PARTS: u64 = 4;
+const PARTS: u64 = 8;
 
 /// Runs every [`PARTS`]th seed from `part` on.
 fn campaign(name: &str, part: u64, seeds: u64, run: fn(u64) -> (SimCounts, u64)) -> (SimCounts, u64) {
@@ -353,6 +353,26 @@ fn lawful_3() {
     lawful(3);
 }
 
+#[test]
+fn lawful_4() {
+    lawful(4);
+}
+
+#[test]
+fn lawful_5() {
+    lawful(5);
+}
+
+#[test]
+fn lawful_6() {
+    lawful(6);
+}
+
+#[test]
+fn lawful_7() {
+    lawful(7);
+}
+
 fn lying(part: u64) {
     let (sum, _) = campaign("lying", part, 400, run_lying);
     if number("SEED").is_some() || number("SEEDS").is_some_and(|seeds| seeds < 400) {
@@ -382,6 +402,26 @@ fn lying_2() {
 #[test]
 fn lying_3() {
     lying(3);
+}
+
+#[test]
+fn lying_4() {
+    lying(4);
+}
+
+#[test]
+fn lying_5() {
+    lying(5);
+}
+
+#[test]
+fn lying_6() {
+    lying(6);
+}
+
+#[test]
+fn lying_7() {
+    lying(7);
 }
 
 /// What is there of these is right; how many are neither there nor named in their place.

@@ -6,6 +6,7 @@
 pub mod error;
 pub mod figures;
 pub mod machine;
+pub mod mails;
 pub mod place;
 pub mod stores;
 

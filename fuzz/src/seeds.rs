@@ -283,7 +283,9 @@ pub fn texts() -> Seeds {
             docs.push(TextDoc { email: to_bytes(&samples::email(n))?, body: to_bytes(&body)? });
         }
         let mut docs = docs.into_iter();
-        out.push(TextIndex.build(&mut || docs.next()).map_err(SeedError::Text)?);
+        let mut section = Vec::new();
+        TextIndex.build(&mut || docs.next(), &mut section).map_err(SeedError::Text)?;
+        out.push(section);
     }
     for segment in GoldenSegment::all()? {
         for (number, section) in segment.of_kind(SectionKind::Text) {

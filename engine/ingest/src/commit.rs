@@ -21,7 +21,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 /// Attachments that are remembered to be in the store, so that it is not asked again.
-const REMEMBERED: usize = 65_536;
+const REMEMBERED: usize = 16_384;
 /// Bytes of rows after which a piece is committed in parts, well below the largest frame of a log.
 const COMMIT_BYTES: usize = 16 << 20;
 /// Shortest and longest wait when the store is busy, and how often it is asked before that is an error.

@@ -22,6 +22,7 @@ mod losses;
 pub mod model;
 mod nursery;
 mod output;
+mod packed;
 mod parser;
 mod pass;
 mod plan;

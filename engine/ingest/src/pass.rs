@@ -30,7 +30,7 @@ impl Pass {
     /// Items that it has still to read.
     pub(crate) fn left(&self) -> u64 {
         let done = self.tally.run.found.saturating_add(self.later);
-        (self.plan.items().len() as u64).saturating_sub(done)
+        (self.plan.len() as u64).saturating_sub(done)
     }
 }
 
@@ -57,11 +57,10 @@ impl Passes<'_> {
         let mut passes = Vec::new();
         let mut again = Vec::new();
         // libpff looks for what was deleted through all of the archive: one parser does that, not each.
-        for (mut items, jobs) in [(items, self.jobs), (recovered, 1)] {
+        for (items, jobs) in [(items, self.jobs), (recovered, 1)] {
             if items.is_empty() {
                 continue;
             }
-            items.shrink_to_fit();
             let plan = Plan::of(items);
             let load = plan.load_id(&self.copy.archive, &self.copy.version, &self.copy.custodian);
             let begun = Begun {

@@ -3,6 +3,7 @@
 //! What always holds: the plan depends on the archive's content alone, not on the number of workers, so that a load
 //! with other `--jobs`, or on another machine, goes on where the last one stopped.
 
+use crate::packed::Packed;
 use crate::sums::Sums;
 use postlode_format::id::{Id, hash_of};
 use std::ops::Range;
@@ -55,8 +56,10 @@ impl Entry {
 /// The items of an archive in the order of their nodes, cut into ranges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
-    items: Vec<Entry>,
+    items: Packed,
     range_items: usize,
+    /// They were found outside of folders.
+    recovered: bool,
 }
 
 impl Plan {
@@ -64,11 +67,18 @@ impl Plan {
         items.sort_unstable();
         let batches = items.len().div_ceil(BATCH_ITEMS);
         let range_items = (batches / MIN_RANGES).clamp(1, RANGE_BATCHES) * BATCH_ITEMS;
-        Self { items, range_items }
+        let recovered = items.first().is_some_and(|item| item.origin != Origin::Folder);
+        Self { items: Packed::of(&items), range_items, recovered }
     }
 
-    pub(crate) fn items(&self) -> &[Entry] {
-        &self.items
+    /// How many items there are.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Items of a range, or of as much of it as there is.
+    pub(crate) fn items(&self, range: Range<usize>) -> Vec<Entry> {
+        self.items.get(range)
     }
 
     pub(crate) fn ranges(&self) -> usize {
@@ -104,7 +114,7 @@ impl Plan {
         hasher.update(&(self.range_items as u64).to_le_bytes());
         hasher.update(&(BATCH_ITEMS as u64).to_le_bytes());
         hasher.update(custodian.as_bytes());
-        if self.items.first().is_some_and(|item| item.origin != Origin::Folder) {
+        if self.recovered {
             hasher.update(b"\0recovered");
         }
         let mut id = Id::default();
@@ -188,7 +198,7 @@ mod tests {
                 assert_eq!(next, plan.range(range).end);
             }
             assert_eq!(next, count as usize);
-            assert!(plan.items().is_sorted_by_key(|item| item.node));
+            assert!(plan.items(0..plan.len()).is_sorted_by_key(|item| item.node));
         }
         assert_eq!(plan(3_000).ranges(), 12, "a small archive keeps several workers busy");
         assert_eq!(plan(600_001).batches(0), 16);

@@ -86,10 +86,10 @@ pub(crate) fn tally(plan: &Plan, begun: &Begun<'_>) -> (Tally, Vec<Entry>) {
             done.batches = plan.batches(range);
         }
         for batch in 0..done.batches {
-            for item in plan.items().get(plan.batch(range, batch)).unwrap_or_default() {
+            for item in plan.items(plan.batch(range, batch)) {
                 let failure = known.item(item.node);
                 if retry && failure.is_some() {
-                    again.push(*item);
+                    again.push(item);
                     continue;
                 }
                 tally.run.found = tally.run.found.saturating_add(1);

@@ -262,10 +262,9 @@ impl Worker<'_> {
     fn read(&mut self, position: &mut Position, upto: usize, each: bool, texts: bool) -> Result<(), Cut> {
         let job = self.job;
         let mut child = self.child()?;
-        let items = job.plan.items().get(position.at..upto).unwrap_or_default();
         let batch = job.plan.batch(position.range, position.batch);
         let request = Request::Read {
-            items: items.to_vec(),
+            items: job.plan.items(position.at..upto),
             first: count(batch.end.saturating_sub(position.at)),
             batch: count(crate::plan::BATCH_ITEMS),
             each,
@@ -303,8 +302,8 @@ impl Worker<'_> {
     ) -> Result<bool, Cut> {
         let batch = self.job.plan.batch(position.range, position.batch);
         let ahead = position.at..upto.min(batch.end);
-        let items = self.job.plan.items().get(ahead).unwrap_or_default();
-        match reply::take(self.job, frame, items, streamed) {
+        let items = self.job.plan.items(ahead);
+        match reply::take(self.job, frame, &items, streamed) {
             None => Err(child.misbehaved().into()),
             // It has its time anew, up to that of the archive.
             Some(Said::Busy) => Ok(true),
@@ -338,7 +337,7 @@ impl Worker<'_> {
     ) -> Result<(), Ended> {
         while position.at < upto {
             let batch = self.job.plan.batch(position.range, position.batch);
-            let items = self.job.plan.items().get(position.at..upto.min(batch.end)).unwrap_or_default();
+            let items = self.job.plan.items(position.at..upto.min(batch.end));
             let failed = |item: &Entry| {
                 Parsed::Failed(Loss {
                     grade: Grade::Item,
@@ -367,8 +366,8 @@ impl Worker<'_> {
         batch: Range<usize>,
         given_up: bool,
     ) -> Result<bool, Ended> {
-        let first = self.job.plan.items().get(position.at);
-        let folder = first.map_or("/", |item| self.job.folder(item)).to_owned();
+        let first = self.job.plan.items(position.at..position.at.saturating_add(1));
+        let folder = first.first().map_or("/", |item| self.job.folder(item)).to_owned();
         let at = position.at.saturating_add(items.len());
         let ends = at >= batch.end;
         let range = u32::try_from(position.range).unwrap_or(u32::MAX);

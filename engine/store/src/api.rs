@@ -4,6 +4,7 @@ use bytes::Bytes;
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
 use postlode_format::row::{Counts, Holdings, Row};
+use std::io::Write;
 use std::sync::Arc;
 
 /// How a store is opened.
@@ -17,7 +18,7 @@ pub struct StoreOptions {
     pub memtable_bytes: usize,
     /// Bytes of all block caches together.
     pub cache_bytes: usize,
-    /// Bytes of one log file.
+    /// Bytes of one log file. Each memtable begins a new one, so more than a memtable's is wasted.
     pub log_file_bytes: u64,
     /// So many segments of about one size are merged into one, in the background; 0: only when asked for.
     pub fan_in: usize,
@@ -36,7 +37,7 @@ impl StoreOptions {
             access,
             memtable_bytes: 32 << 20,
             cache_bytes: 256 << 20,
-            log_file_bytes: 64 << 20,
+            log_file_bytes: 32 << 20,
             fan_in: 16,
             queue: 1024,
             text,
@@ -65,12 +66,30 @@ pub struct TextDoc {
 /// Builds the text section of a segment. The store knows no search library; this is where one plugs in.
 pub trait TextBuilder: Send + Sync {
     /// Indexes the documents in the order in which `next` gives them (their number is the ordinal in the
-    /// segment), and gives the section's bytes. Runs on the CPU pool.
+    /// segment), and writes the section's bytes. Runs on the CPU pool.
     ///
     /// # Errors
-    /// One line that says why it could not be built.
-    fn build(&self, next: &mut dyn FnMut() -> Option<TextDoc>) -> Result<Vec<u8>, String>;
+    /// One line that says why it could not be built, or written.
+    fn build(&self, next: &mut dyn FnMut() -> Option<TextDoc>, out: &mut dyn Write) -> Result<(), String>;
+
+    /// Writes the section of `docs` documents that these sections merge into, without the documents themselves. Runs on a
+    /// thread of its own.
+    ///
+    /// # Errors
+    /// One line that says why these cannot be merged: then the documents are indexed anew.
+    fn merge(&self, sources: &[MergedText], docs: u32, out: &mut dyn Write) -> Result<(), String>;
 }
+
+/// A text section that is merged with others.
+pub struct MergedText {
+    /// The section.
+    pub text: Arc<dyn SectionRead>,
+    /// The number that each of its documents gets, ascending; [`NOWHERE`] for one that is left out.
+    pub to: Vec<u32>,
+}
+
+/// The number of a document that is left out.
+pub const NOWHERE: u32 = u32::MAX;
 
 /// Verified random access to one section, from any thread. Blocks its caller; for the CPU pool.
 pub trait SectionRead: Send + Sync {
@@ -354,6 +373,8 @@ pub struct ShardStats {
     pub memtable_bytes: u64,
     /// Log bytes that a crash would have to read again.
     pub log_bytes: u64,
+    /// Bytes of all log files, their unused room among them.
+    pub log_bytes_on_disk: u64,
     /// Group commits since opening.
     pub commits: u64,
     /// Rows committed since opening.

@@ -1,7 +1,9 @@
-//! A shard's log: frames into pre-zeroed files, one sync each.
+//! A shard's log: frames into files that have all their blocks already, one sync each.
 //!
-//! What always holds: a frame is begun only after the one before it is durable; a page once durable is not
-//! written again while its file belongs to the stream; after a failed write or sync nothing more is written.
+//! A file whose rows are all in segments is used again under a new number: its old pages say of which file they were,
+//! so none is taken for a new one. What always holds: a frame is begun only after the one before it is durable; a page
+//! once durable is not written again while a manifest asks for its file; after a failed write or sync nothing more is
+//! written.
 
 use crate::error::StoreError;
 use crate::names;
@@ -17,6 +19,18 @@ const ZERO_CHUNK: usize = 1 << 20;
 /// The first file of a stream is small, so that opening a store is quick; later ones grow to the full size.
 const FIRST_FILE: u64 = 1 << 20;
 const GROWTH: u64 = 4;
+/// Files that are kept to be used again: as many as fill up while one is being sealed.
+const SPARES: usize = 2;
+
+/// A file of the stream.
+#[derive(Clone, Copy)]
+struct Part {
+    number: u32,
+    /// Bytes of frames in it.
+    used: u64,
+    /// Bytes of the file.
+    bytes: u64,
+}
 
 /// The log of one shard of one writer.
 pub struct LogWriter<R: Runtime> {
@@ -31,8 +45,10 @@ pub struct LogWriter<R: Runtime> {
     /// The highest sequence number that a frame tells to be durable.
     confirmed_seq: u64,
     poisoned: Option<String>,
-    /// Files of this stream: number, bytes used.
-    files: Vec<(u32, u64)>,
+    /// Files of this stream that are still needed.
+    files: Vec<Part>,
+    /// Files that nobody needs any more, to be used again.
+    spares: Vec<Part>,
     /// Time all syncs took.
     pub sync_time: Duration,
     /// Frames written.
@@ -53,6 +69,7 @@ impl<R: Runtime> LogWriter<R> {
             confirmed_seq: durable_seq,
             poisoned: None,
             files: Vec::new(),
+            spares: Vec::new(),
             sync_time: Duration::ZERO,
             frames: 0,
         }
@@ -65,7 +82,12 @@ impl<R: Runtime> LogWriter<R> {
 
     /// Bytes of frames in files that are still needed.
     pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|(_, bytes)| bytes).sum()
+        self.files.iter().map(|part| part.used).sum()
+    }
+
+    /// Bytes of all files, those that wait to be used again among them.
+    pub fn bytes_on_disk(&self) -> u64 {
+        self.files.iter().chain(&self.spares).map(|part| part.bytes).sum()
     }
 
     /// The number that the next new file will have.
@@ -153,8 +175,8 @@ impl<R: Runtime> LogWriter<R> {
         *page = page.saturating_add(pages);
         self.frames += 1;
         self.confirmed_seq = header.durable_seq;
-        if let Some((_, bytes)) = self.files.last_mut() {
-            *bytes += written;
+        if let Some(part) = self.files.last_mut() {
+            part.used += written;
         }
         Ok(())
     }
@@ -176,10 +198,17 @@ impl<R: Runtime> LogWriter<R> {
         let bytes = self.next_bytes.max(need).next_multiple_of(PAGE as u64);
         let number = self.next_file;
         let path = names::log(self.stream, number);
-        let file = match zeroed(&self.runtime, &path, bytes).await {
+        let spare = self.spares.pop_if(|spare| spare.bytes >= need);
+        let made = match spare {
+            Some(spare) => reused(&self.runtime, &names::log(self.stream, spare.number), &path).await,
+            None => zeroed(&self.runtime, &path, bytes).await,
+        };
+        let bytes = spare.map_or(bytes, |spare| spare.bytes);
+        let file = match made {
             Ok(file) => file,
             Err(error) => {
-                // Nothing of ours is in it; a later try makes it anew.
+                // No frame of this number is in it; a later try makes it anew. A spare one that has kept its old name is
+                // removed at the next opening.
                 self.runtime.remove(&path).await?;
                 return Err(error.into());
             }
@@ -188,23 +217,48 @@ impl<R: Runtime> LogWriter<R> {
         self.next_bytes = self.next_bytes.saturating_mul(GROWTH).min(self.file_bytes);
         let pages = u32::try_from(bytes / PAGE as u64).unwrap_or(u32::MAX);
         self.current = Some((file, number, 0, pages));
-        self.files.push((number, 0));
+        self.files.push(Part { number, used: 0, bytes });
         Ok(())
     }
 
-    /// Removes files before number `first`: their rows are in segments that a manifest names.
+    /// Files before number `first` are not needed any more: their rows are in segments that a manifest names. A few are
+    /// kept to be used again.
     ///
     /// # Errors
     /// Where a file cannot be removed; it is then found and removed at the next opening.
     pub async fn release(&mut self, first: u32) -> Result<(), DiskError> {
-        let (old, kept) = std::mem::take(&mut self.files).into_iter().partition(|(n, _)| *n < first);
+        let (old, kept): (Vec<Part>, Vec<Part>) =
+            self.files.iter().copied().partition(|part| part.number < first);
         self.files = kept;
-        let old: Vec<(u32, u64)> = old;
-        for (number, _) in old {
-            self.runtime.remove(&names::log(self.stream, number)).await?;
+        for part in old {
+            if part.bytes == self.file_bytes && self.spares.len() < SPARES {
+                self.spares.push(part);
+            } else {
+                self.runtime.remove(&names::log(self.stream, part.number)).await?;
+            }
         }
         Ok(())
     }
+
+    /// Removes all files before number `first`, and those that wait to be used again: nothing that was ever written into
+    /// them is left.
+    ///
+    /// # Errors
+    /// As [`LogWriter::release`].
+    pub async fn scrub(&mut self, first: u32) -> Result<(), DiskError> {
+        self.release(first).await?;
+        for part in std::mem::take(&mut self.spares) {
+            self.runtime.remove(&names::log(self.stream, part.number)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives a file that nobody needs its new name, and makes that durable.
+async fn reused<R: Runtime>(runtime: &R, old: &Path, new: &Path) -> Result<R::File, DiskError> {
+    runtime.rename(old, new).await?;
+    runtime.sync_dir(Path::new(names::LOGS)).await?;
+    runtime.open(new, OpenMode::Write).await
 }
 
 /// Makes a file of zeros and makes it, and its name, durable.

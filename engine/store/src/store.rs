@@ -374,7 +374,7 @@ impl Store {
         };
         for shard in self.all(ReadOp::Stats).await? {
             out.emails += shard.memtable_emails;
-            out.bytes_on_disk += shard.log_bytes;
+            out.bytes_on_disk += shard.log_bytes_on_disk;
             out.shards.push(shard);
         }
         let (segments, missing) = verify::describe(&self.inner.core, &manifest).await?;
@@ -398,10 +398,17 @@ impl Store {
     /// # Errors
     /// What the disk says; nothing is lost then, the log has it.
     pub async fn seal(&self) -> Result<(), StoreError> {
+        self.on_all_shards(WriteOp::Seal).await
+    }
+
+    async fn on_all_shards(
+        &self,
+        op: impl Fn(Reply<Result<(), StoreError>>) -> WriteOp,
+    ) -> Result<(), StoreError> {
         self.writable()?;
         let mut waiting = Vec::new();
         for shard in &self.inner.shards {
-            waiting.push(shard.write(WriteOp::Seal).await?);
+            waiting.push(shard.write(&op).await?);
         }
         for answer in waiting {
             answer.await.unwrap_or(Err(StoreError::Closed))?;
@@ -409,12 +416,13 @@ impl Store {
         Ok(())
     }
 
-    /// Seals, and merges segments into as few as their size allows; segments that span shards are cut.
+    /// Seals, and merges segments into as few as their size allows; segments that span shards are cut. Of deleted mail
+    /// nothing is left then, in segments or logs.
     ///
     /// # Errors
     /// Damage in a source, or what the disk says; the store is as before then.
     pub async fn compact(&self) -> Result<(), StoreError> {
-        self.seal().await?;
+        self.on_all_shards(WriteOp::Scrub).await?;
         self.inner.core.chore(Chore::Compact).await?
     }
 

@@ -55,6 +55,41 @@ fn a_handle_dropped_without_closing_loses_nothing() {
 }
 
 #[test]
+fn files_of_the_log_are_used_again_and_what_is_in_them_is_found() {
+    use std::os::unix::fs::MetadataExt;
+    Machine::each(|machine| {
+        let mut options = options(1, Access::Write);
+        options.log_file_bytes = 256 << 10;
+        let store = machine.open(options.clone()).unwrap();
+        let mut names: std::collections::BTreeMap<u64, std::collections::BTreeSet<std::path::PathBuf>> =
+            std::collections::BTreeMap::new();
+        let mut all = Vec::new();
+        for from in (0..2_000u64).step_by(40) {
+            let some: Vec<u64> = (from..from + 40).collect();
+            machine.wait(store.load(batch(some.iter().copied()))).unwrap();
+            all.extend(some);
+            for path in machine.files("log") {
+                // The writer may have renamed it meanwhile.
+                let metadata = machine.path(&path).map(std::fs::metadata);
+                let Some(Ok(metadata)) = metadata else { continue };
+                names.entry(metadata.ino()).or_default().insert(path);
+            }
+        }
+        // A file system may give the number of a file that was removed to a new one, but hardly each time.
+        let again = names.values().map(|names| names.len() - 1).sum::<usize>();
+        let made = names.len();
+        let is_real = machine.path(std::path::Path::new("log")).is_some();
+        assert!(!is_real || again > made, "{again} times used again, {made} files");
+        // Not closed: all that is not sealed is found in files that hold old pages too.
+        drop(store);
+        let store = machine.open(options).unwrap();
+        machine.wait(check(&store, &all));
+        assert_eq!(machine.wait(store.stats()).unwrap().lost, []);
+        machine.wait(store.close()).unwrap();
+    });
+}
+
+#[test]
 fn a_message_found_twice_is_one_email_with_two_places() {
     Machine::each(|machine| {
         let store = machine.open(options(2, Access::Write)).unwrap();

@@ -1,13 +1,16 @@
 //! Builds the text section of a segment, and the small indexes of a memtable.
 
-use crate::bundle;
+use crate::bundle::Bundler;
 use crate::document::document;
 use crate::error::TextError;
+use crate::merge::merge;
 use crate::schema::{schema, tokenizers};
-use postlode_store::{TextBuilder, TextDoc};
+use postlode_store::{MergedText, TextBuilder, TextDoc};
 use std::collections::BTreeMap;
-use std::path::Path;
-use tantivy::directory::RamDirectory;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use tantivy::directory::{OwnedBytes, RamDirectory};
 use tantivy::index::SegmentComponent;
 use tantivy::{Directory, HasLen, Index, SingleSegmentIndexWriter};
 
@@ -35,32 +38,48 @@ const COMPONENTS: [(SegmentComponent, &str); 6] = [
 pub struct TextIndex;
 
 impl TextBuilder for TextIndex {
-    fn build(&self, next: &mut dyn FnMut() -> Option<TextDoc>) -> Result<Vec<u8>, String> {
-        section(next).map_err(|e| e.to_string())
+    fn build(&self, next: &mut dyn FnMut() -> Option<TextDoc>, out: &mut dyn Write) -> Result<(), String> {
+        section(next, out).map_err(|e| e.to_string())
+    }
+
+    fn merge(&self, sources: &[MergedText], docs: u32, out: &mut dyn Write) -> Result<(), String> {
+        // Sections may hold any bytes. What `out` got before a panic is for the caller to throw away.
+        let merged = catch_unwind(AssertUnwindSafe(|| merge(sources, docs, out)));
+        match merged {
+            Ok(done) => done.map_err(|e| e.to_string()),
+            Err(_) => Err("the merge ended inside a text section".to_owned()),
+        }
     }
 }
 
-fn section(next: &mut dyn FnMut() -> Option<TextDoc>) -> Result<Vec<u8>, TextError> {
-    let (directory, index) = in_memory(SEGMENT_MEMORY, std::iter::from_fn(next))?;
-    let mut files = BTreeMap::new();
-    let mut id = None;
-    for meta in index.searchable_segment_metas()? {
-        id = Some(meta.id());
-        for (component, name) in COMPONENTS {
-            files.insert(name.to_owned(), content(&directory, &meta.relative_path(component))?);
-        }
-    }
-    let mut meta = content(&directory, Path::new(META))?;
-    if let Some(id) = id {
+fn section(next: &mut dyn FnMut() -> Option<TextDoc>, out: &mut dyn Write) -> Result<(), TextError> {
+    let (directory, index) = in_memory(SEGMENT_MEMORY, std::iter::from_fn(next).map(Some))?;
+    write_bundle(&directory, &index, out)
+}
+
+/// Writes the files of an index as a section. They are gone from the folder afterwards.
+pub fn write_bundle(directory: &RamDirectory, index: &Index, out: &mut dyn Write) -> Result<(), TextError> {
+    let mut meta = content(directory, Path::new(META))?.to_vec();
+    let mut files = BTreeMap::from([(META, PathBuf::from(META))]);
+    for segment in index.searchable_segment_metas()? {
+        let digits = segment.id().uuid_string();
         let fixed = format!("{}-0000-0000-0000-000000000000", "0".repeat(8));
-        let hyphened = hyphened(&id.uuid_string());
         meta = String::from_utf8_lossy(&meta)
-            .replace(&hyphened, &fixed)
-            .replace(&id.uuid_string(), FIXED_ID)
+            .replace(&hyphened(&digits), &fixed)
+            .replace(&digits, FIXED_ID)
             .into_bytes();
+        files.extend(COMPONENTS.map(|(component, name)| (name, segment.relative_path(component))));
     }
-    files.insert(META.to_owned(), meta);
-    bundle::write(&files)
+    let mut bundle = Bundler::new(out);
+    for (name, path) in files {
+        match name {
+            META => bundle.file(name, &meta)?,
+            _ => bundle.file(name, &content(directory, &path)?)?,
+        }
+        // What has been written need not be in memory any longer.
+        drop(directory.delete(&path));
+    }
+    bundle.finish()
 }
 
 /// The other spelling of a random name: 8-4-4-4-12 digits.
@@ -75,24 +94,28 @@ fn hyphened(digits: &str) -> String {
     out
 }
 
-fn content(directory: &RamDirectory, path: &Path) -> Result<Vec<u8>, TextError> {
+fn content(directory: &RamDirectory, path: &Path) -> Result<OwnedBytes, TextError> {
     let file = directory.open_read(path)?;
-    Ok(if file.len() == 0 { Vec::new() } else { file.read_bytes()?.as_slice().to_vec() })
+    Ok(if file.len() == 0 { OwnedBytes::empty() } else { file.read_bytes()? })
 }
 
 /// Indexes a few mails for searching them at once.
 pub fn batch(docs: impl Iterator<Item = TextDoc>) -> Result<Index, TextError> {
-    in_memory(BATCH_MEMORY, docs).map(|(_, index)| index)
+    in_memory(BATCH_MEMORY, docs.map(Some)).map(|(_, index)| index)
 }
 
-fn in_memory(memory: usize, docs: impl Iterator<Item = TextDoc>) -> Result<(RamDirectory, Index), TextError> {
+/// An index of these mails; `None` is one without words.
+pub fn in_memory(
+    memory: usize,
+    docs: impl Iterator<Item = Option<TextDoc>>,
+) -> Result<(RamDirectory, Index), TextError> {
     let directory = RamDirectory::create();
     let mut writer: SingleSegmentIndexWriter = Index::builder()
         .schema(schema())
         .tokenizers(tokenizers())
         .single_segment_index_writer(directory.clone(), memory)?;
     for doc in docs {
-        writer.add_document(document(&doc))?;
+        writer.add_document(doc.map(|doc| document(&doc)).unwrap_or_default())?;
     }
     Ok((directory, writer.finalize()?))
 }

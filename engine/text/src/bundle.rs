@@ -13,6 +13,7 @@
 
 use crate::error::TextError;
 use std::collections::BTreeMap;
+use std::io::Write;
 
 /// Version of the layout and of the fields. Version 1 had the first seven fields.
 pub const VERSION: u16 = 2;
@@ -53,32 +54,67 @@ impl Table {
     }
 }
 
-/// Puts files into a bundle.
+/// Puts files into a bundle, one after the other, so that no two need be in memory.
+pub struct Bundler<'o> {
+    out: &'o mut dyn Write,
+    table: Vec<u8>,
+    written: u64,
+    files: u16,
+}
+
+impl<'o> Bundler<'o> {
+    /// Begins a bundle.
+    pub fn new(out: &'o mut dyn Write) -> Self {
+        Self { out, table: Vec::new(), written: 0, files: 0 }
+    }
+
+    /// Adds a file. No two may have one name.
+    ///
+    /// # Errors
+    /// [`TextError::Bundle`] where there are too many, or the name cannot be kept; what `out` gives.
+    pub fn file(&mut self, name: &str, bytes: &[u8]) -> Result<(), TextError> {
+        if usize::from(self.files) >= MAX_FILES {
+            return Err(TextError::Bundle("too many files"));
+        }
+        let name_len = u8::try_from(name.len()).ok().filter(|_| name.len() <= MAX_NAME && name.is_ascii());
+        self.table.push(name_len.ok_or(TextError::Bundle("a file's name is too long or not ASCII"))?);
+        self.table.extend_from_slice(name.as_bytes());
+        self.table.extend_from_slice(&self.written.to_le_bytes());
+        self.table.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.out.write_all(bytes)?;
+        self.written = self.written.saturating_add(bytes.len() as u64);
+        self.files = self.files.saturating_add(1);
+        Ok(())
+    }
+
+    /// Ends it with its table.
+    ///
+    /// # Errors
+    /// What `out` gives.
+    pub fn finish(self) -> Result<(), TextError> {
+        let table_len =
+            u32::try_from(self.table.len()).map_err(|_| TextError::Bundle("the table is too long"))?;
+        let mut end = self.table;
+        end.extend_from_slice(&table_len.to_le_bytes());
+        for number in [self.files, VERSION, ANALYSIS, 0] {
+            end.extend_from_slice(&number.to_le_bytes());
+        }
+        end.extend_from_slice(&MAGIC);
+        Ok(self.out.write_all(&end)?)
+    }
+}
+
+/// A bundle of these files.
 ///
 /// # Errors
-/// [`TextError::Bundle`] where there are too many, or a name cannot be kept.
+/// As [`Bundler::file`].
 pub fn write(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, TextError> {
-    if files.len() > MAX_FILES {
-        return Err(TextError::Bundle("too many files"));
-    }
-    let mut out = Vec::with_capacity(files.values().map(Vec::len).sum::<usize>().saturating_add(1024));
-    let mut table = Vec::new();
+    let mut out = Vec::new();
+    let mut bundle = Bundler::new(&mut out);
     for (name, bytes) in files {
-        let name_len = u8::try_from(name.len()).ok().filter(|_| name.len() <= MAX_NAME && name.is_ascii());
-        table.push(name_len.ok_or(TextError::Bundle("a file's name is too long or not ASCII"))?);
-        table.extend_from_slice(name.as_bytes());
-        table.extend_from_slice(&(out.len() as u64).to_le_bytes());
-        table.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-        out.extend_from_slice(bytes);
+        bundle.file(name, bytes)?;
     }
-    let table_len = u32::try_from(table.len()).map_err(|_| TextError::Bundle("the table is too long"))?;
-    let count = u16::try_from(files.len()).map_err(|_| TextError::Bundle("too many files"))?;
-    out.extend_from_slice(&table);
-    out.extend_from_slice(&table_len.to_le_bytes());
-    for number in [count, VERSION, ANALYSIS, 0] {
-        out.extend_from_slice(&number.to_le_bytes());
-    }
-    out.extend_from_slice(&MAGIC);
+    bundle.finish()?;
     Ok(out)
 }
 

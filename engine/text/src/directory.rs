@@ -50,6 +50,11 @@ impl BundleDirectory {
         Ok(Self { section, table: Arc::new(table), damage })
     }
 
+    /// Has its index all fields that there are now?
+    pub fn is_current(&self) -> bool {
+        self.table.is_current()
+    }
+
     fn file(&self, path: &Path) -> Option<BundleFile> {
         let name = path.to_str()?;
         let name = match name.strip_prefix(FIXED_ID).and_then(|rest| rest.strip_prefix('.')) {

@@ -19,6 +19,7 @@ pub mod fold;
 mod highlight;
 pub mod language;
 mod memtable;
+mod merge;
 mod query;
 mod schema;
 mod segment;

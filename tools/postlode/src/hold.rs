@@ -87,6 +87,7 @@ impl Hold {
         let memory = plan.memory.unwrap_or(DEFAULT_MEMORY);
         let memtable = (memory / 8 / shards as u64).clamp(*MEMTABLE.start(), *MEMTABLE.end());
         options.memtable_bytes = usize::try_from(memtable).unwrap_or(usize::MAX);
+        options.log_file_bytes = memtable;
         let cache = if plan.loading { (memory / 4).min(LOADING_CACHE) } else { memory / 4 };
         options.cache_bytes = usize::try_from(cache).unwrap_or(usize::MAX);
         let store = match open(data, cpu.clone(), options, console).await {

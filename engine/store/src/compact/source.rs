@@ -5,7 +5,8 @@
 
 use super::keys::MergedKeys;
 use super::purge::bare;
-use crate::api::{Missing, SectionRead};
+use crate::api::{MergedText, Missing, NOWHERE, SectionRead};
+use crate::cache::BlockCache;
 use crate::segment::emails::Emails;
 use crate::segment::frames;
 use crate::segment::leaves;
@@ -26,12 +27,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// Bytes of text sections that are kept while they are merged.
+const TEXT_BLOCKS: usize = 4 << 20;
+
 /// One source of a merge.
 struct Input {
     ordinals: Option<SharedSection>,
     emails: Option<Emails>,
     bodies: Option<SharedSection>,
     heap: Option<SharedSection>,
+    text: Option<SharedSection>,
     indexes: Vec<(IndexId, SharedSection)>,
     /// The frame read last, decompressed: neighbours share it.
     frame: RefCell<Option<(u64, Bytes)>>,
@@ -92,16 +97,27 @@ impl Input {
     }
 }
 
+/// One email of the target.
+struct Merged {
+    position: Position,
+    input: usize,
+    /// Its number in that input.
+    number: u64,
+    ordinal: Ordinal,
+}
+
 /// The newest rows of several segments, inside one hash range.
 pub struct MergeSource {
     inputs: Vec<Input>,
     range: (u64, u64),
-    /// In (date, id) order: input, ordinal.
-    emails: Vec<(Position, usize, Ordinal)>,
+    /// In (date, id) order.
+    emails: Vec<Merged>,
     dates: HashMap<Id, i64>,
     rows: BTreeMap<Vec<u8>, (usize, Location)>,
     gone: Arc<BTreeSet<Id>>,
     shared: Arc<Shared>,
+    /// Blocks of text sections: words are read in their order, so each section's last block comes again and again.
+    text_blocks: BlockCache,
 }
 
 impl MergeSource {
@@ -123,6 +139,7 @@ impl MergeSource {
             rows: BTreeMap::new(),
             gone: gone.clone(),
             shared,
+            text_blocks: BlockCache::new(TEXT_BLOCKS),
         };
         for (file, entry) in files {
             out.add(file, entry)?;
@@ -136,11 +153,12 @@ impl MergeSource {
             let (Some(id), Some(source)) = (id, out.inputs.get(*input)) else { continue };
             if !gone.contains(&id) {
                 let ordinal = source.ordinal(at.offset)?;
-                emails.push((Position { date: ordinal.date, id }, *input, ordinal));
+                let position = Position { date: ordinal.date, id };
+                emails.push(Merged { position, input: *input, number: at.offset, ordinal });
             }
         }
-        emails.sort_unstable_by_key(|(position, ..)| *position);
-        out.dates = emails.iter().map(|(position, ..)| (position.id, position.date)).collect();
+        emails.sort_unstable_by_key(|email| email.position);
+        out.dates = emails.iter().map(|email| (email.position.id, email.position.date)).collect();
         out.emails = emails;
         out.rows.retain(|key, _| match key.split_first() {
             Some((kind, _)) if *kind == RowKind::Email as u8 => false,
@@ -172,6 +190,7 @@ impl MergeSource {
             emails: Emails::find(file, &directory),
             bodies: find(SectionKind::Bodies),
             heap: find(SectionKind::Heap),
+            text: SharedSection::find(file, &directory, SectionKind::Text, 0, Some(&self.text_blocks)),
             indexes: IndexId::ALL
                 .into_iter()
                 .filter_map(|index| {
@@ -229,7 +248,7 @@ impl MergeSource {
 
 impl Source for MergeSource {
     fn emails(&self) -> Box<dyn Iterator<Item = Result<SourceEmail, BuildError>> + '_> {
-        Box::new(self.emails.iter().map(|(position, input, ordinal)| {
+        Box::new(self.emails.iter().map(|Merged { position, input, ordinal, .. }| {
             self.go_on()?;
             let input =
                 self.inputs.get(*input).ok_or_else(|| BuildError::Other("a source is missing".into()))?;
@@ -274,7 +293,24 @@ impl Source for MergeSource {
             let (kind, own) = key.split_first()?;
             about(*kind).then(|| key_id(own))?
         });
-        let all: BTreeSet<Id> = self.emails.iter().map(|(p, ..)| p.id).chain(others).collect();
+        let all: BTreeSet<Id> = self.emails.iter().map(|email| email.position.id).chain(others).collect();
         all.into_iter().collect()
+    }
+
+    fn texts(&self) -> Option<Vec<MergedText>> {
+        let docs = |input: &Input| {
+            let bytes = input.ordinals.as_ref().map_or(0, SectionRead::len);
+            usize::try_from(bytes / ORDINAL as u64).unwrap_or(0)
+        };
+        let mut to: Vec<Vec<u32>> = self.inputs.iter().map(|input| vec![NOWHERE; docs(input)]).collect();
+        for (new, email) in self.emails.iter().enumerate() {
+            let old = usize::try_from(email.number).ok()?;
+            *to.get_mut(email.input)?.get_mut(old)? = u32::try_from(new).ok()?;
+        }
+        let mut out = Vec::new();
+        for (input, to) in self.inputs.iter().zip(to).filter(|(_, to)| !to.is_empty()) {
+            out.push(MergedText { text: Arc::new(input.text.clone()?), to });
+        }
+        Some(out)
     }
 }

@@ -174,24 +174,48 @@ fn emails(
     }
     section.end(count)?;
 
-    let Some(text) = text else { return Ok(()) };
+    match text {
+        Some(text) => words(source, writer, text, count),
+        None => Ok(()),
+    }
+}
+
+/// The text section: merged from those of the sources, or else made from the emails.
+fn words(
+    source: &dyn Source,
+    writer: &mut SegmentWriter<'_>,
+    text: &dyn TextBuilder,
+    count: u64,
+) -> Result<(), BuildError> {
+    let mut section = writer.section(SectionKind::Text, 0, RECORD_BLOCK);
+    if let Some(texts) = source.texts() {
+        let merged = text.merge(&texts, length(usize::try_from(count).unwrap_or(usize::MAX))?, &mut section);
+        section.check()?;
+        match merged {
+            Ok(()) => return section.end(count),
+            Err(reason) if section.position() == 0 => {
+                tracing::warn!("text is indexed anew, its sections cannot be merged: {reason}");
+            }
+            Err(reason) => return Err(BuildError::Text(reason)),
+        }
+    }
     let mut emails = source.emails();
     let mut unreadable = None;
-    let built = text.build(&mut || match emails.next()? {
+    let mut next = || match emails.next()? {
         Ok(e) => Some(TextDoc { email: e.email, body: e.body }),
         Err(error) => {
             unreadable = Some(error);
             None
         }
-    });
+    };
+    let built = text.build(&mut next, &mut section);
     if let Some(error) = unreadable {
         return Err(error);
     }
-    let index = built.map_err(BuildError::Text)?;
-    let mut section = writer.section(SectionKind::Text, 0, RECORD_BLOCK);
-    section.write(&index)?;
-    section.end(count)?;
-    Ok(())
+    // A disk that took no more is told as what it is.
+    section.check()?;
+    built.map_err(BuildError::Text)?;
+    section.end(count)
 }
 
 fn bodies(

@@ -1,6 +1,6 @@
 //! What a segment is built from: a memtable, or segments that are merged.
 
-use crate::api::Missing;
+use crate::api::{MergedText, Missing};
 use crate::memtable::Memtable;
 use bytes::Bytes;
 use postlode_format::id::Id;
@@ -42,6 +42,10 @@ pub trait Source {
     fn index(&self, index: IndexId) -> Box<dyn Iterator<Item = Result<Bytes, BuildError>> + '_>;
     /// Ids of all rows about emails.
     fn ids(&self) -> Vec<Id>;
+    /// Text sections that have the words of all emails, if there are any: then none needs to be indexed again.
+    fn texts(&self) -> Option<Vec<MergedText>> {
+        None
+    }
 }
 
 impl<S: Source + ?Sized> Source for Arc<S> {
@@ -59,6 +63,10 @@ impl<S: Source + ?Sized> Source for Arc<S> {
 
     fn ids(&self) -> Vec<Id> {
         (**self).ids()
+    }
+
+    fn texts(&self) -> Option<Vec<MergedText>> {
+        (**self).texts()
     }
 }
 

@@ -12,6 +12,7 @@ use postlode_format::segment::{
     DIRECTORY_BLOCK, Directory, Identity, Section, SectionKind, directory_block, header_page, trailer_page,
 };
 use postlode_runtime::{AppendFile, DiskError};
+use std::io;
 
 /// Block size of the trees' sections.
 pub const TREE_BLOCK: usize = 8192;
@@ -146,9 +147,17 @@ impl SectionWriter<'_, '_> {
             self.pending.extend_from_slice(head);
             bytes = rest;
             if self.pending.len() == room {
-                self.flush()?;
+                self.seal()?;
             }
         }
+        self.check()
+    }
+
+    /// The first failure of the file, if there was one.
+    ///
+    /// # Errors
+    /// What the file gave.
+    pub fn check(&self) -> Result<(), BuildError> {
         self.segment.check()
     }
 
@@ -156,10 +165,10 @@ impl SectionWriter<'_, '_> {
     fn page(&mut self, page: &[u8]) -> Result<(), FormatError> {
         self.pending.extend_from_slice(page);
         self.section.bytes += block::payload_size(self.section.block_size as usize) as u64;
-        self.flush()
+        self.seal()
     }
 
-    fn flush(&mut self) -> Result<(), FormatError> {
+    fn seal(&mut self) -> Result<(), FormatError> {
         let Identity { id, salt } = self.segment.own;
         let place = BlockPlace { segment: id, salt, section: self.number, block: self.block };
         let size = self.section.block_size as usize;
@@ -181,9 +190,21 @@ impl SectionWriter<'_, '_> {
 
     fn finish(mut self) -> Result<(), BuildError> {
         if !self.pending.is_empty() {
-            self.flush()?;
+            self.seal()?;
         }
         self.segment.sections.push(self.section);
         self.segment.check()
+    }
+}
+
+/// Of a failure it tells no more than that there was one: [`SectionWriter::check`] tells which.
+impl io::Write for SectionWriter<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        SectionWriter::write(self, bytes).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

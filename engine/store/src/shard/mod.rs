@@ -77,6 +77,8 @@ pub enum WriteOp {
     Spare(Vec<Id>),
     /// Make all that is in memory a segment.
     Seal(Reply<Result<(), StoreError>>),
+    /// Seal, and leave nothing in the log of what was ever written into it.
+    Scrub(Reply<Result<(), StoreError>>),
     /// Seal, end the log, and end the writer.
     Close(Reply<Result<(), StoreError>>),
 }

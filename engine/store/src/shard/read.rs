@@ -73,6 +73,15 @@ impl<R: Runtime> Shard<R> {
         segments.iter().filter(fits).cloned().collect()
     }
 
+    /// May there be rows about this email? Most mail that comes is new, and one look at the filters tells.
+    pub(super) fn may_know(&self, id: &Id) -> bool {
+        let rows = [RowKind::Email, RowKind::Mark];
+        let in_memory = |m: &Memtable| rows.iter().any(|kind| m.get(*kind, id).is_some()).then_some(());
+        let hash = hash_of(id);
+        let sealed = |s: &Rc<Segment<R>>| s.entry.low <= hash && hash <= s.entry.high && s.may_contain(id);
+        self.in_memory(in_memory).is_some() || self.segments.borrow().iter().any(sealed)
+    }
+
     /// The newest row of a key.
     pub(super) async fn get(&self, kind: RowKind, key: &[u8]) -> Result<Option<Bytes>, Missing> {
         match kind {

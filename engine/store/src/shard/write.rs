@@ -36,7 +36,7 @@ const ROW_ROOM: usize = 256;
 const IDLE: Duration = Duration::from_millis(500);
 /// How often a mark is read before it is taken to be damaged.
 const READS: u32 = 3;
-/// Memtables that may wait to be sealed before writers wait for them.
+/// Memtables that may wait to be sealed: when another one is full, writers wait.
 const MAX_FROZEN: usize = 1;
 
 /// Owns the log of a shard.
@@ -149,6 +149,7 @@ impl<R: Runtime> Writer<R> {
                     condemned.retain(|id| !ids.contains(id));
                 }
                 WriteOp::Seal(reply) => drop(reply.send(self.seal().await)),
+                WriteOp::Scrub(reply) => drop(reply.send(self.scrub().await)),
                 WriteOp::Close(reply) => {
                     let result = self.close().await;
                     drop(reply.send(result));
@@ -257,14 +258,16 @@ impl<R: Runtime> Writer<R> {
 
     async fn resolve_one(&self, new: NewEmail, group: &mut Group) -> Result<Outcome, StoreError> {
         let NewEmail { id, email, body, mut place } = new;
+        let heard_of = self.shard.may_know(&id);
         // Compaction may have removed a deleted email; its mark remembers.
-        if self.is_deleted(&id).await {
+        if heard_of && self.is_deleted(&id).await {
             return Ok(Outcome::Deleted);
         }
         let key = Bytes::copy_from_slice(&id);
         let known = match group.emails.get(&id) {
             Some(date) => Some(*date),
-            None => self.known_date(&id).await,
+            None if heard_of => self.known_date(&id).await,
+            None => None,
         };
         let own = date_of(&email)?;
         if known.is_none() {
@@ -329,7 +332,7 @@ impl<R: Runtime> Writer<R> {
             return Ok(());
         }
         self.shard.shared.fence.check()?;
-        self.wait_for_room().await?;
+        self.make_room().await?;
         let mut payload = BytesMut::with_capacity(group.bytes);
         for row in &group.rows {
             row.encode(&mut payload).map_err(StoreError::Refused)?;
@@ -351,26 +354,38 @@ impl<R: Runtime> Writer<R> {
             stats.commits += 1;
             stats.committed_rows += count;
         }
-        if self.shard.active.borrow().bytes() >= self.shard.shared.options.memtable_bytes {
+        if self.is_full() && self.may_freeze() {
             self.freeze().await?;
         }
         Ok(())
     }
 
-    /// Waits while too many memtables wait to be sealed; gives up where sealing cannot get on.
-    async fn wait_for_room(&self) -> Result<(), StoreError> {
-        while self.shard.frozen.borrow().len() > MAX_FROZEN {
+    fn is_full(&self) -> bool {
+        self.shard.active.borrow().bytes() >= self.shard.shared.options.memtable_bytes
+    }
+
+    fn may_freeze(&self) -> bool {
+        self.shard.frozen.borrow().len() < MAX_FROZEN
+    }
+
+    /// Where the memtable is full, waits until it may be sealed; gives up where sealing cannot get on.
+    async fn make_room(&mut self) -> Result<(), StoreError> {
+        if !self.is_full() {
+            return Ok(());
+        }
+        while !self.may_freeze() {
             if let Some(error) = self.shard.stuck.borrow().clone() {
                 return Err(error);
             }
             self.shard.runtime.sleep(Duration::from_millis(2)).await;
         }
-        Ok(())
+        self.freeze().await
     }
 
     fn note(&self) {
         let mut stats = self.shard.stats.borrow_mut();
         stats.log_bytes = self.log.bytes();
+        stats.log_bytes_on_disk = self.log.bytes_on_disk();
         stats.sync_micros = u64::try_from(self.log.sync_time.as_micros()).unwrap_or(u64::MAX);
     }
 
@@ -407,6 +422,15 @@ impl<R: Runtime> Writer<R> {
         self.barrier(false).await
     }
 
+    async fn scrub(&mut self) -> Result<(), StoreError> {
+        self.seal().await?;
+        // The file that was written to last is needed no more either.
+        self.log.roll().await?;
+        self.log.scrub(self.log.next_file()).await?;
+        self.note();
+        Ok(())
+    }
+
     /// Waits until all memtables frozen before are sealed.
     async fn barrier(&self, drop_stream: bool) -> Result<(), StoreError> {
         let (done, sealed) = oneshot::channel();
@@ -428,7 +452,7 @@ impl<R: Runtime> Writer<R> {
             Ok(()) => {
                 self.log.roll().await?;
                 self.barrier(true).await?;
-                self.log.release(u32::MAX).await?;
+                self.log.scrub(u32::MAX).await?;
                 Ok(())
             }
             Err(error) => {

@@ -63,7 +63,7 @@ impl Machine {
         }
     }
 
-    fn path(&self, file: &Path) -> Option<PathBuf> {
+    pub fn path(&self, file: &Path) -> Option<PathBuf> {
         match self {
             Machine::Portable(root) | Machine::Glommio(root) => Some(root.join(file)),
             Machine::Simulated(_) => None,

@@ -7,21 +7,33 @@ use bytes::Bytes;
 use postlode_format::id::{Field, Id, IdBuilder};
 use postlode_format::row::*;
 use postlode_store::*;
+use std::io::Write;
 use std::sync::Arc;
 
 /// Builds a text section that is the subjects, one a line.
 pub struct Subjects;
 
 impl TextBuilder for Subjects {
-    fn build(&self, next: &mut dyn FnMut() -> Option<TextDoc>) -> Result<Vec<u8>, String> {
-        let mut out = Vec::new();
+    fn build(&self, next: &mut dyn FnMut() -> Option<TextDoc>, out: &mut dyn Write) -> Result<(), String> {
         while let Some(doc) = next() {
             let email = access::<ArchivedEmail>(&doc.email).map_err(|e| e.to_string())?;
             access::<ArchivedBody>(&doc.body).map_err(|e| e.to_string())?;
-            out.extend_from_slice(email.subject.as_bytes());
-            out.push(b'\n');
+            writeln!(out, "{}", email.subject).map_err(|e| e.to_string())?;
         }
-        Ok(out)
+        Ok(())
+    }
+
+    fn merge(&self, sources: &[MergedText], docs: u32, out: &mut dyn Write) -> Result<(), String> {
+        let mut all = vec![String::new(); docs as usize];
+        for source in sources {
+            let len = usize::try_from(source.text.len()).map_err(|e| e.to_string())?;
+            let lines = source.text.read(0, len).map_err(|e| e.to_string())?;
+            let lines = String::from_utf8(lines.to_vec()).map_err(|e| e.to_string())?;
+            for (line, to) in lines.lines().zip(&source.to).filter(|(_, to)| **to != NOWHERE) {
+                line.clone_into(&mut all[*to as usize]);
+            }
+        }
+        all.iter().try_for_each(|line| writeln!(out, "{line}").map_err(|e| e.to_string()))
     }
 }
 

@@ -115,7 +115,9 @@ pub fn section(bytes: Vec<u8>) -> Arc<dyn SectionRead> {
 
 pub fn build(mails: &[Mail]) -> Vec<u8> {
     let mut rest = mails.iter();
-    TextIndex.build(&mut || rest.next().map(Mail::doc)).unwrap()
+    let mut out = Vec::new();
+    TextIndex.build(&mut || rest.next().map(Mail::doc), &mut out).unwrap();
+    out
 }
 
 pub fn ordinals(mails: &[Mail]) -> Vec<u8> {

@@ -5,13 +5,15 @@
 use crate::body::{Body, BodyError};
 use crate::problem::{Problem, ProblemKind};
 use crate::reply::Reply;
-use crate::stats::{Memory, Shard, Stats, kind_name};
+use crate::stats::{Memory, Shard, Stats};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use postlode_store::Store;
+use postlode_store::{Store, SyncTimes};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
@@ -86,12 +88,12 @@ impl Metrics {
 
     /// The page. A store that does not answer leaves its part out, and `postlode_store_up` says so.
     pub(crate) async fn page(&self, store: &Store) -> Result<Reply, Problem> {
-        let stats = match tokio::time::timeout(STORE_WITHIN, store.stats()).await {
+        let stats = match tokio::time::timeout(STORE_WITHIN, store.counts()).await {
             Ok(Ok(stats)) => Some(stats),
             Ok(Err(_)) | Err(_) => None,
         };
-        let rows = stats.as_ref().map(|stats| stats.rows.clone()).unwrap_or_default();
-        let told = of_store(stats.map(Stats::from), &rows);
+        let rows = stats.as_ref().map_or(0, |stats| stats.sealed_rows);
+        let told = of_store(stats.map(Stats::from), rows);
         let mut page = String::with_capacity(16 << 10);
         let written = encode_registry(&mut page, &self.registry)
             .and_then(|()| encode_registry(&mut page, &told))
@@ -128,7 +130,7 @@ impl Told {
     }
 }
 
-fn of_store(stats: Option<Stats>, rows: &[(u8, u64)]) -> Registry {
+fn of_store(stats: Option<Stats>, rows: u64) -> Registry {
     let mut told = Told(Registry::with_prefix("postlode_store"));
     told.one("up", "1 where the store answers", u64::from(stats.is_some()));
     let Some(stats) = stats else { return told.0 };
@@ -145,8 +147,7 @@ fn of_store(stats: Option<Stats>, rows: &[(u8, u64)]) -> Registry {
     told.one("generation", "Moves with every committed change", stats.generation);
     let missing = stats.partial.map_or(0, |partial| partial.missing.len() as u64);
     told.one("damaged_parts", "Parts of the store that cannot be read", missing);
-    let rows = rows.iter().map(|(kind, rows)| (vec![("kind", kind_name(*kind))], *rows));
-    told.gauges("sealed_rows", "Rows of segments by kind", rows);
+    told.one("sealed_rows", "Rows of segments", rows);
     let shards = &stats.shards;
     let label = |n: usize| vec![("shard", n.to_string())];
     let each = |of: fn(&Shard) -> u64| {
@@ -166,7 +167,50 @@ fn of_store(stats: Option<Stats>, rows: &[(u8, u64)]) -> Registry {
         syncs.get_or_create(&label(n)).inc_by(shard.sync_seconds);
     }
     told.0.register_with_unit("log_sync", "Time all syncs of the log took together", Unit::Seconds, syncs);
+    let help = "Time until a write to the log was durable";
+    told.0.register_with_unit("log_sync_duration", help, Unit::Seconds, Syncs::of(shards));
+    told.counters("stalls", "Writers that waited because sealing was behind", each(|s| s.stalls));
+    let stalled = Family::<Labels, Counter<f64, AtomicU64>>::default();
+    for (n, shard) in shards.iter().enumerate() {
+        stalled.get_or_create(&label(n)).inc_by(shard.stall_seconds);
+    }
+    told.0.register_with_unit("stall", "Time that they waited together", Unit::Seconds, stalled);
     told.0
+}
+
+/// A histogram that was counted elsewhere.
+#[derive(Debug)]
+struct Syncs {
+    sum: f64,
+    count: u64,
+    buckets: Vec<(f64, u64)>,
+}
+
+impl Syncs {
+    /// All shards together.
+    fn of(shards: &[Shard]) -> Self {
+        let bounds = SyncTimes::BOUNDS.map(|micros| Duration::from_micros(micros).as_secs_f64());
+        let bounds = bounds.into_iter().chain([f64::MAX]).enumerate();
+        let counted = |class: usize| {
+            shards
+                .iter()
+                .filter_map(|shard| shard.syncs.get(class))
+                .fold(0, |sum: u64, n| sum.saturating_add(*n))
+        };
+        let buckets: Vec<(f64, u64)> = bounds.map(|(class, bound)| (bound, counted(class))).collect();
+        let count = buckets.iter().fold(0, |sum: u64, (_, n)| sum.saturating_add(*n));
+        Self { sum: shards.iter().map(|shard| shard.sync_seconds).sum(), count, buckets }
+    }
+}
+
+impl EncodeMetric for Syncs {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+        encoder.encode_histogram::<NoLabelSet>(self.sum, self.count, &self.buckets, None)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
 }
 
 fn of_process() -> Registry {

@@ -5,6 +5,7 @@ use postlode_query::{MissingPart, Partial};
 use postlode_store::{SegmentStats, ShardStats, StoreStats, VerifyReport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Counts and sizes of the store, and of this process.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -86,6 +87,15 @@ pub struct Shard {
     pub committed_rows: u64,
     /// Seconds all syncs of the log took together.
     pub sync_seconds: f64,
+    /// How many syncs took at most 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 1,000 ms, each without those before, and more.
+    #[serde(default)]
+    pub syncs: Vec<u64>,
+    /// How often writers had to wait because sealing was behind.
+    #[serde(default)]
+    pub stalls: u64,
+    /// Seconds that they waited together.
+    #[serde(default)]
+    pub stall_seconds: f64,
     /// Blocks found in the cache.
     pub cache_hits: u64,
     /// Blocks read because the cache did not have them.
@@ -237,7 +247,10 @@ impl From<ShardStats> for Shard {
             log_bytes: shard.log_bytes,
             commits: shard.commits,
             committed_rows: shard.committed_rows,
-            sync_seconds: std::time::Duration::from_micros(shard.sync_micros).as_secs_f64(),
+            sync_seconds: Duration::from_micros(shard.syncs.micros).as_secs_f64(),
+            syncs: shard.syncs.counts.to_vec(),
+            stalls: shard.stalls.0,
+            stall_seconds: Duration::from_micros(shard.stalls.1).as_secs_f64(),
             cache_hits,
             cache_misses,
             cache_bytes,

@@ -3,8 +3,8 @@
 //! What always holds: no path leads out of the folder; files are made with mode 0600 and folders with 0700; every
 //! descriptor is closed on exec.
 
-use crate::Runtime;
 use crate::disk::{AppendFile, DirEntry, DiskError, DiskErrorKind, Lock, OpenMode, SharedFile};
+use crate::{Runtime, UNPUBLISHED};
 use bytes::Bytes;
 use rustix::fs::{Advice, AtFlags, CWD, Mode, OFlags, RenameFlags, fadvise};
 use rustix::io::Errno;
@@ -315,7 +315,7 @@ fn publish_unnamed(parent: &Path, full: &Path, bytes: &[u8]) -> io::Result<bool>
 }
 
 fn publish_renamed(parent: &Path, full: &Path, bytes: &[u8], unique: u64) -> io::Result<()> {
-    let temporary = parent.join(format!(".publish-{unique:016x}.tmp"));
+    let temporary = parent.join(format!("{UNPUBLISHED}{unique:016x}.tmp"));
     let written = (|| {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(bytes)?;

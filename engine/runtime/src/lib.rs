@@ -34,6 +34,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// How the name of a file begins that is being published, where the system has no files without names.
+pub const UNPUBLISHED: &str = ".publish-";
+
 /// A future that stays on its executor.
 pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 /// Work for the CPU pool.

@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
+use postlode_format::manifest::{SegmentEntry, SegmentKind};
 use postlode_format::row::{Counts, Holdings, Row};
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a store is opened.
 #[derive(Clone)]
@@ -308,7 +310,9 @@ pub struct MemDoc {
 pub struct StoreStats {
     /// Emails, those of segments and memtables.
     pub emails: u64,
-    /// Rows by the number of their kind.
+    /// Rows of segments.
+    pub sealed_rows: u64,
+    /// Rows of segments by the number of their kind.
     pub rows: Vec<(u8, u64)>,
     /// Segments.
     pub segments: Vec<SegmentStats>,
@@ -362,6 +366,25 @@ pub struct SegmentStats {
     pub sections: Vec<(String, u64, u64, u64)>,
 }
 
+impl SegmentStats {
+    /// What the manifest says of it.
+    pub(crate) fn of(entry: &SegmentEntry) -> Self {
+        Self {
+            id: entry.id,
+            kind: match entry.kind {
+                SegmentKind::Mail => "mail",
+                SegmentKind::Blobs => "blobs",
+            },
+            bytes: entry.bytes,
+            emails: entry.emails,
+            rows: entry.rows,
+            range: (entry.low, entry.high),
+            dates: (entry.min_date, entry.max_date),
+            sections: Vec::new(),
+        }
+    }
+}
+
 /// One shard, for people.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ShardStats {
@@ -379,12 +402,40 @@ pub struct ShardStats {
     pub commits: u64,
     /// Rows committed since opening.
     pub committed_rows: u64,
-    /// Microseconds all fdatasyncs took together.
-    pub sync_micros: u64,
+    /// How long writes to the log took until they were durable.
+    pub syncs: SyncTimes,
+    /// How often writers had to wait because sealing was behind, and for how many microseconds together.
+    pub stalls: (u64, u64),
     /// Block cache: hits, misses, bytes.
     pub cache: (u64, u64, u64),
     /// Requests waiting.
     pub queued: u64,
+}
+
+/// How long something took, by classes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SyncTimes {
+    /// How many took at most so many microseconds as [`SyncTimes::BOUNDS`] says, each class without those before it; the
+    /// last are all that took longer.
+    pub counts: [u64; SyncTimes::BOUNDS.len() + 1],
+    /// Microseconds of all together.
+    pub micros: u64,
+}
+
+impl SyncTimes {
+    /// Upper ends of the classes, in microseconds.
+    pub const BOUNDS: [u64; 11] =
+        [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 1_000_000];
+
+    /// Counts one.
+    pub fn add(&mut self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let class = Self::BOUNDS.partition_point(|bound| *bound < micros);
+        if let Some(count) = self.counts.get_mut(class) {
+            *count = count.saturating_add(1);
+        }
+        self.micros = self.micros.saturating_add(micros);
+    }
 }
 
 /// What `verify` found.

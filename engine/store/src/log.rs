@@ -5,6 +5,7 @@
 //! once durable is not written again while a manifest asks for its file; after a failed write or sync nothing more is
 //! written.
 
+use crate::api::SyncTimes;
 use crate::error::StoreError;
 use crate::names;
 use bytes::Bytes;
@@ -12,7 +13,6 @@ use postlode_format::limits::PAGE;
 use postlode_format::log::{FrameType, PageHeader, encode_frame, pages_for};
 use postlode_runtime::{AlignedBuf, DiskError, DiskFile, OpenMode, Runtime};
 use std::path::Path;
-use std::time::Duration;
 
 /// Bytes that are zeroed at a time.
 const ZERO_CHUNK: usize = 1 << 20;
@@ -49,10 +49,8 @@ pub struct LogWriter<R: Runtime> {
     files: Vec<Part>,
     /// Files that nobody needs any more, to be used again.
     spares: Vec<Part>,
-    /// Time all syncs took.
-    pub sync_time: Duration,
-    /// Frames written.
-    pub frames: u64,
+    /// How long frames took until they were durable.
+    pub syncs: SyncTimes,
 }
 
 impl<R: Runtime> LogWriter<R> {
@@ -70,8 +68,7 @@ impl<R: Runtime> LogWriter<R> {
             poisoned: None,
             files: Vec::new(),
             spares: Vec::new(),
-            sync_time: Duration::ZERO,
-            frames: 0,
+            syncs: SyncTimes::default(),
         }
     }
 
@@ -165,7 +162,7 @@ impl<R: Runtime> LogWriter<R> {
             Ok(()) => file.sync().await,
             Err(error) => Err(error),
         };
-        self.sync_time += self.runtime.monotonic().saturating_sub(start);
+        self.syncs.add(self.runtime.monotonic().saturating_sub(start));
         if let Err(error) = done {
             // Whether the pages are on the medium is unknown now: a retry could acknowledge what is not there.
             tracing::error!("the log cannot be written: {error}");
@@ -173,7 +170,6 @@ impl<R: Runtime> LogWriter<R> {
             return Err(StoreError::Poisoned(error.to_string()));
         }
         *page = page.saturating_add(pages);
-        self.frames += 1;
         self.confirmed_seq = header.durable_seq;
         if let Some(part) = self.files.last_mut() {
             part.used += written;

@@ -16,7 +16,7 @@ use crate::store::{Inner, ShardHandle};
 use async_channel::Sender;
 use postlode_format::manifest::{LogStream, Manifest};
 use postlode_format::row::{Row, shard_of, shard_range};
-use postlode_runtime::{Executor, LocalFuture, Lock, Runtime, Spawner};
+use postlode_runtime::{Executor, LocalFuture, Lock, Runtime, Spawner, UNPUBLISHED};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -267,7 +267,9 @@ async fn remove_leftovers<R: Runtime>(runtime: &R, manifest: &Manifest) -> Resul
     }
     for entry in runtime.list(Path::new(names::MANIFESTS)).await? {
         let number = postlode_format::manifest::number_of(&entry.name);
-        if number.is_some_and(|n| n.saturating_add(keeper::KEEP) < manifest.number) {
+        let old = number.is_some_and(|n| n.saturating_add(keeper::KEEP) < manifest.number);
+        // One that was stopped while it published.
+        if old || entry.name.starts_with(UNPUBLISHED) {
             runtime.remove(&Path::new(names::MANIFESTS).join(&entry.name)).await?;
         }
     }

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use postlode_format::FormatError;
 use postlode_format::id::{Id, hash_of};
 use postlode_format::index::{IndexId, part_of_key};
+use postlode_format::manifest::Manifest;
 use postlode_format::row::{Row, RowKind, Watermark2, shard_of, shard_range, to_bytes, watermark_key};
 use postlode_runtime::{Executor, Spawner};
 use std::collections::{BTreeMap, HashMap};
@@ -358,17 +359,21 @@ impl Store {
         self.inner.shards.len()
     }
 
-    /// Counts and sizes.
+    /// Counts and sizes, without those that only the segments themselves know: rows by kind, sections.
     ///
     /// # Errors
     /// [`StoreError::Busy`] or [`StoreError::Closed`].
-    pub async fn stats(&self) -> Result<StoreStats, StoreError> {
+    pub async fn counts(&self) -> Result<StoreStats, StoreError> {
         let manifest = self.inner.keeper.current().await?;
+        self.counts_of(&manifest).await
+    }
+
+    async fn counts_of(&self, manifest: &Manifest) -> Result<StoreStats, StoreError> {
         let mut out = StoreStats {
             manifest: manifest.number,
             generation: self.generation(),
             lost: manifest.lost.clone(),
-            compaction: self.inner.core.shared.merged.told(&manifest),
+            compaction: self.inner.core.shared.merged.told(manifest),
             missing: self.inner.core.missing.clone(),
             ..StoreStats::default()
         };
@@ -377,11 +382,26 @@ impl Store {
             out.bytes_on_disk += shard.log_bytes_on_disk;
             out.shards.push(shard);
         }
+        for entry in &manifest.segments {
+            out.emails += entry.emails;
+            out.sealed_rows += entry.rows;
+            out.bytes_on_disk += entry.bytes;
+            out.segments.push(SegmentStats::of(entry));
+        }
+        Ok(out)
+    }
+
+    /// Counts and sizes. Reads the directory of each segment.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] or [`StoreError::Closed`].
+    pub async fn stats(&self) -> Result<StoreStats, StoreError> {
+        let manifest = self.inner.keeper.current().await?;
+        let mut out = self.counts_of(&manifest).await?;
+        out.segments.clear();
         let (segments, missing) = verify::describe(&self.inner.core, &manifest).await?;
         let mut rows: BTreeMap<u8, u64> = BTreeMap::new();
         for (segment, by_kind) in segments {
-            out.emails += segment.emails;
-            out.bytes_on_disk += segment.bytes;
             for (kind, count) in by_kind {
                 *rows.entry(kind).or_default() += count;
             }

@@ -17,7 +17,7 @@ use postlode_format::block::BlockPlace;
 use postlode_format::btree::Page;
 use postlode_format::index;
 use postlode_format::limits::PAGE;
-use postlode_format::manifest::{Manifest, SegmentEntry, SegmentKind};
+use postlode_format::manifest::{Manifest, SegmentEntry};
 use postlode_format::row::{ArchivedBody, RowKind, access};
 use postlode_format::segment::{
     DIRECTORY_BLOCK, Directory, Identity, ORDINAL, Ordinal, Section, SectionKind, check_header,
@@ -355,19 +355,7 @@ async fn logs<R: Runtime>(
 pub async fn run_describe<R: Runtime>(runtime: &R, keeper: &KeeperHandle, manifest: &Manifest) -> Described {
     let (mut out, mut missing) = (Vec::new(), Vec::new());
     for entry in &manifest.segments {
-        let mut stats = SegmentStats {
-            id: entry.id,
-            kind: match entry.kind {
-                SegmentKind::Mail => "mail",
-                SegmentKind::Blobs => "blobs",
-            },
-            bytes: entry.bytes,
-            emails: entry.emails,
-            rows: entry.rows,
-            range: (entry.low, entry.high),
-            dates: (entry.min_date, entry.max_date),
-            sections: Vec::new(),
-        };
+        let mut stats = SegmentStats::of(entry);
         let mut rows = Vec::new();
         match runtime.open_shared(&names::segment(entry.id)) {
             Err(error) => missing.push(Missing {

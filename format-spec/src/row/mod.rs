@@ -63,6 +63,12 @@ pub enum RowKind {
 }
 
 impl RowKind {
+    /// Does its key begin with the id of an email that it says something about?
+    #[must_use]
+    pub fn is_about_email(self) -> bool {
+        matches!(self, Self::Email | Self::Body | Self::Place | Self::Mark)
+    }
+
     /// All kinds, in the order of their numbers.
     pub const ALL: [RowKind; 13] = [
         RowKind::Email,

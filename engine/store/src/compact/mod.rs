@@ -69,6 +69,8 @@ pub struct Compacted {
     pub added: Vec<SegmentEntry>,
     /// Segments that are gone.
     pub removed: Vec<u64>,
+    /// Deleted emails were taken out.
+    pub purged: bool,
 }
 
 /// What the merger is asked.
@@ -252,7 +254,7 @@ async fn merge_unit<R: Runtime>(
         return Err(error);
     }
     shared.merged.add(bytes, &edit.add);
-    let compacted = Arc::new(Compacted { added: edit.add, removed: edit.remove });
+    let compacted = Arc::new(Compacted { added: edit.add, removed: edit.remove, purged: !gone.is_empty() });
     for shard in shards {
         let (reply, answer) = oneshot::async_channel();
         // A shard that has ended has nothing open any more.

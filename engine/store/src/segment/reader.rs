@@ -45,6 +45,9 @@ enum State<R: Runtime> {
     Closed(Missing, Duration),
 }
 
+/// Of the number of a section, in the cache: frames of it, decompressed. No segment has so many sections.
+const DECOMPRESSED: u16 = 1 << 15;
+
 /// Tries to open a segment before it is taken to be damaged: a fault that passes must not hide mail.
 const TRIES: usize = 3;
 /// One that could not be opened is tried again when it is asked, but not more often than this.
@@ -58,8 +61,6 @@ struct Open<R: Runtime> {
     directory: Directory,
     bloom: Option<Bloom>,
     cache: BlockCache,
-    /// The frame of emails read last, decompressed: neighbours share it.
-    frame: RefCell<Option<(u64, Bytes)>>,
 }
 
 /// One section of an open segment.
@@ -91,15 +92,7 @@ async fn open<R: Runtime>(runtime: &R, entry: &SegmentEntry, cache: BlockCache) 
         return Err(whole(id, "directory", "it is not what the manifest says"));
     }
     let shared = OnceCell::new();
-    let mut open = Open {
-        runtime: runtime.clone(),
-        file,
-        shared,
-        directory,
-        bloom: None,
-        cache,
-        frame: RefCell::new(None),
-    };
+    let mut open = Open { runtime: runtime.clone(), file, shared, directory, bloom: None, cache };
     // A filter that cannot be read only costs time: every lookup then goes to the tree.
     if let Some(part) = open.part(SectionKind::Bloom, 0) {
         let len = usize::try_from(part.section.bytes).unwrap_or(0);
@@ -135,14 +128,23 @@ async fn read_directory<F: DiskFile>(file: &F, own: Identity, size: u64) -> Resu
 impl<R: Runtime> Open<R> {
     /// The frame of emails at an offset, decompressed.
     async fn email_frame(&self, part: &Part<'_, R>, at: u64) -> Result<Bytes, Missing> {
-        if let Some((_, raw)) = self.frame.borrow().as_ref().filter(|(last, _)| *last == at) {
-            return Ok(raw.clone());
+        // Where a frame begins no block of that number has its key: the section's number tells them apart.
+        let place = u32::try_from(at).ok().map(|block| BlockPlace {
+            segment: self.directory.id,
+            salt: self.directory.salt,
+            section: part.number | DECOMPRESSED,
+            block,
+        });
+        if let Some(raw) = place.and_then(|place| self.cache.get(place)) {
+            return Ok(raw);
         }
         let length = part.read(at, frames::LENGTH).await?;
         let length = frames::email_frame_len(&length).map_err(|e| part.name(e))?;
         let frame = part.read(at.saturating_add(frames::LENGTH as u64), length).await?;
         let raw = frames::open(&frame).map_err(|e| part.name(e))?;
-        self.frame.replace(Some((at, raw.clone())));
+        if let Some(place) = place {
+            self.cache.insert(place, raw.clone());
+        }
         Ok(raw)
     }
 

@@ -5,6 +5,8 @@
 //! never before; between two awaits the set of memtables and segments is consistent, so a row that moves from one
 //! to the other is in at least one of them; rows outside the shard's hash range are never answered.
 
+mod dates;
+mod found;
 mod read;
 mod seal;
 mod write;
@@ -22,6 +24,7 @@ use crate::memtable::Memtable;
 use crate::segment::reader::Segment;
 use async_channel::Sender;
 use bytes::Bytes;
+use found::FoundCache;
 use postlode_format::id::Id;
 use postlode_format::index::IndexId;
 use postlode_format::manifest::{Manifest, SegmentEntry};
@@ -141,6 +144,8 @@ pub struct Shard<R: Runtime> {
     index: usize,
     range: (u64, u64),
     cache: BlockCache,
+    /// Emails that were read lately.
+    lately: FoundCache,
     active: RefCell<Memtable>,
     /// Oldest first.
     frozen: RefCell<Vec<Rc<Frozen>>>,
@@ -171,6 +176,8 @@ impl Frozen {
     }
 }
 
+/// Which part of the cache is for whole emails; the rest is for blocks.
+const FOUND_SHARE: usize = 4;
 /// Reads that may run at the same time on one shard; further ones wait in its queue.
 const MAX_IN_FLIGHT: usize = 256;
 
@@ -184,13 +191,15 @@ impl<R: Runtime> Shard<R> {
         keeper: KeeperHandle,
         started: Reply<()>,
     ) {
-        let cache = BlockCache::new(shared.options.cache_bytes / shared.options.shards.max(1));
+        let own_bytes = shared.options.cache_bytes / shared.options.shards.max(1);
+        let cache = BlockCache::new(own_bytes - own_bytes / FOUND_SHARE);
         let active = Memtable::new(shared.next_memtable());
         let shard = Rc::new(Self {
             runtime: runtime.clone(),
             index: start.index,
             range: start.range,
             cache,
+            lately: FoundCache::new(own_bytes / FOUND_SHARE),
             active: RefCell::new(active),
             frozen: RefCell::new(Vec::new()),
             segments: RefCell::new(Vec::new()),
@@ -203,7 +212,7 @@ impl<R: Runtime> Shard<R> {
             condemned: RefCell::default(),
             shared,
         });
-        shard.refresh(&Compacted { added: start.manifest.segments.clone(), removed: Vec::new() }).await;
+        shard.refresh(&Compacted { added: start.manifest.segments.clone(), ..Compacted::default() }).await;
         let recovered = shard.take_recovered(start.recovered).await;
         if let Some(stream) = start.stream {
             let log = LogWriter::new(
@@ -261,6 +270,10 @@ impl<R: Runtime> Shard<R> {
             opened.push(Segment::open(&self.runtime, entry.clone(), self.cache.clone()).await);
         }
         self.take_in(opened);
+        if change.purged {
+            // Nothing of what was taken out may be shown from memory.
+            self.lately.clear();
+        }
         self.segments.borrow_mut().retain(|s| !change.removed.contains(&s.entry.id));
     }
 

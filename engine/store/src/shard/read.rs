@@ -1,5 +1,6 @@
 //! Answers of one shard: active and frozen memtables, then segments.
 
+use super::dates::Dates;
 use super::{ReadOp, Shard, ShardStats};
 use crate::api::{Found, KeyRange, MemtableText, Missing, Scan, ScanPage, SegmentText};
 use crate::memtable::{Memtable, full_key};
@@ -7,11 +8,35 @@ use crate::segment::reader::Segment;
 use bytes::Bytes;
 use postlode_format::id::{Id, hash_of};
 use postlode_format::index::{IndexId, Position};
-use postlode_format::manifest::SegmentKind;
+use postlode_format::manifest::{SegmentEntry, SegmentKind};
 use postlode_format::row::{Row, RowKind, shard_hash};
 use postlode_runtime::Runtime;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+
+/// Sorts keys, without doubles.
+fn in_order(keys: &mut Vec<Bytes>, descending: bool) {
+    keys.sort_unstable();
+    keys.dedup();
+    if descending {
+        keys.reverse();
+    }
+}
+
+/// Are there so many keys already that a segment, and those after it in the order of their dates, can add none?
+fn nothing_to_add(keys: &mut Vec<Bytes>, segment: &SegmentEntry, descending: bool, limit: usize) -> bool {
+    if keys.len() < limit {
+        return false;
+    }
+    in_order(keys, descending);
+    keys.truncate(limit);
+    let last = limit.checked_sub(1).and_then(|last| keys.get(last)).and_then(|key| Position::of_key(key));
+    last.is_some_and(
+        |last| {
+            if descending { segment.max_date < last.date } else { segment.min_date > last.date }
+        },
+    )
+}
 
 impl<R: Runtime> Shard<R> {
     /// Does one read. Nobody to hear the answer is no error: the caller gave up.
@@ -58,7 +83,7 @@ impl<R: Runtime> Shard<R> {
     /// Segments that may hold a row with this key.
     pub(super) fn segments_for(&self, kind: RowKind, key: &[u8]) -> Vec<Rc<Segment<R>>> {
         let about = match kind {
-            RowKind::Email | RowKind::Body | RowKind::Place | RowKind::Mark => key.first_chunk::<16>(),
+            kind if kind.is_about_email() => key.first_chunk::<16>(),
             _ => None,
         };
         let wanted = if kind == RowKind::BlobChunk { SegmentKind::Blobs } else { SegmentKind::Mail };
@@ -146,14 +171,27 @@ impl<R: Runtime> Shard<R> {
     }
 
     async fn found(&self, id: &Id) -> Result<Option<Found>, Missing> {
-        let Some(email) = self.email(id).await? else { return Ok(None) };
+        if let Some(found) = self.lately.get(id) {
+            return Ok(Some(found));
+        }
+        self.lately.begin(id);
+        let found = self.read_found(id).await;
+        self.lately.end(id, found.as_ref().ok().and_then(Option::as_ref));
+        found
+    }
+
+    async fn read_found(&self, id: &Id) -> Result<Option<Found>, Missing> {
+        // One after the other, each would wait for the disk by itself.
+        let places = self.rows(RowKind::Place, id, None, usize::MAX);
+        let others = futures_lite::future::zip(places, self.get(RowKind::Mark, id));
+        let (email, ((places, damage), mark)) = futures_lite::future::zip(self.email(id), others).await;
+        let Some(email) = email? else { return Ok(None) };
         // A place or mark that cannot be read makes the email itself unreadable: without them nobody can tell
         // whether it may be shown.
-        let (places, damage) = self.rows(RowKind::Place, id, None, usize::MAX).await;
         if let Some(error) = damage.into_iter().next() {
             return Err(error);
         }
-        let mark = self.get(RowKind::Mark, id).await?;
+        let mark = mark?;
         let places = places.into_iter().map(|row| row.value).collect();
         Ok(Some(Found { id: *id, email, places, mark }))
     }
@@ -227,6 +265,8 @@ impl<R: Runtime> Shard<R> {
         self.segments.borrow().iter().filter(|s| s.entry.kind == wanted).cloned().collect()
     }
 
+    /// Keys of one part of an index are in the order of their dates, and segments know theirs: the newest segments are
+    /// asked first, and none that can add nothing to what was found.
     async fn scan(&self, scan: &Scan) -> ScanPage {
         let Scan { index, range, descending, limit } = scan;
         let mut page = ScanPage::default();
@@ -240,8 +280,22 @@ impl<R: Runtime> Shard<R> {
             keys.extend(found);
             None::<()>
         });
-        let segments: Vec<_> = self.mail_segments();
+        let mut segments = self.mail_segments();
+        let dates = Dates::of(*index, range);
+        if dates.is_some() {
+            let by_date = |s: &Rc<Segment<R>>| if *descending { !s.entry.max_date } else { s.entry.min_date };
+            segments.sort_by_key(by_date);
+        }
         for segment in segments {
+            if let Some(dates) = &dates {
+                if !dates.meet(&segment.entry) {
+                    continue;
+                }
+                if nothing_to_add(&mut keys, &segment.entry, *descending, *limit) {
+                    cut = true;
+                    break;
+                }
+            }
             match segment.scan(*index, range, *descending, *limit, mine, &mut page.missing).await {
                 Ok(found) => {
                     cut |= found.len() >= *limit;
@@ -250,11 +304,7 @@ impl<R: Runtime> Shard<R> {
                 Err(error) => page.missing.push(error),
             }
         }
-        keys.sort_unstable();
-        keys.dedup();
-        if *descending {
-            keys.reverse();
-        }
+        in_order(&mut keys, *descending);
         page.done = !cut && keys.len() <= *limit;
         keys.truncate(*limit);
         page.keys = keys;
@@ -271,11 +321,14 @@ impl<R: Runtime> Shard<R> {
             sum += m.count(index, range);
             None::<()>
         });
+        let dates = Dates::of(index, range);
         for segment in self.mail_segments() {
             // A segment that spans shards is counted by the shard in which it begins.
-            if self.owns(segment.entry.low) {
-                sum += segment.count(index, range).await?;
+            if !self.owns(segment.entry.low) || dates.as_ref().is_some_and(|d| !d.meet(&segment.entry)) {
+                continue;
             }
+            let whole = index == IndexId::Date && dates.as_ref().is_some_and(|d| d.hold(&segment.entry));
+            sum += if whole { segment.entry.emails } else { segment.count(index, range).await? };
         }
         Ok(sum)
     }
@@ -308,7 +361,8 @@ impl<R: Runtime> Shard<R> {
         let mut stats = self.stats.borrow().clone();
         stats.memtable_emails = emails;
         stats.memtable_bytes = bytes;
-        stats.cache = self.cache.stats();
+        let (hits, misses, bytes) = self.cache.stats();
+        stats.cache = (hits, misses, bytes.saturating_add(self.lately.bytes()));
         stats
     }
 }

@@ -345,6 +345,9 @@ impl<R: Runtime> Writer<R> {
             let mut active = self.shard.active.borrow_mut();
             for (seq, row) in (first..).zip(&group.rows) {
                 active.insert(seq, row).map_err(StoreError::Refused)?;
+                if let Some(id) = row.key.first_chunk::<16>().filter(|_| row.kind.is_about_email()) {
+                    self.shard.lately.changed(id);
+                }
             }
         }
         self.shard.bump();
@@ -373,11 +376,20 @@ impl<R: Runtime> Writer<R> {
         if !self.is_full() {
             return Ok(());
         }
+        let since = self.shard.runtime.monotonic();
+        let mut waited = false;
         while !self.may_freeze() {
             if let Some(error) = self.shard.stuck.borrow().clone() {
                 return Err(error);
             }
+            waited = true;
             self.shard.runtime.sleep(Duration::from_millis(2)).await;
+        }
+        if waited {
+            let micros = self.shard.runtime.monotonic().saturating_sub(since).as_micros();
+            let (stalls, all) = &mut self.shard.stats.borrow_mut().stalls;
+            *stalls = stalls.saturating_add(1);
+            *all = all.saturating_add(u64::try_from(micros).unwrap_or(u64::MAX));
         }
         self.freeze().await
     }
@@ -386,7 +398,7 @@ impl<R: Runtime> Writer<R> {
         let mut stats = self.shard.stats.borrow_mut();
         stats.log_bytes = self.log.bytes();
         stats.log_bytes_on_disk = self.log.bytes_on_disk();
-        stats.sync_micros = u64::try_from(self.log.sync_time.as_micros()).unwrap_or(u64::MAX);
+        stats.syncs = self.log.syncs;
     }
 
     /// The active memtable takes no more rows and waits to be sealed.

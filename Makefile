@@ -41,6 +41,7 @@ bench:
 	target/release/pstgen target/bench/100k.pst --messages $${MESSAGES:-100000} --seed 1
 	taskset -c 0,1 target/release/postlode bench load target/bench/100k.pst --within target/bench
 	target/release/commit
+	target/release/store --emails $${EMAILS:-1000000}
 
 deny:
 	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }

@@ -178,6 +178,15 @@ impl App {
             params.finish()?;
             return local::export::answer(self, &q.unwrap_or_default(), tz.as_deref()).await;
         }
+        if matches!(route, Route::Inspect | Route::Dump) {
+            let segment = local::segment::id(params.take("segment").as_deref())?;
+            let limit = params.take_as::<usize>("limit", "a number")?;
+            params.finish()?;
+            return match route {
+                Route::Inspect => local::segment::inspect(self, segment).await,
+                _ => local::segment::dump(self, segment, limit).await,
+            };
+        }
         params.finish()?;
         match route {
             Route::Home => Ok(home::page()),
@@ -195,7 +204,8 @@ impl App {
             Route::Verify => local::verify(self).await,
             Route::Compact => local::compact(self).await,
             Route::Seal => local::seal(self).await,
-            Route::Search | Route::Export => {
+            Route::Backup => local::backup::answer(self, parts, body).await,
+            Route::Search | Route::Export | Route::Inspect | Route::Dump => {
                 Err(Problem::new(ProblemKind::Internal, "the route was answered already"))
             }
         }

@@ -27,6 +27,7 @@ mod disposition;
 mod emails;
 mod etag;
 mod home;
+pub mod inspect;
 mod local;
 mod metrics;
 mod params;

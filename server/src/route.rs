@@ -42,6 +42,12 @@ pub enum Route {
     Seal,
     /// `/local/export`
     Export,
+    /// `/local/backup`
+    Backup,
+    /// `/local/inspect`
+    Inspect,
+    /// `/local/dump`
+    Dump,
 }
 
 /// How routes that only read, and those that do something, are asked.
@@ -87,6 +93,9 @@ impl Route {
             "compact" => Self::Compact,
             "seal" => Self::Seal,
             "export" => Self::Export,
+            "backup" => Self::Backup,
+            "inspect" => Self::Inspect,
+            "dump" => Self::Dump,
             _ => return Err(Problem::not_found("such route")),
         })
     }
@@ -96,7 +105,7 @@ impl Route {
     pub fn allow(self) -> &'static str {
         match self {
             Self::Search => "GET, HEAD, POST",
-            Self::Load | Self::Verify | Self::Compact | Self::Seal => ACT,
+            Self::Load | Self::Verify | Self::Compact | Self::Seal | Self::Backup => ACT,
             _ => READ,
         }
     }
@@ -114,6 +123,9 @@ impl Route {
                 | Self::Compact
                 | Self::Seal
                 | Self::Export
+                | Self::Backup
+                | Self::Inspect
+                | Self::Dump
         )
     }
 
@@ -138,6 +150,9 @@ impl Route {
             Self::Compact => "/local/compact",
             Self::Seal => "/local/seal",
             Self::Export => "/local/export",
+            Self::Backup => "/local/backup",
+            Self::Inspect => "/local/inspect",
+            Self::Dump => "/local/dump",
         }
     }
 }
@@ -188,7 +203,10 @@ mod tests {
 
     #[test]
     fn local_routes_are_not_there_over_tcp() {
-        for name in ["load", "stats", "failures", "segments", "verify", "compact", "seal", "export"] {
+        for name in [
+            "load", "stats", "failures", "segments", "verify", "compact", "seal", "export", "backup",
+            "inspect", "dump",
+        ] {
             let path = format!("/local/{name}");
             assert_eq!(find(&path, Origin::Tcp), Err(ProblemKind::NotFound));
             let route = find(&path, Origin::Socket).unwrap();

@@ -2,7 +2,7 @@
 
 use postlode_format::row::RowKind;
 use postlode_query::{MissingPart, Partial};
-use postlode_store::{SegmentStats, ShardStats, StoreStats, VerifyReport};
+use postlode_store::{Copied, SegmentStats, ShardStats, StoreStats, VerifyReport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -173,6 +173,55 @@ pub struct Verified {
     pub blocks: u64,
     /// Everything that is wrong; empty where nothing is.
     pub damage: Vec<MissingPart>,
+}
+
+/// One row of a segment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SegmentRow {
+    /// What it is.
+    pub kind: String,
+    /// Its key, in hex.
+    pub key: String,
+    /// Its sequence number.
+    pub seq: u64,
+    /// Bytes of its record.
+    pub bytes: u64,
+    /// What it says, where that is told.
+    #[serde(default)]
+    pub value: serde_json::Value,
+}
+
+/// What `/local/backup` is asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupRequest {
+    /// An empty folder, or one that is made: an absolute path.
+    pub to: String,
+    /// Copy every byte, where files could have a second name.
+    #[serde(default)]
+    pub copy: bool,
+}
+
+/// What a backup consists of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackedUp {
+    /// Emails.
+    pub emails: u64,
+    /// Files.
+    pub files: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// How many files are second names of the store's own.
+    pub linked: u64,
+    /// Number of the manifest.
+    pub manifest: u64,
+}
+
+impl From<Copied> for BackedUp {
+    fn from(copied: Copied) -> Self {
+        let Copied { files, bytes, linked, emails, manifest } = copied;
+        Self { emails, files, bytes, linked, manifest }
+    }
 }
 
 fn range((low, high): (u64, u64)) -> (String, String) {

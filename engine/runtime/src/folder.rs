@@ -161,6 +161,16 @@ impl Folder {
         Ok(Arc::new(PlainFile { file, path }))
     }
 
+    pub(crate) fn link_out(&self, path: &Path, to: &Path) -> Result<bool, DiskError> {
+        let full = self.resolve("link", path)?;
+        match rustix::fs::linkat(CWD, &full, CWD, to, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            // Another file system, or one without such names, or too many of them.
+            Err(Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK) => Ok(false),
+            Err(error) => Err(DiskError::from_io("link", &full, &error.into())),
+        }
+    }
+
     pub(crate) fn create_append(&self, path: &Path) -> Result<Box<dyn AppendFile>, DiskError> {
         let (file, path) = self.open(path, OpenMode::Create)?;
         Ok(Box::new(GrowingFile { file, path, len: 0, synced: 0 }))
@@ -224,7 +234,7 @@ impl SharedFile for PlainFile {
 }
 
 /// Bytes after which a growing file is synced: one large sync at its end would hold up those of the log.
-const SYNC_EVERY: u64 = 8 << 20;
+const SYNC_EVERY: u64 = 2 << 20;
 
 /// A file that is written from start to end.
 struct GrowingFile {

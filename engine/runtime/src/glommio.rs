@@ -144,6 +144,10 @@ impl Runtime for GlommioRuntime {
         self.shard.folder.open_shared(path)
     }
 
+    fn link_out(&self, path: &Path, to: &Path) -> Result<bool, DiskError> {
+        self.shard.folder.link_out(path, to)
+    }
+
     fn create_append(&self, path: &Path) -> Result<Box<dyn AppendFile>, DiskError> {
         self.shard.folder.create_append(path)
     }

@@ -19,6 +19,7 @@ pub mod portable;
 pub mod probe;
 mod rng;
 pub mod sim;
+mod target;
 mod thread;
 
 pub use choice::{Choice, VARIABLE, choose};
@@ -27,6 +28,7 @@ pub use disk::{
     ALIGN, AlignedBuf, AppendFile, DirEntry, DiskError, DiskErrorKind, DiskFile, Lock, OpenMode, SharedFile,
 };
 pub use open_files::raise_open_files;
+pub use target::Target;
 
 use std::future::Future;
 use std::path::Path;
@@ -69,6 +71,8 @@ pub trait Runtime: Clone + 'static {
     async fn read_all(&self, path: &Path, limit: u64) -> Result<Vec<u8>, DiskError>;
     /// Opens a file for positioned reads from any thread (the CPU pool's text search).
     fn open_shared(&self, path: &Path) -> Result<Arc<dyn SharedFile>, DiskError>;
+    /// Gives a file a second name outside of the store's folder, an absolute one; false where the system cannot.
+    fn link_out(&self, path: &Path, to: &Path) -> Result<bool, DiskError>;
     /// Makes a file to be filled from any thread. [`DiskErrorKind::Exists`] where there is one.
     fn create_append(&self, path: &Path) -> Result<Box<dyn AppendFile>, DiskError>;
     /// Takes the writer's lock, trying for two seconds. It is freed with the value, and not inherited by children.

@@ -10,10 +10,12 @@
 //!   [`postlode_runtime::Runtime`].
 
 pub mod api;
+mod backup;
 mod cache;
 mod compact;
 pub mod error;
 mod inbox;
+mod inspect;
 mod keeper;
 mod log;
 mod maintenance;
@@ -27,5 +29,7 @@ mod store;
 mod verify;
 
 pub use api::*;
+pub use backup::Copied;
 pub use error::StoreError;
+pub use inspect::{Dumped, Inside, Inspected, Shape, TreeShape};
 pub use store::Store;

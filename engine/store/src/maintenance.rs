@@ -4,14 +4,17 @@
 //! lock is freed after the last merge has ended.
 
 use crate::api::{Missing, SegmentStats, VerifyReport};
+use crate::backup::{self, Copied};
 use crate::compact::{MergeOp, MergerHandle};
 use crate::error::StoreError;
 use crate::inbox::Inbox;
+use crate::inspect::{self, Dumped, Inspected};
 use crate::keeper::{KeeperHandle, newest_number};
 use crate::shard::Reply;
 use crate::verify;
 use postlode_format::manifest::Manifest;
 use postlode_runtime::{Lock, Runtime};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Segments for people, each with its rows by kind, and what cannot be read.
@@ -25,6 +28,12 @@ pub enum Chore {
     Describe(Arc<Manifest>, Reply<Described>),
     /// Merge and cut segments, tell the shards, remove what was merged.
     Compact(Reply<Result<(), StoreError>>),
+    /// Copy the store into an empty folder; files may have a second name there instead.
+    Copy(PathBuf, bool, Reply<Result<Copied, StoreError>>),
+    /// Look into a segment.
+    Inspect(u64, Reply<Result<Inspected, StoreError>>),
+    /// Rows of a segment above a full key, at most so many.
+    Dump(u64, Option<Vec<u8>>, usize, Reply<Result<Vec<Dumped>, StoreError>>),
     /// The number of the newest manifest on the disk.
     Newest(Reply<Result<Option<u64>, StoreError>>),
     /// End, and free the lock.
@@ -58,6 +67,27 @@ pub async fn run<R: Runtime>(
                 runtime.spawn(Box::pin(async move {
                     let done = merger.ask(MergeOp::Compact).await;
                     drop(reply.send(done.unwrap_or(Err(StoreError::Closed))));
+                }));
+            }
+            Chore::Copy(to, link, reply) => {
+                let (runtime, keeper) = (runtime.clone(), keeper.clone());
+                let task = runtime.clone();
+                task.spawn(Box::pin(async move {
+                    drop(reply.send(backup::run(&runtime, &keeper, to, link).await));
+                }));
+            }
+            Chore::Inspect(id, reply) => {
+                let (runtime, keeper) = (runtime.clone(), keeper.clone());
+                let task = runtime.clone();
+                task.spawn(Box::pin(async move {
+                    drop(reply.send(inspect::inspect(&runtime, &keeper, id).await));
+                }));
+            }
+            Chore::Dump(id, after, limit, reply) => {
+                let (runtime, keeper) = (runtime.clone(), keeper.clone());
+                let task = runtime.clone();
+                task.spawn(Box::pin(async move {
+                    drop(reply.send(inspect::dump(&runtime, &keeper, id, after, limit).await));
                 }));
             }
             Chore::Newest(reply) => drop(reply.send(newest_number(&runtime).await)),

@@ -1,9 +1,12 @@
 //! The handle: sends requests to shards, merges their answers.
 
 use crate::api::*;
+use crate::backup::Copied;
 use crate::error::StoreError;
+use crate::inspect::{Dumped, Inspected};
 use crate::keeper::KeeperHandle;
 use crate::maintenance::Chore;
+use crate::memtable::full_key;
 use crate::open::{self, Core};
 use crate::shard::{ReadOp, Reply, WriteOp};
 use crate::verify;
@@ -16,6 +19,7 @@ use postlode_format::manifest::Manifest;
 use postlode_format::row::{Row, RowKind, Watermark2, shard_of, shard_range, to_bytes, watermark_key};
 use postlode_runtime::{Executor, Spawner};
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
@@ -444,6 +448,47 @@ impl Store {
     pub async fn compact(&self) -> Result<(), StoreError> {
         self.on_all_shards(WriteOp::Scrub).await?;
         self.inner.core.chore(Chore::Compact).await?
+    }
+
+    /// Copies the store as it is now into an empty folder, an absolute path: all that was acknowledged before. `link`: where
+    /// the file system allows it, files get a second name there instead of a copy.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] for damage, [`StoreError::Disk`] for either folder, [`StoreError::Unusable`] in a snapshot of
+    /// a store that was not closed, some of whose rows are in a log only.
+    pub async fn copy_to(&self, to: &Path, link: bool) -> Result<Copied, StoreError> {
+        match self.inner.core.shared.options.access {
+            Access::Write => self.seal().await?,
+            Access::Snapshot => {
+                if !self.inner.keeper.current().await?.logs.is_empty() {
+                    let why = "some of its rows are in a log only: `postlode segment compact` puts them into segments";
+                    return Err(StoreError::Unusable(why.into()));
+                }
+            }
+        }
+        self.inner.core.chore(|reply| Chore::Copy(to.to_owned(), link, reply)).await?
+    }
+
+    /// Looks into a segment.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] where there is none of that id, [`StoreError::Missing`] where its directory is damaged.
+    pub async fn inspect(&self, segment: u64) -> Result<Inspected, StoreError> {
+        self.inner.core.chore(|reply| Chore::Inspect(segment, reply)).await?
+    }
+
+    /// Rows of a segment in the order of kind and key, above a kind and key, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Store::inspect`], and [`StoreError::Missing`] for the first damage met.
+    pub async fn dump(
+        &self,
+        segment: u64,
+        after: Option<(RowKind, &[u8])>,
+        limit: usize,
+    ) -> Result<Vec<Dumped>, StoreError> {
+        let after = after.map(|(kind, key)| full_key(kind, key));
+        self.inner.core.chore(|reply| Chore::Dump(segment, after, limit, reply)).await?
     }
 
     /// Reads every byte of segments and logs.

@@ -129,7 +129,8 @@ pub fn shared_directory(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> Res
     if agrees { Ok(directory) } else { Err(name("directory", &"it is not what the manifest says")) }
 }
 
-fn check_segment(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> VerifyReport {
+/// Checks all of a segment, blocking.
+pub fn check_segment(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> VerifyReport {
     let mut report = VerifyReport { files: 1, bytes: entry.bytes, blocks: 2, ..VerifyReport::default() };
     let directory = match shared_directory(file, entry) {
         Ok(directory) => directory,

@@ -103,6 +103,12 @@ impl Page {
         self.leaf
     }
 
+    /// Bytes of it that are used: header, entries and restart points.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.restarts_at.saturating_add(self.restarts.saturating_mul(2))
+    }
+
     /// Entries in it.
     #[must_use]
     pub fn len(&self) -> usize {

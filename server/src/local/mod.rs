@@ -1,8 +1,10 @@
 //! `/local/…`: what commands of the same user ask of the process that holds the store. Never reached over TCP.
 
+pub(crate) mod backup;
 pub(crate) mod export;
 pub(crate) mod failures;
 pub(crate) mod load;
+pub(crate) mod segment;
 
 use crate::app::App;
 use crate::problem::Problem;

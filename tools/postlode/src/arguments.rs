@@ -52,9 +52,32 @@ pub enum Command {
     /// Look into the store and look after it
     #[command(subcommand)]
     Segment(SegmentCommand),
+    /// Copy the store as it is now into an empty folder, while it is served and loaded
+    Backup(Backup),
+    /// Make the store from a backup; each file is checked before it is accepted
+    Restore(Restore),
     /// Measure how fast this machine does it
     #[command(subcommand)]
     Bench(BenchCommand),
+}
+
+/// `backup`
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// Where to: an empty folder, or one that is made
+    #[arg(value_name = "DIR")]
+    pub to: PathBuf,
+    /// Copy every byte, where files would get a second name on the same disk
+    #[arg(long)]
+    pub copy: bool,
+}
+
+/// `restore`
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup
+    #[arg(value_name = "DIR")]
+    pub from: PathBuf,
 }
 
 /// `bench`
@@ -233,6 +256,19 @@ pub enum SegmentCommand {
     Verify,
     /// Merge segments, and leave no log behind
     Compact,
+    /// Show a segment from inside: sections, shapes of indexes, ranges of keys, compression
+    Inspect {
+        /// Its id, as `segment list` tells it
+        segment: String,
+    },
+    /// Write the rows of a segment, one a line of JSON
+    Dump {
+        /// Its id, as `segment list` tells it
+        segment: String,
+        /// At most so many rows
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+    },
 }
 
 #[cfg(test)]

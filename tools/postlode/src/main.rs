@@ -77,9 +77,17 @@ async fn run(command: Command, settings: &Settings, console: &Console) -> Result
         Command::Export(export) => commands::export::run(export, settings, console).await,
         Command::Stats(stats) => commands::stats::run(stats, settings, console).await,
         Command::Serve(serve) => commands::serve::run(serve, settings, console).await,
+        Command::Backup(backup) => commands::backup::backup(backup, settings, console).await,
+        Command::Restore(restore) => commands::backup::restore(restore, settings, console).await,
         Command::Bench(BenchCommand::Load(bench)) => commands::bench::load(bench, settings, console).await,
         Command::Segment(SegmentCommand::List) => commands::segment::list(settings, console).await,
         Command::Segment(SegmentCommand::Verify) => commands::segment::verify(settings, console).await,
+        Command::Segment(SegmentCommand::Inspect { segment }) => {
+            commands::inspect::inspect(&segment, settings, console).await
+        }
+        Command::Segment(SegmentCommand::Dump { segment, limit }) => {
+            commands::inspect::dump(&segment, limit, settings, console).await
+        }
         Command::Segment(SegmentCommand::Compact) => commands::segment::compact(settings, console).await,
     }
 }

@@ -109,6 +109,11 @@ impl Runtime for SimRuntime {
         Ok(Arc::new(SimSharedFile { disk: Arc::clone(&self.machine.disk), inode, path, life: disk.life }))
     }
 
+    /// What is outside is a real disk.
+    fn link_out(&self, path: &Path, _to: &Path) -> Result<bool, DiskError> {
+        self.open_shared(path).map(|_| false)
+    }
+
     fn create_append(&self, path: &Path) -> Result<Box<dyn AppendFile>, DiskError> {
         let mut disk = access(&self.machine.disk);
         if disk.life != self.life {

@@ -129,6 +129,8 @@ struct Merger<R: Runtime> {
 
 /// Segments that wait in a shard, and how many steps behind the others a merge is then.
 const NICE: [(usize, u8); 3] = [(96, 0), (48, 5), (0, 10)];
+/// The same of a compaction that was asked for: who asked waits, but so do those who search meanwhile.
+const ASKED: u8 = 10;
 
 /// Works until it is told to stop, or nobody is left to tell it. `shards` are the shards' queues.
 pub async fn run<R: Runtime>(
@@ -214,7 +216,7 @@ async fn all<R: Runtime>(own: &Merger<R>) -> Result<(), StoreError> {
             // A target that cannot be read back is another matter: then the disk itself is not to be trusted.
             let sources: BTreeSet<u64> = unit.iter().flat_map(|m| &m.sources).map(|s| s.id).collect();
             let of_source = |missing: &Missing| missing.segment.is_some_and(|id| sources.contains(&id));
-            match merge_unit(own, unit, &gone, By::Background(0)).await {
+            match merge_unit(own, unit, &gone, By::Background(ASKED)).await {
                 Ok(()) => {}
                 Err(StoreError::Missing(missing)) if of_source(&missing) => {
                     damaged.extend(missing.segment);

@@ -1,7 +1,9 @@
 //! One command a file.
 
+pub mod backup;
 pub mod bench;
 pub mod export;
+pub mod inspect;
 pub mod load;
 pub mod search;
 pub mod segment;

@@ -190,7 +190,7 @@ impl Syncs {
     /// All shards together.
     fn of(shards: &[Shard]) -> Self {
         let bounds = SyncTimes::BOUNDS.map(|micros| Duration::from_micros(micros).as_secs_f64());
-        let bounds = bounds.into_iter().chain([f64::MAX]).enumerate();
+        let bounds = bounds.into_iter().chain([f64::INFINITY]).enumerate();
         let counted = |class: usize| {
             shards
                 .iter()

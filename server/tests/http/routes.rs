@@ -224,8 +224,9 @@ async fn metrics_count_what_happened() {
     }
     for name in [
         "postlode_store_log_sync_seconds_total{shard=\"0\"}",
-        "postlode_store_log_sync_duration_seconds_bucket{le=\"0.0001\"}",
-        "postlode_store_log_sync_duration_seconds_bucket{le=\"+Inf\"}",
+        "postlode_store_log_sync_duration_seconds_bucket{le=\"0.0001\"} ",
+        "postlode_store_log_sync_duration_seconds_bucket{le=\"+Inf\"} ",
+        "postlode_store_log_sync_duration_seconds_count ",
         "postlode_store_stalls_total{shard=\"1\"} 0\n",
         "postlode_store_sealed_rows ",
         "postlode_store_cache_hits_total{shard=\"1\"}",

@@ -4,7 +4,7 @@
 //! the dates known: places and marks may lie in another segment than their email.
 
 use crate::api::{KeyRange, successor};
-use postlode_format::index::{IndexId, Position};
+use postlode_format::index::{IndexId, POSITION, Position};
 use postlode_format::manifest::SegmentEntry;
 
 /// The dates of all keys of a range, both ends included.
@@ -26,13 +26,13 @@ impl Dates {
             IndexId::Folder | IndexId::Custodian | IndexId::Tag => return None,
         };
         let part = range.low.get(..part)?;
-        let from = date_after(part, &range.low).unwrap_or(i64::MIN);
+        let from = date_after(part, &range.low);
         let to = if range.high == successor(part) {
             i64::MAX
         } else {
             // Keys of another part would come between.
             range.high.strip_prefix(part)?;
-            date_after(part, &range.high).unwrap_or(i64::MAX)
+            date_after(part, &range.high)
         };
         Some(Self { from, to })
     }
@@ -44,16 +44,18 @@ impl Dates {
 
     /// Does every email of a segment surely have such a date? At both ends the id decides.
     pub fn hold(&self, segment: &SegmentEntry) -> bool {
-        let after = self.from == i64::MIN || segment.min_date > self.from;
-        let before = self.to == i64::MAX || segment.max_date < self.to;
-        segment.emails > 0 && after && before
+        segment.emails > 0 && segment.min_date > self.from && segment.max_date < self.to
     }
 }
 
-/// The date that follows a part in a key, if all of it is there.
-fn date_after(part: &[u8], key: &[u8]) -> Option<i64> {
-    let date = key.get(part.len()..)?.first_chunk::<8>()?;
-    Position::from_bytes(&[date.as_slice(), &[0; 16]].concat()).map(|position| position.date)
+/// The date that follows a part in a key; of one that is cut short, the first that begins so: keys are compared byte by
+/// byte.
+fn date_after(part: &[u8], key: &[u8]) -> i64 {
+    let mut at = [0u8; POSITION];
+    at.iter_mut()
+        .zip(key.get(part.len()..).unwrap_or_default().iter().take(8))
+        .for_each(|(to, from)| *to = *from);
+    Position::from_bytes(&at).map_or(i64::MIN, |position| position.date)
 }
 
 #[cfg(test)]

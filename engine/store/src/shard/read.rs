@@ -23,13 +23,8 @@ fn in_order(keys: &mut Vec<Bytes>, descending: bool) {
     }
 }
 
-/// Are there so many keys already that a segment, and those after it in the order of their dates, can add none?
-fn nothing_to_add(keys: &mut Vec<Bytes>, segment: &SegmentEntry, descending: bool, limit: usize) -> bool {
-    if keys.len() < limit {
-        return false;
-    }
-    in_order(keys, descending);
-    keys.truncate(limit);
+/// Are there so many keys in order already that a segment, and those after it in the order of their dates, can add none?
+fn nothing_to_add(keys: &[Bytes], segment: &SegmentEntry, descending: bool, limit: usize) -> bool {
     let last = limit.checked_sub(1).and_then(|last| keys.get(last)).and_then(|key| Position::of_key(key));
     last.is_some_and(
         |last| {
@@ -291,9 +286,15 @@ impl<R: Runtime> Shard<R> {
                 if !dates.meet(&segment.entry) {
                     continue;
                 }
-                if nothing_to_add(&mut keys, &segment.entry, *descending, *limit) {
-                    cut = true;
-                    break;
+                if keys.len() >= *limit {
+                    in_order(&mut keys, *descending);
+                    // What is cut off here is left for the next page.
+                    cut |= keys.len() > *limit;
+                    keys.truncate(*limit);
+                    if nothing_to_add(&keys, &segment.entry, *descending, *limit) {
+                        cut = true;
+                        break;
+                    }
                 }
             }
             match segment.scan(*index, range, *descending, *limit, mine, &mut page.missing).await {

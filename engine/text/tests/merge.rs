@@ -176,8 +176,8 @@ fn what_cannot_be_merged_is_told() {
     let one = |bytes: Vec<u8>, to: Vec<u32>| [MergedText { text: section(bytes), to }];
     let mut out = Vec::new();
     // More mails than the section holds, and a section cut short.
-    assert!(TextIndex.merge(&one(build(&[mail.clone()]), vec![0, 1]), 2, &mut out).is_err());
-    let mut cut = build(&[mail.clone()]);
+    assert!(TextIndex.merge(&one(build(std::slice::from_ref(&mail)), vec![0, 1]), 2, &mut out).is_err());
+    let mut cut = build(std::slice::from_ref(&mail));
     cut.truncate(cut.len() / 2);
     assert!(TextIndex.merge(&one(cut, vec![0]), 1, &mut out).is_err());
     // Any byte of it changed: an error or a section, and never a panic.

@@ -28,7 +28,7 @@ test:
 mutations:
 	@scripts/setup.sh test
 	cargo build --locked -p postlode
-	MUTATIONS=$${MUTATIONS:-2000} cargo test --locked -p postlode-tests --test mutations -- --nocapture
+	MUTATIONS=$${MUTATIONS:-2000} cargo test --locked --workspace --test mutations -- --nocapture
 
 sim:
 	@scripts/setup.sh test

@@ -88,6 +88,45 @@ fn every_section_with_a_flipped_bit_is_named_and_the_rest_answers() {
     });
 }
 
+/// The words of a mail can be had from the mail again.
+#[test]
+fn a_damaged_text_section_is_whole_again_after_a_merge() {
+    Machine::each(|machine| {
+        let mut options = options(1, Access::Write);
+        options.fan_in = 0;
+        let store = machine.open(options.clone()).unwrap();
+        for part in [0..40, 40..80] {
+            machine.wait(store.load(batch(part))).unwrap();
+            machine.wait(store.seal()).unwrap();
+        }
+        let segment = machine.wait(store.stats()).unwrap().segments.remove(0);
+        machine.wait(store.close()).unwrap();
+        let mut at = 4096u64;
+        for (name, _, on_disk, _) in &segment.sections {
+            if name == "text" {
+                break;
+            }
+            at += on_disk;
+        }
+        let path = std::path::PathBuf::from(format!("segments/{:016x}.seg", segment.id));
+        machine.flip(&path, at);
+        let store = machine.open(options).unwrap();
+        let damage = machine.wait(store.verify()).unwrap().damage;
+        assert_eq!(damage.iter().map(|d| d.section.as_str()).collect::<Vec<_>>(), ["text"]);
+        machine.wait(store.compact()).unwrap();
+        assert_eq!(machine.wait(store.verify()).unwrap().damage, []);
+        let sources = machine.wait(store.text_sources(std::collections::HashMap::new())).unwrap();
+        assert_eq!((sources.missing.len(), sources.segments.len()), (0, 1));
+        let text = &sources.segments[0].text;
+        let all = text.read(0, usize::try_from(text.len()).unwrap()).unwrap();
+        let all = String::from_utf8(all.to_vec()).unwrap();
+        assert!((0..80).all(|n| all.lines().any(|line| line == subject(n))), "{all}");
+        machine.wait(check(&store, &(0..80).collect::<Vec<_>>()));
+        drop(sources);
+        machine.wait(store.close()).unwrap();
+    });
+}
+
 #[test]
 fn a_segment_that_is_gone_or_cut_is_named() {
     for cut in [None, Some(5000), Some(0)] {

@@ -52,10 +52,14 @@ pub async fn run<R: Runtime>(
     let done = all(runtime, keeper, &target, link, &mut made).await;
     if done.is_err() {
         // Without a manifest it is no store; the files would only take room.
-        for id in made.keys() {
-            drop(target.remove(&names::segment(*id)));
-        }
-        target.remove_empty(&[Path::new(names::SEGMENTS), Path::new(names::MANIFESTS)]);
+        let clear = move || {
+            for id in made.into_keys() {
+                drop(target.remove(&names::segment(id)));
+            }
+            target.remove_empty(&[Path::new(names::SEGMENTS), Path::new(names::MANIFESTS)]);
+            Ok(())
+        };
+        drop(work(runtime, clear).await);
     }
     done
 }
@@ -78,17 +82,21 @@ async fn all<R: Runtime>(
             continue;
         }
         let old: Vec<u64> = made.keys().filter(|id| !named(&manifest, **id)).copied().collect();
-        for id in old {
-            target.remove(&names::segment(id))?;
-            made.remove(&id);
-        }
+        made.retain(|id, _| !old.contains(id));
         let copy = Manifest { logs: Vec::new(), ..Manifest::clone(&manifest) };
         let bytes = copy.encode().map_err(StoreError::Refused)?;
         let length = bytes.len() as u64;
         let (own, number) = (target.clone(), manifest.number);
         let publish = move || {
+            old.iter().try_for_each(|id| own.remove(&names::segment(*id)))?;
             own.create_dir(Path::new(names::MANIFESTS))?;
-            own.publish(&names::manifest(number), &bytes, &[Path::new(names::SEGMENTS)])
+            let name = names::manifest(number);
+            let published = own.publish(&name, &bytes, &[Path::new(names::SEGMENTS)]);
+            if published.is_err() {
+                // It may have its name all the same, and must not outlive the segments.
+                drop(own.remove(&name));
+            }
+            published
         };
         work(runtime, publish).await?;
         return Ok(Copied {
@@ -122,7 +130,8 @@ async fn segments<R: Runtime>(
         match one(runtime, target, link, entry).await {
             Ok(linked) => drop(made.insert(entry.id, Made { bytes: entry.bytes, linked })),
             Err(error) => {
-                drop(target.remove(&names::segment(entry.id)));
+                let (own, name) = (target.clone(), names::segment(entry.id));
+                drop(work(runtime, move || own.remove(&name)).await);
                 let gone = matches!(&error, StoreError::Disk(e) if e.kind == DiskErrorKind::NotFound);
                 if gone && !named(&*keeper.current().await?, entry.id) {
                     return Ok(false);

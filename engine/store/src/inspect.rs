@@ -3,23 +3,24 @@
 //!
 //! What always holds: blocks are checked like everywhere else; a section that cannot be read says why and hides no other.
 
-use crate::api::{Missing, SectionRead};
+use crate::api::{KeyRange, Missing, SectionRead};
 use crate::error::StoreError;
 use crate::keeper::KeeperHandle;
 use crate::names;
 use crate::segment::emails::Emails;
 use crate::segment::frames;
-use crate::segment::leaves;
 use crate::segment::reader::heap_value;
 use crate::segment::shared::SharedSection;
+use crate::segment::tree;
 use crate::verify::shared_directory;
 use bytes::Bytes;
+use futures_lite::future::block_on;
 use postlode_format::block;
 use postlode_format::btree::Page;
 use postlode_format::index::{IndexId, part_of_key};
 use postlode_format::manifest::SegmentEntry;
 use postlode_format::row::RowKind;
-use postlode_format::segment::{Directory, ORDINAL, Ordinal, Section, SectionKind};
+use postlode_format::segment::{Directory, Location, ORDINAL, Ordinal, Section, SectionKind};
 use postlode_runtime::{Runtime, SharedFile, offload};
 use std::sync::Arc;
 
@@ -94,6 +95,7 @@ pub struct Dumped {
     pub value: Bytes,
 }
 
+/// A segment's file, and what the manifest says of it.
 async fn find<R: Runtime>(
     runtime: &R,
     keeper: &KeeperHandle,
@@ -130,7 +132,9 @@ fn inside(file: &Arc<dyn SharedFile>, directory: &Directory, section: &Section) 
     let kind = SectionKind::from_number(section.kind);
     let part = kind.and_then(|kind| SharedSection::find(file, directory, kind, section.index, None));
     let shape = match (kind, &part) {
-        (Some(SectionKind::Primary | SectionKind::Index), Some(part)) => tree(part, section).map(Shape::Tree),
+        (Some(SectionKind::Primary | SectionKind::Index), Some(part)) => {
+            tree_shape(part, section).map(Shape::Tree)
+        }
         (Some(SectionKind::Bodies), Some(part)) => bodies(file, directory, part),
         (Some(SectionKind::EmailFrames), Some(part)) => email_frames(directory, part),
         (Some(SectionKind::Bloom), Some(part)) => filter(part),
@@ -146,7 +150,7 @@ fn inside(file: &Arc<dyn SharedFile>, directory: &Directory, section: &Section) 
     }
 }
 
-fn tree(part: &SharedSection, section: &Section) -> Result<TreeShape, Missing> {
+fn tree_shape(part: &SharedSection, section: &Section) -> Result<TreeShape, Missing> {
     let index = (section.kind == SectionKind::Index as u16).then_some(section.index);
     let index = index.and_then(IndexId::from_number);
     let payload = block::payload_size(section.block_size as usize);
@@ -266,15 +270,15 @@ fn rows(
     let Some(primary) = find(SectionKind::Primary) else { return Ok(Vec::new()) };
     let (heap, ordinals, emails) =
         (find(SectionKind::Heap), find(SectionKind::Ordinals), Emails::find(file, &directory));
-    let mut out = Vec::new();
-    for row in leaves::locations(&primary) {
-        let (full, at) = row?;
-        if after.is_some_and(|after| full.as_slice() <= after) {
-            continue;
-        }
-        if out.len() >= limit {
-            break;
-        }
+    let low = after.map(|after| [after, &[0]].concat()).unwrap_or_default();
+    let (range, mut damage) = (KeyRange { low, high: Vec::new() }, Vec::new());
+    let found = block_on(tree::scan(&primary, &range, false, limit, |_| true, &mut damage))?;
+    if let Some(missing) = damage.into_iter().next() {
+        return Err(missing);
+    }
+    let mut out = Vec::with_capacity(found.len());
+    for (full, at) in found {
+        let at = Location::decode(&at).map_err(|e| named("primary", e.to_string()))?;
         let Some((number, key)) = full.split_first() else { continue };
         let kind = RowKind::from_number(*number).map_err(|e| named("primary", e.to_string()))?;
         let value = match (kind, &heap, &ordinals, &emails) {

@@ -14,12 +14,8 @@ use postlode_runtime::sim::{Countdown, Sim, SimOptions};
 use postlode_store::*;
 use std::collections::BTreeSet;
 
-fn small() -> StoreOptions {
-    let mut options = options(2, Access::Write);
-    options.memtable_bytes = 24 << 10;
-    options.log_file_bytes = 64 << 10;
-    options.fan_in = 3;
-    options
+fn own() -> StoreOptions {
+    small(24 << 10, 64 << 10)
 }
 
 /// What the script was told.
@@ -61,7 +57,7 @@ impl Told {
 /// Loads, seals, tags, merges, reads, closes and opens again.
 async fn script(sim: &Sim, told: &mut Told) {
     for part in 0..2 {
-        let Some(store) = told.note(Store::open(sim.spawner(), small()).await) else { continue };
+        let Some(store) = told.note(Store::open(sim.spawner(), own()).await) else { continue };
         let first = part * 60;
         told.load(&store, first..first + 20).await;
         told.tag(&store).await;
@@ -89,7 +85,7 @@ fn play(countdown: Option<Countdown>) -> (u64, Told) {
     sim.set_countdown(None);
     // Whoever is left over must not be there when the next one comes.
     sim.kill();
-    let store = sim.run(Store::open(sim.spawner(), small())).unwrap();
+    let store = sim.run(Store::open(sim.spawner(), own())).unwrap();
     let now: Vec<u64> = sim.run(async {
         let all: Vec<u64> = told.tried.iter().copied().collect();
         let ids: Vec<_> = all.iter().map(|n| email_id(*n)).collect();

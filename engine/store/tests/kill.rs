@@ -27,12 +27,8 @@ fn machine(folder: &Path, glommio: bool) -> Machine {
     if glommio { Machine::Glommio(folder.to_owned()) } else { Machine::Portable(folder.to_owned()) }
 }
 
-fn small() -> StoreOptions {
-    let mut options = options(2, Access::Write);
-    options.memtable_bytes = 48 << 10;
-    options.log_file_bytes = 256 << 10;
-    options.fan_in = 3;
-    options
+fn own() -> StoreOptions {
+    small(48 << 10, 256 << 10)
 }
 
 /// Not a test by itself: the process that the test below starts and kills. It loads until it is killed, from three threads
@@ -43,7 +39,7 @@ fn the_process_that_is_killed() {
     let first: u64 = first.parse().unwrap();
     let glommio = (first / 1_000_000).is_multiple_of(2);
     let machine = machine(&PathBuf::from(folder), glommio);
-    let store = machine.open(small()).unwrap();
+    let store = machine.open(own()).unwrap();
     std::thread::scope(|scope| {
         for thread in 0..3u64 {
             let store = store.clone();
@@ -105,7 +101,7 @@ fn what_a_killed_process_acknowledged_is_there() {
         let last = kill + 1 == kills;
         if kill % 10 == 9 || last {
             // By turns a reader that changes nothing, and a writer that seals what it finds.
-            let mut options = small();
+            let mut options = own();
             if kill % 20 == 9 && !last {
                 options.access = Access::Snapshot;
             }

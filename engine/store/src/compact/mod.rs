@@ -23,7 +23,7 @@ use crate::segment::source::BuildError;
 use crate::shard::{ReadOp, Reply, Shared};
 use crate::store::ShardHandle;
 use async_channel::{Receiver, Sender};
-use plan::Merge;
+use plan::{Merge, waiting};
 use postlode_format::id::Id;
 use postlode_format::manifest::{Manifest, SegmentEntry, SegmentKind};
 use postlode_format::segment::Identity;
@@ -32,8 +32,6 @@ use source::MergeSource;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-pub use plan::waiting;
 
 /// What was merged since the store was opened.
 #[derive(Default)]

@@ -45,6 +45,11 @@ pub fn options(shards: usize, access: Access) -> StoreOptions {
     options
 }
 
+/// Options with which little makes memtables, log files and merges.
+pub fn small(memtable_bytes: usize, log_file_bytes: u64) -> StoreOptions {
+    StoreOptions { memtable_bytes, log_file_bytes, fan_in: 3, ..options(2, Access::Write) }
+}
+
 pub fn email_id(n: u64) -> Id {
     IdBuilder::mail().field(Field::MessageId, 0, format!("<{n}@test>").as_bytes()).finish()
 }

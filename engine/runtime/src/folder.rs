@@ -4,6 +4,7 @@
 //! descriptor is closed on exec.
 
 use crate::disk::{AppendFile, DirEntry, DiskError, DiskErrorKind, Lock, OpenMode, SharedFile};
+use crate::whole::{self, WholeFile};
 use crate::{Runtime, UNPUBLISHED};
 use bytes::Bytes;
 use rustix::fs::{Advice, AtFlags, CWD, Mode, OFlags, RenameFlags, fadvise};
@@ -159,6 +160,19 @@ impl Folder {
     pub(crate) fn open_shared(&self, path: &Path) -> Result<Arc<dyn SharedFile>, DiskError> {
         let (file, path) = self.open(path, OpenMode::Read)?;
         Ok(Arc::new(PlainFile { file, path }))
+    }
+
+    pub(crate) fn open_whole(&self, path: &Path) -> Result<Arc<dyn SharedFile>, DiskError> {
+        let (file, path) = self.open(path, OpenMode::Read)?;
+        Ok(Arc::new(WholeFile::new(file, path)))
+    }
+
+    /// Blocks for as long as that takes.
+    pub(crate) fn remove_whole(&self, path: &Path) -> Result<(), DiskError> {
+        if let Ok((file, _)) = self.open(path, OpenMode::Read) {
+            whole::forget(&file);
+        }
+        whole::restfully(|| self.remove(path))
     }
 
     pub(crate) fn link_out(&self, path: &Path, to: &Path) -> Result<bool, DiskError> {

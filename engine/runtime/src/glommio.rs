@@ -144,6 +144,14 @@ impl Runtime for GlommioRuntime {
         self.shard.folder.open_shared(path)
     }
 
+    fn open_whole(&self, path: &Path) -> Result<Arc<dyn SharedFile>, DiskError> {
+        self.shard.folder.open_whole(path)
+    }
+
+    async fn remove_whole(&self, path: &Path) -> Result<(), DiskError> {
+        crate::whole::remove(self, &self.shard.folder, path).await
+    }
+
     fn link_out(&self, path: &Path, to: &Path) -> Result<bool, DiskError> {
         self.shard.folder.link_out(path, to)
     }

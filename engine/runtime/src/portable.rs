@@ -7,14 +7,14 @@ mod executor;
 
 use crate::cpu::CpuPool;
 use crate::disk::{ALIGN, AlignedBuf, AppendFile, DirEntry, DiskError, DiskFile, Lock, OpenMode, SharedFile};
-use crate::folder::{Folder, PIECE, check_length, past_end, read_buffered};
+use crate::folder::{Folder, PIECE, check_length, read_buffered};
 use crate::panics::Panics;
 use crate::rng::SplitMix64;
+use crate::whole::{past_cache, read_direct};
 use crate::{Executor, Job, LocalFuture, Runtime, ShardMain, Spawner, background_on, clock, offload_on};
 use async_executor::LocalExecutor;
 use bytes::Bytes;
 use executor::Timers;
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -83,8 +83,7 @@ impl Runtime for PortableRuntime {
 
     async fn open(&self, path: &Path, mode: OpenMode) -> Result<PortableFile, DiskError> {
         let (file, path) = self.shard.folder.open(path, mode)?;
-        // Set afterwards, because a create with O_DIRECT leaves a file behind where the file system refuses it.
-        let direct = fcntl_getfl(&file).and_then(|flags| fcntl_setfl(&file, flags | OFlags::DIRECT)).is_ok();
+        let direct = past_cache(&file);
         Ok(PortableFile { file, path, direct })
     }
 
@@ -118,6 +117,14 @@ impl Runtime for PortableRuntime {
 
     fn open_shared(&self, path: &Path) -> Result<Arc<dyn SharedFile>, DiskError> {
         self.shard.folder.open_shared(path)
+    }
+
+    fn open_whole(&self, path: &Path) -> Result<Arc<dyn SharedFile>, DiskError> {
+        self.shard.folder.open_whole(path)
+    }
+
+    async fn remove_whole(&self, path: &Path) -> Result<(), DiskError> {
+        crate::whole::remove(self, &self.shard.folder, path).await
     }
 
     fn link_out(&self, path: &Path, to: &Path) -> Result<bool, DiskError> {
@@ -176,35 +183,6 @@ pub struct PortableFile {
     direct: bool,
 }
 
-impl PortableFile {
-    /// Whole pages around the bytes asked for, then a view of the bytes: no copy.
-    fn read_direct(&self, offset: u64, len: usize) -> Result<Bytes, DiskError> {
-        let (first, skip) = crate::disk::page_of(offset);
-        let needed = len.checked_add(skip).ok_or_else(|| past_end(&self.path, offset, len))?;
-        let mut pages = AlignedBuf::zeroed(needed);
-        let (mut at, mut got) = (first, 0);
-        for piece in pages.as_mut().chunks_mut(PIECE) {
-            let read = loop {
-                match self.file.read_at(piece, at) {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    other => break other,
-                }
-            };
-            let read = read.map_err(|error| DiskError::from_io("read", &self.path, &error))?;
-            got += read;
-            at += read as u64;
-            // Reads of a regular file past the cache are short at its end alone.
-            if read < piece.len() {
-                break;
-            }
-        }
-        if got < needed {
-            return Err(past_end(&self.path, offset, len));
-        }
-        Ok(Bytes::from_owner(pages).slice(skip..needed))
-    }
-}
-
 impl DiskFile for PortableFile {
     async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError> {
         if len == 0 {
@@ -212,7 +190,7 @@ impl DiskFile for PortableFile {
         }
         check_length(&self.file, &self.path, offset, len)?;
         if self.direct {
-            self.read_direct(offset, len)
+            read_direct(&self.file, &self.path, (offset, len), PIECE, |_| {})
         } else {
             read_buffered(&self.file, &self.path, offset, len)
         }

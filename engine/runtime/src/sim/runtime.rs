@@ -109,6 +109,14 @@ impl Runtime for SimRuntime {
         Ok(Arc::new(SimSharedFile { disk: Arc::clone(&self.machine.disk), inode, path, life: disk.life }))
     }
 
+    fn open_whole(&self, path: &Path) -> Result<Arc<dyn SharedFile>, DiskError> {
+        self.open_shared(path)
+    }
+
+    async fn remove_whole(&self, path: &Path) -> Result<(), DiskError> {
+        self.remove(path).await
+    }
+
     /// What is outside is a real disk.
     fn link_out(&self, path: &Path, _to: &Path) -> Result<bool, DiskError> {
         self.open_shared(path).map(|_| false)

@@ -153,6 +153,7 @@ pub async fn missing_files<R: Runtime>(rt: R) {
     assert_eq!(kind(rt.read_all(path("no"), 10).await), DiskErrorKind::NotFound);
     assert_eq!(kind(rt.rename(path("no"), path("yes")).await), DiskErrorKind::NotFound);
     assert_eq!(kind(rt.open_shared(path("no"))), DiskErrorKind::NotFound);
+    assert_eq!(kind(rt.open_whole(path("no"))), DiskErrorKind::NotFound);
     assert_eq!(kind(rt.sync_dir(path("no")).await), DiskErrorKind::NotFound);
     let error = rt.open(path("no"), OpenMode::Read).await.err().unwrap();
     assert_eq!(error.operation, "open");
@@ -173,9 +174,15 @@ pub async fn removing_twice_is_fine<R: Runtime>(rt: R) {
     let file = file_of(&rt, &pattern(ALIGN)).await;
     rt.remove(path(FILE)).await.unwrap();
     rt.remove(path(FILE)).await.unwrap();
+    rt.remove_whole(path(FILE)).await.unwrap();
     // A removed file that is open stays readable.
     assert_eq!(file.read_at(0, ALIGN).await.unwrap(), pattern(ALIGN));
     file.close().await.unwrap();
+    assert_eq!(rt.list(path("")).await.unwrap(), []);
+    let large = file_of(&rt, &pattern(9 * MIB)).await;
+    rt.remove_whole(path(FILE)).await.unwrap();
+    assert_eq!(large.read_at(8 * MIB as u64, ALIGN).await.unwrap(), pattern(9 * MIB)[8 * MIB..][..ALIGN]);
+    large.close().await.unwrap();
     assert_eq!(rt.list(path("")).await.unwrap(), []);
 }
 
@@ -220,14 +227,15 @@ pub async fn shared_files<R: Runtime>(rt: R) {
     let file = file_of(&rt, &bytes).await;
     file.sync().await.unwrap();
     file.close().await.unwrap();
-    let shared = rt.open_shared(path(FILE)).unwrap();
-    for (offset, len) in [(0, 1), (4097, 9000), (5, MIB + 99), (bytes.len() - 1, 1), (17, 0)] {
-        let shared = shared.clone();
-        let got = offload(&rt, move || shared.read_at(offset as u64, len)).await.unwrap().unwrap();
-        assert!(got == bytes[offset..offset + len], "{offset}+{len}");
-    }
-    for (offset, len) in [(0, 2 * MIB + 1), (2 * MIB as u64, 1), (u64::MAX, 1), (0, usize::MAX)] {
-        assert_eq!(kind(shared.read_at(offset, len)), DiskErrorKind::Eof, "{offset}+{len}");
+    for shared in [rt.open_shared(path(FILE)).unwrap(), rt.open_whole(path(FILE)).unwrap()] {
+        for (offset, len) in [(0, 1), (4097, 9000), (5, MIB + 99), (bytes.len() - 1, 1), (17, 0)] {
+            let shared = shared.clone();
+            let got = offload(&rt, move || shared.read_at(offset as u64, len)).await.unwrap().unwrap();
+            assert!(got == bytes[offset..offset + len], "{offset}+{len}");
+        }
+        for (offset, len) in [(0, 2 * MIB + 1), (2 * MIB as u64, 1), (u64::MAX, 1), (0, usize::MAX)] {
+            assert_eq!(kind(shared.read_at(offset, len)), DiskErrorKind::Eof, "{offset}+{len}");
+        }
     }
 }
 

@@ -263,7 +263,7 @@ async fn merge_unit<R: Runtime>(
         }
     }
     for id in &compacted.removed {
-        runtime.remove(&names::segment(*id)).await?;
+        runtime.remove_whole(&names::segment(*id)).await?;
     }
     Ok(())
 }

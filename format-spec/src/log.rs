@@ -225,6 +225,7 @@ pub enum Fed {
 /// A page that cannot be used is damage only if its rows are known to have been acknowledged: because a later
 /// valid page of the stream exists (the writer begins a frame only after the one before it is durable), or because
 /// somebody else remembers a durable sequence number. All the rest is a batch that never was acknowledged, and is cut.
+#[derive(Clone)]
 pub struct LogScanner {
     stream: u64,
     generation: u32,

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub struct StoreOptions {
     /// Executors, each owning an even part of the hash space. At least 1.
     pub shards: usize,
-    /// Write, or a read-only snapshot that changes nothing and repairs nothing.
+    /// Write, or read only, which changes nothing and repairs nothing.
     pub access: Access,
     /// Bytes of rows in one shard's memtable before it is sealed.
     pub memtable_bytes: usize,
@@ -54,6 +54,8 @@ pub enum Access {
     Write,
     /// A reader: opens what is there now and changes nothing.
     Snapshot,
+    /// A reader that keeps up with the writer, at most a second behind, and changes nothing either.
+    Follow,
 }
 
 /// One email of a text index under construction, as the rows that hold it.

@@ -38,6 +38,8 @@ pub enum KeeperOp {
     Edit(Box<Edit>, Reply<Result<Arc<Manifest>, StoreError>>),
     /// The manifest as it is.
     Current(Reply<Arc<Manifest>>),
+    /// The manifest that the writer has published, where that is another process.
+    Follow(Arc<Manifest>),
 }
 
 /// How to reach the keeper.
@@ -61,6 +63,14 @@ impl KeeperHandle {
         let (reply, answer) = oneshot::channel();
         self.ops.send(KeeperOp::Edit(Box::new(edit), reply)).await.map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Tells of a manifest that another process published.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`].
+    pub async fn follow(&self, manifest: Arc<Manifest>) -> Result<(), StoreError> {
+        self.ops.send(KeeperOp::Follow(manifest)).await.map_err(|_| StoreError::Closed)
     }
 
     /// The manifest as it is.
@@ -92,6 +102,7 @@ pub async fn run<R: Runtime>(
     while let Ok(op) = queue.recv().await {
         match op {
             KeeperOp::Current(reply) => drop(reply.send(current.clone())),
+            KeeperOp::Follow(manifest) => current = manifest,
             KeeperOp::Edit(_, reply) if ended.is_some() => {
                 drop(reply.send(Err(ended.clone().unwrap_or(StoreError::Closed))));
             }

@@ -14,6 +14,7 @@ mod backup;
 mod cache;
 mod compact;
 pub mod error;
+mod follow;
 mod inbox;
 mod inspect;
 mod keeper;

@@ -6,11 +6,12 @@
 use crate::api::{Access, Missing, StoreOptions};
 use crate::compact::{self, MergerHandle};
 use crate::error::StoreError;
+use crate::follow::Follower;
 use crate::inbox::Inbox;
 use crate::keeper::{self, Fence, KeeperHandle};
 use crate::maintenance::{self, Chore};
 use crate::names;
-use crate::recover::recover;
+use crate::recover::{Recovered, recover};
 use crate::shard::{Queues, ReadOp, Reply, Shard, Shared, Start, WriteOp};
 use crate::store::{Inner, ShardHandle};
 use async_channel::Sender;
@@ -78,6 +79,8 @@ struct Boot {
     missing: Vec<Missing>,
     /// The manifest that was found.
     before: Option<u64>,
+    /// Hears of the first look at what a writer does.
+    followed: Option<oneshot::AsyncReceiver<Result<(), StoreError>>>,
 }
 
 /// Opens a store.
@@ -121,7 +124,7 @@ pub async fn open<S: Spawner>(spawner: &S, options: StoreOptions) -> Result<Inne
         executors.push(spawner.start(&format!("shard-{index}"), Box::new(main))?);
     }
     let boot = boot.await.unwrap_or(Err(StoreError::Unusable("an executor ended while opening".into())));
-    let Boot { shared, keeper, chores, starts: messages, missing, before } = match boot {
+    let Boot { shared, keeper, chores, starts: messages, missing, before, followed } = match boot {
         Ok(boot) => boot,
         Err(error) => {
             drop(starts);
@@ -141,6 +144,9 @@ pub async fn open<S: Spawner>(spawner: &S, options: StoreOptions) -> Result<Inne
         answer.await.map_err(|_| StoreError::Unusable("a shard ended while opening".into()))?;
     }
     let core = Core { shared, missing, chores, before };
+    if let Some(followed) = followed {
+        followed.await.map_err(|_| StoreError::Unusable("an executor ended while opening".into()))??;
+    }
     Ok(Inner { core, shards: handles, keeper, executors: Mutex::new(executors) })
 }
 
@@ -161,7 +167,8 @@ async fn boot_store<R: Runtime>(
     let before = found.as_ref().map(|m| m.number);
     let mut manifest =
         found.unwrap_or_else(|| Manifest { store: draw_id(runtime), next_seq: 1, ..Manifest::default() });
-    let recovered = recover(runtime, &manifest, write).await?;
+    let follow = options.access == Access::Follow;
+    let recovered = if follow { Recovered::default() } else { recover(runtime, &manifest, write).await? };
     for missing in &recovered.missing {
         tracing::error!("{missing}");
     }
@@ -202,6 +209,8 @@ async fn boot_store<R: Runtime>(
         }
     }
     let shared_manifest = Arc::new(manifest.clone());
+    // Who follows shows its shards a manifest by itself.
+    let nothing = Arc::new(Manifest::default());
     let starts = parts
         .into_iter()
         .zip(streams)
@@ -209,7 +218,7 @@ async fn boot_store<R: Runtime>(
         .map(|(index, (recovered, stream))| Start {
             index,
             range: shard_range(index, count),
-            manifest: shared_manifest.clone(),
+            manifest: if follow { nothing.clone() } else { shared_manifest.clone() },
             recovered,
             next_seq,
             stream,
@@ -229,6 +238,14 @@ async fn boot_store<R: Runtime>(
         merged: compact::Counts::default(),
     });
     let (keeper, queue) = KeeperHandle::new();
+    let mut followed = None;
+    if follow {
+        // It waits for the shards, which start when this is done.
+        let (first, looked) = oneshot::async_channel();
+        let follower = Follower::new(runtime.clone(), shared.clone(), keeper.clone(), handles.clone());
+        runtime.spawn(Box::pin(follower.run(first)));
+        followed = Some(looked);
+    }
     runtime.spawn(Box::pin(keeper::run(runtime.clone(), manifest, old_streams, count, fence, queue)));
     let (chores, chore_queue) = async_channel::bounded(16);
     let chore_queue = Inbox::new(chore_queue);
@@ -244,7 +261,7 @@ async fn boot_store<R: Runtime>(
         )));
     }
     runtime.spawn(Box::pin(maintenance::run(runtime.clone(), keeper.clone(), merger, lock, chore_queue)));
-    Ok(Boot { shared, keeper, chores, starts, missing: recovered.missing, before })
+    Ok(Boot { shared, keeper, chores, starts, missing: recovered.missing, before, followed })
 }
 
 fn draw_id<R: Runtime>(runtime: &R) -> [u8; 16] {

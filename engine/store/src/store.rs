@@ -82,7 +82,7 @@ impl Store {
         let mut store = Self { inner: Arc::new(inner) };
         for _ in 0..SNAPSHOT_TRIES {
             // Beside a writer, files may have gone between reading the manifest and opening them.
-            if options.access == Access::Write || store.inner.core.is_current().await? {
+            if options.access != Access::Snapshot || store.inner.core.is_current().await? {
                 break;
             }
             store.close().await?;
@@ -99,7 +99,7 @@ impl Store {
     fn writable(&self) -> Result<(), StoreError> {
         match self.inner.core.shared.options.access {
             Access::Write => Ok(()),
-            Access::Snapshot => Err(StoreError::ReadOnly),
+            Access::Snapshot | Access::Follow => Err(StoreError::ReadOnly),
         }
     }
 
@@ -459,7 +459,7 @@ impl Store {
     pub async fn copy_to(&self, to: &Path, link: bool) -> Result<Copied, StoreError> {
         match self.inner.core.shared.options.access {
             Access::Write => self.seal().await?,
-            Access::Snapshot => {
+            Access::Snapshot | Access::Follow => {
                 if !self.inner.keeper.current().await?.logs.is_empty() {
                     let why = "some of its rows are in a log only: `postlode segment compact` puts them into segments";
                     return Err(StoreError::Unusable(why.into()));

@@ -148,6 +148,16 @@ impl<R: Runtime> Open<R> {
         Ok(raw)
     }
 
+    /// The file, for any thread.
+    fn shared(&self) -> Result<&Arc<dyn SharedFile>, Missing> {
+        if let Some(file) = self.shared.get() {
+            return Ok(file);
+        }
+        let id = self.directory.id;
+        let file = self.runtime.open_shared(&names::segment(id)).map_err(|e| whole(id, "file", e))?;
+        Ok(self.shared.get_or_init(|| file))
+    }
+
     fn part(&self, kind: SectionKind, index: u16) -> Option<Part<'_, R>> {
         let (number, section) = self.directory.find(kind, index)?;
         Some(Part { open: self, number, section })
@@ -380,20 +390,21 @@ impl<R: Runtime> Segment<R> {
         }
     }
 
+    /// Has all open that any answer needs, even if the file loses its name.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub async fn hold(&self) -> Result<(), Missing> {
+        self.opened().await?.shared().map(|_| ())
+    }
+
     /// What text search reads; `None` for a segment without emails.
     pub async fn text(&self) -> Result<Option<SegmentText>, Missing> {
         let open = self.opened().await?;
         if self.entry.emails == 0 {
             return Ok(None);
         }
-        let file = match open.shared.get() {
-            Some(file) => file,
-            None => {
-                let file = open.runtime.open_shared(&names::segment(self.entry.id));
-                let file = file.map_err(|e| whole(self.entry.id, "file", e))?;
-                open.shared.get_or_init(|| file)
-            }
-        };
+        let file = open.shared()?;
         let find = |kind: SectionKind| {
             let part = SharedSection::find(file, &open.directory, kind, 0, Some(&open.cache));
             part.ok_or_else(|| whole(self.entry.id, kind.name(), "the segment has no such section"))

@@ -6,6 +6,7 @@
 //! to the other is in at least one of them; rows outside the shard's hash range are never answered.
 
 mod dates;
+mod follow;
 mod found;
 mod read;
 mod seal;
@@ -17,6 +18,7 @@ use crate::api::{
 use crate::cache::BlockCache;
 use crate::compact::{self, Compacted, MergerHandle};
 use crate::error::StoreError;
+use crate::follow::Followed;
 use crate::inbox::Inbox;
 use crate::keeper::{Fence, KeeperHandle};
 use crate::log::LogWriter;
@@ -61,6 +63,11 @@ pub enum ReadOp {
     Stats(Reply<ShardStats>),
     /// Segments were merged.
     Refresh(Arc<Compacted>, Reply<()>),
+    /// The writer that is followed has published a manifest. Where it is to be strict, it changes nothing if a segment
+    /// cannot be opened, and says which.
+    Follow(Arc<Manifest>, bool, Reply<Result<(), Missing>>),
+    /// Rows that the writer has acknowledged.
+    Followed(Followed, Reply<()>),
     /// Wait for what runs, then end.
     Close(Reply<()>),
 }
@@ -168,11 +175,15 @@ pub struct Frozen {
     rows: Arc<Memtable>,
     /// How often its text index could not be built.
     text_failures: Cell<u32>,
+    /// In a follower: the stream that its rows came by.
+    stream: Option<u64>,
+    /// In a follower: the highest sequence number in it.
+    last_seq: u64,
 }
 
 impl Frozen {
     fn new(rows: Memtable) -> Rc<Self> {
-        Rc::new(Self { rows: Arc::new(rows), text_failures: Cell::new(0) })
+        Rc::new(Self { rows: Arc::new(rows), text_failures: Cell::new(0), stream: None, last_seq: 0 })
     }
 }
 

@@ -63,6 +63,13 @@ impl<R: Runtime> Shard<R> {
                 self.refresh(&change).await;
                 drop(reply.send(()));
             }
+            ReadOp::Follow(manifest, strict, reply) => {
+                drop(reply.send(self.follow(&manifest, strict).await));
+            }
+            ReadOp::Followed(rows, reply) => {
+                self.followed(rows).await;
+                drop(reply.send(()));
+            }
             ReadOp::Close(reply) => drop(reply.send(())),
         }
     }

@@ -32,8 +32,8 @@ const GROUP_BYTES: usize = 8 << 20;
 const GROUP_OPS: usize = 1024;
 /// Bytes that the rows of an email may take beside their records.
 const ROW_ROOM: usize = 256;
-/// The last frame is confirmed after this time without requests.
-const IDLE: Duration = Duration::from_millis(500);
+/// The last frame is confirmed this time after its rows were acknowledged, if no frame came after it.
+const CONFIRM: Duration = Duration::from_millis(500);
 /// How often a mark is read before it is taken to be damaged.
 const READS: u32 = 3;
 /// Memtables that may wait to be sealed: when another one is full, writers wait.
@@ -45,6 +45,8 @@ pub struct Writer<R: Runtime> {
     log: LogWriter<R>,
     next_seq: u64,
     seals: Sender<SealJob>,
+    /// When the last frame was durable.
+    acknowledged: Duration,
 }
 
 /// A group of requests on their way into one frame.
@@ -110,7 +112,7 @@ impl Group {
 impl<R: Runtime> Writer<R> {
     /// A writer whose first row gets `next_seq`.
     pub fn new(shard: Rc<Shard<R>>, log: LogWriter<R>, next_seq: u64, seals: Sender<SealJob>) -> Self {
-        Self { shard, log, next_seq, seals }
+        Self { shard, log, next_seq, seals, acknowledged: Duration::ZERO }
     }
 
     /// Works until it is told to close or nobody is left to write. `recovered`: a memtable from the last
@@ -159,16 +161,21 @@ impl<R: Runtime> Writer<R> {
         }
     }
 
-    /// The next request; `None` where none came for a while, and the log's last frame stands unconfirmed.
+    /// The next request; `None` where the log's last frame has stood unconfirmed for a while.
     async fn next(&self, ops: &Inbox<WriteOp>) -> Result<Option<WriteOp>, async_channel::RecvError> {
         if self.log.is_confirmed() {
             return ops.recv().await.map(Some);
         }
-        let idle = async {
-            self.shard.runtime.sleep(IDLE).await;
+        // Requests that bring no frame must not put it off.
+        let past = self.shard.runtime.monotonic().saturating_sub(self.acknowledged);
+        if past >= CONFIRM {
+            return Ok(None);
+        }
+        let due = async {
+            self.shard.runtime.sleep(CONFIRM.saturating_sub(past)).await;
             Ok(None)
         };
-        futures_lite::future::or(async { ops.recv().await.map(Some) }, idle).await
+        futures_lite::future::or(async { ops.recv().await.map(Some) }, due).await
     }
 
     /// Are all of these deleted? Then their marks stay so until they are spared.
@@ -341,6 +348,7 @@ impl<R: Runtime> Writer<R> {
         let count = group.rows.len() as u64;
         self.log.append(first, count, &payload).await?;
         self.next_seq = first.saturating_add(count);
+        self.acknowledged = self.shard.runtime.monotonic();
         {
             let mut active = self.shard.active.borrow_mut();
             for (seq, row) in (first..).zip(&group.rows) {

@@ -174,7 +174,16 @@ impl Scene {
     /// Where it says no address.
     #[must_use]
     pub fn serve(&self) -> Server {
-        let mut running = self.start(&["serve", "--listen", "127.0.0.1:0", "--json"]);
+        self.serve_with(&[])
+    }
+
+    /// The same, with further arguments.
+    ///
+    /// # Panics
+    /// Where it says no address.
+    #[must_use]
+    pub fn serve_with(&self, more: &[&str]) -> Server {
+        let mut running = self.start(&[&["serve", "--listen", "127.0.0.1:0", "--json"], more].concat());
         let child = running.child.as_mut().unwrap();
         let mut first = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();

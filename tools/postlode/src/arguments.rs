@@ -245,6 +245,9 @@ pub struct Serve {
     /// Shards of the store while it is open [default: one a core]
     #[arg(long, env = "POSTLODE_SHARDS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub shards: Option<u16>,
+    /// Only read, and keep up with the process that writes the store, at most a second behind
+    #[arg(long, env = "POSTLODE_FOLLOW")]
+    pub follow: bool,
 }
 
 /// `segment`
@@ -316,6 +319,7 @@ mod tests {
             "postlode segment",
             "postlode serve --listen nowhere",
             "postlode serve --memory much",
+            "postlode serve --follow=maybe",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -38,6 +38,20 @@ pub struct Plan {
     pub loading: bool,
 }
 
+impl Plan {
+    fn options(self, access: Access) -> StoreOptions {
+        let shards = self.shards.map_or_else(cores, usize::from);
+        let mut options = StoreOptions::new(shards, access, Arc::new(TextIndex));
+        let memory = self.memory.unwrap_or(DEFAULT_MEMORY);
+        let memtable = (memory / 8 / shards.max(1) as u64).clamp(*MEMTABLE.start(), *MEMTABLE.end());
+        options.memtable_bytes = usize::try_from(memtable).unwrap_or(usize::MAX);
+        options.log_file_bytes = memtable;
+        let cache = if self.loading { (memory / 4).min(LOADING_CACHE) } else { memory / 4 };
+        options.cache_bytes = usize::try_from(cache).unwrap_or(usize::MAX);
+        options
+    }
+}
+
 /// An open store.
 pub struct Hold {
     store: Store,
@@ -79,18 +93,18 @@ impl Hold {
         Ok(Self { store, app, writer: None })
     }
 
+    /// Opens it for reading, and keeps up with whoever writes it.
+    pub async fn follow(data: &Path, plan: Plan, console: &Console) -> Result<Self, Failure> {
+        let cpu = cpu_pool()?;
+        let store = open(data, cpu.clone(), plan.options(Access::Follow), console).await?;
+        let app = App::new(Engine::new(store.clone(), cpu), AppOptions::default());
+        Ok(Self { store, app, writer: None })
+    }
+
     /// Opens it for writing, and listens on its socket.
     pub async fn write(data: &Path, plan: Plan, console: &Console) -> Result<Self, OpenError> {
         let cpu = cpu_pool()?;
-        let shards = plan.shards.map_or_else(cores, usize::from);
-        let mut options = StoreOptions::new(shards, Access::Write, Arc::new(TextIndex));
-        let memory = plan.memory.unwrap_or(DEFAULT_MEMORY);
-        let memtable = (memory / 8 / shards as u64).clamp(*MEMTABLE.start(), *MEMTABLE.end());
-        options.memtable_bytes = usize::try_from(memtable).unwrap_or(usize::MAX);
-        options.log_file_bytes = memtable;
-        let cache = if plan.loading { (memory / 4).min(LOADING_CACHE) } else { memory / 4 };
-        options.cache_bytes = usize::try_from(cache).unwrap_or(usize::MAX);
-        let store = match open(data, cpu.clone(), options, console).await {
+        let store = match open(data, cpu.clone(), plan.options(Access::Write), console).await {
             Ok(store) => store,
             Err(StoreError::Locked(error)) => return Err(OpenError::Locked(locked(data, &error.path))),
             Err(error) => return Err(OpenError::Other(error.into())),

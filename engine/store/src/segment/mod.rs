@@ -2,6 +2,8 @@
 
 pub mod build;
 pub mod emails;
+#[cfg(test)]
+mod flips;
 pub mod frames;
 pub mod leaves;
 pub mod make;

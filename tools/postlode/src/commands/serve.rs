@@ -2,7 +2,7 @@
 
 use crate::arguments::Serve;
 use crate::error::Failure;
-use crate::hold::Plan;
+use crate::hold::{Hold, Plan};
 use crate::output::Console;
 use crate::session::Session;
 use crate::settings::Settings;
@@ -34,17 +34,22 @@ pub async fn run(serve: Serve, settings: &Settings, console: &Console) -> Result
         memory: serve.memory.or(settings.file.memory),
         loading: false,
     };
-    let session = Session::write(settings, plan, console).await?;
-    let Some(hold) = session.hold else {
-        return Err(Failure::Unusable(format!(
-            "another process holds the store in {} and answers on its socket: stop it, or search through it",
-            settings.data.display()
-        )));
+    let hold = if serve.follow {
+        Hold::follow(&settings.data, plan, console).await?
+    } else {
+        let session = Session::write(settings, plan, console).await?;
+        session.hold.ok_or_else(|| {
+            Failure::Unusable(format!(
+                "another process holds the store in {} and answers on its socket: stop it, search through it, or serve beside it with --follow",
+                settings.data.display()
+            ))
+        })?
     };
     if console.json {
         console.json(&json!({ "address": format!("http://{address}") }))?;
     } else {
-        console.line(&format!("serving {} on http://{address}", settings.data.display()))?;
+        let how = if serve.follow { "following" } else { "serving" };
+        console.line(&format!("{how} {} on http://{address}", settings.data.display()))?;
     }
     console.flush()?;
     let loader = hold.loader();
@@ -58,7 +63,7 @@ pub async fn run(serve: Serve, settings: &Settings, console: &Console) -> Result
     });
     let served = serve_tcp(hold.app(), listener, signals).await;
     loads.abort();
-    if !console.json {
+    if !console.json && !serve.follow {
         console.note("stopping: sealing the store");
     }
     hold.close().await?;

@@ -1,0 +1,179 @@
+//! Every byte of a golden segment turned, and every truncation: an error that names it, or the exact answer. `BITS=8` turns
+//! every bit (the default is one of each byte; a CRC-32 treats them alike).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and reads golden files"
+)]
+
+use super::emails::Emails;
+use super::shared::SharedSection;
+use super::{frames, leaves};
+use crate::api::{Missing, SectionRead};
+use crate::segment::reader::heap_value;
+use crate::verify::{check_segment, shared_directory};
+use bytes::Bytes;
+use postlode_format::manifest::{Manifest, SegmentEntry, SegmentKind};
+use postlode_format::row::RowKind;
+use postlode_format::segment::{ORDINAL, Ordinal, SectionKind};
+use postlode_runtime::{DiskError, DiskErrorKind, SharedFile};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// A file in memory.
+struct InMemory(Mutex<Vec<u8>>);
+
+impl SharedFile for InMemory {
+    fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError> {
+        let bytes = self.0.lock().unwrap();
+        let from = usize::try_from(offset).unwrap();
+        let found = from.checked_add(len).and_then(|to| bytes.get(from..to));
+        found.map(Bytes::copy_from_slice).ok_or_else(|| {
+            DiskError::new(DiskErrorKind::Eof, "read", Path::new("golden"), "the file ends before")
+        })
+    }
+}
+
+/// All that a segment answers, one section after the other: what it says, or that it is damaged.
+fn answers(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> Result<Vec<Result<u32, Missing>>, Missing> {
+    let directory = shared_directory(file, entry)?;
+    let mut out = Vec::new();
+    for section in &directory.sections {
+        let Some(kind) = SectionKind::from_number(section.kind) else { continue };
+        let part = SharedSection::find(file, &directory, kind, section.index, None).unwrap();
+        let mut hash = crc32fast::Hasher::new();
+        let told = match kind {
+            SectionKind::Primary | SectionKind::Index => leaves::entries(&part).try_for_each(|entry| {
+                let (key, value) = entry?;
+                hash.update(&key);
+                hash.update(&value);
+                Ok(())
+            }),
+            _ => part.read(0, usize::try_from(part.len()).unwrap()).map(|bytes| hash.update(&bytes)),
+        };
+        out.push(told.map(|()| hash.finalize()));
+    }
+    let find = |kind| SharedSection::find(file, &directory, kind, 0, None);
+    let damaged =
+        |section: &str, reason: String| Missing { segment: Some(entry.id), section: section.into(), reason };
+    if let (Some(ordinals), Some(emails), Some(bodies)) =
+        (find(SectionKind::Ordinals), Emails::find(file, &directory), find(SectionKind::Bodies))
+    {
+        for n in 0..ordinals.len() / ORDINAL as u64 {
+            let one = || {
+                let bytes = ordinals.read(n * ORDINAL as u64, ORDINAL)?;
+                let o = Ordinal::decode(&bytes).map_err(|e| damaged("ordinals", e.to_string()))?;
+                let email = emails.read(&o)?;
+                let frame = bodies.read(o.frame_at, o.frame_len as usize)?;
+                let body = frames::open(&frame).and_then(|raw| frames::body_in(&raw, &o));
+                let body = body.map_err(|e| damaged("bodies", e))?;
+                Ok(crc32fast::hash(&[&email[..], &body[..]].concat()))
+            };
+            out.push(one());
+        }
+    }
+    if let (Some(primary), Some(heap)) = (find(SectionKind::Primary), find(SectionKind::Heap)) {
+        for entry in leaves::locations(&primary) {
+            let one = || {
+                let (key, at) = entry?;
+                if key[0] == RowKind::Email as u8 {
+                    return Ok(0);
+                }
+                let bytes = heap.read(at.offset, at.len as usize)?;
+                Ok(crc32fast::hash(&heap_value(&bytes).map_err(|e| damaged("heap", e))?))
+            };
+            out.push(one());
+        }
+    }
+    Ok(out)
+}
+
+fn golden(version: &str) -> (PathBuf, Manifest) {
+    let store = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let store = store.join("../../format-spec/golden").join(version).join("store");
+    let newest = std::fs::read_dir(store.join("manifest")).unwrap().map(|e| e.unwrap().path()).max().unwrap();
+    let number = newest.file_name().unwrap().to_str().unwrap().parse().unwrap();
+    (store, Manifest::decode(number, &std::fs::read(newest).unwrap()).unwrap())
+}
+
+/// Turns bits of every `parts`th byte from `part` on, and cuts the file at all such lengths.
+fn campaign(version: &str, part: usize, parts: usize) {
+    let bits: u32 = std::env::var("BITS").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    let (store, manifest) = golden(version);
+    let (mut named, mut unharmed) = (0u64, 0u64);
+    for entry in &manifest.segments {
+        let bytes = std::fs::read(store.join(crate::names::segment(entry.id))).unwrap();
+        assert_eq!(bytes.len() as u64, entry.bytes);
+        let memory = Arc::new(InMemory(Mutex::new(bytes.clone())));
+        let file: Arc<dyn SharedFile> = memory.clone();
+        let whole = answers(&file, entry).unwrap();
+        assert!(whole.iter().all(Result::is_ok) && whole.len() > 2, "{whole:?}");
+        assert!(entry.kind == SegmentKind::Blobs || whole.len() > 30, "{} answers", whole.len());
+        for at in (part..bytes.len()).step_by(parts) {
+            for turned in 0..bits {
+                let bit = (at as u32 + turned) % 8;
+                memory.0.lock().unwrap()[at] ^= 1 << bit;
+                let told = answers(&file, entry);
+                let harm = match &told {
+                    Err(_) => true,
+                    Ok(told) => {
+                        assert_eq!(told.len().max(whole.len()), whole.len(), "byte {at}, bit {bit}");
+                        for (now, before) in told.iter().zip(&whole) {
+                            let exact = now.is_err() || now == before;
+                            assert!(exact, "segment {}, byte {at}, bit {bit}: a wrong answer", entry.id);
+                        }
+                        told.len() < whole.len() || told.iter().any(Result::is_err)
+                    }
+                };
+                // What verifying passes over can be no answer's business.
+                if !harm {
+                    unharmed += 1;
+                }
+                named += u64::from(harm);
+                memory.0.lock().unwrap()[at] ^= 1 << bit;
+            }
+        }
+        // The exact answers are there again.
+        assert_eq!(answers(&file, entry).unwrap(), whole);
+        for len in (part..bytes.len()).step_by(parts) {
+            *memory.0.lock().unwrap() = bytes[..len].to_vec();
+            assert!(answers(&file, entry).is_err(), "segment {}, cut at {len}", entry.id);
+            if len % 4096 < parts {
+                assert!(!check_segment(&file, entry).damage.is_empty());
+            }
+        }
+    }
+    println!("{version}, part {part} of {parts}: {named} named, {unharmed} exact");
+    assert!(named > 1_000, "{named} were named");
+    assert_eq!(unharmed, 0, "every byte lies in something that is checked");
+}
+
+#[test]
+fn every_byte_of_version_1() {
+    campaign("v1", 0, 16);
+}
+
+#[test]
+fn every_byte_of_version_2_0() {
+    campaign("v2", 0, 4);
+}
+
+#[test]
+fn every_byte_of_version_2_1() {
+    campaign("v2", 1, 4);
+}
+
+#[test]
+fn every_byte_of_version_2_2() {
+    campaign("v2", 2, 4);
+}
+
+#[test]
+fn every_byte_of_version_2_3() {
+    campaign("v2", 3, 4);
+}

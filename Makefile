@@ -32,7 +32,7 @@ mutations:
 
 sim:
 	@scripts/setup.sh test
-	SEEDS=$${SEEDS:-20000} cargo test --locked -p postlode-store --test sim -- --nocapture
+	SEEDS=$${SEEDS:-20000} cargo test --locked --workspace --test sim -- --nocapture
 
 bench:
 	@scripts/setup.sh build

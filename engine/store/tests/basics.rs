@@ -392,3 +392,30 @@ fn a_request_too_large_for_a_frame_is_refused_alone() {
     machine.wait(store.put(small)).unwrap();
     machine.wait(store.close()).unwrap();
 }
+
+/// A memtable that filled up while another was being sealed used to wait for the next write: after a load its rows stayed
+/// in memory, and their log files on the disk, for as long as nobody wrote.
+#[test]
+fn a_full_memtable_is_sealed_without_another_write() {
+    Machine::each(|machine| {
+        // Each batch fills one, and there is no time to seal between them.
+        let store = machine.open(StoreOptions { memtable_bytes: 1, ..options(1, Access::Write) }).unwrap();
+        let batches = async {
+            let (one, two) = (store.load(batch(0..20)), store.load(batch(20..40)));
+            futures_lite::future::zip(one, async { (two.await, store.load(batch(40..60)).await) }).await
+        };
+        let (one, (two, three)) = machine.wait(batches);
+        one.and(two).and(three).unwrap();
+        let mut left = u64::MAX;
+        for _ in 0..100 {
+            left = machine.wait(store.counts()).unwrap().shards.iter().map(|s| s.memtable_emails).sum();
+            if left == 0 {
+                break;
+            }
+            machine.pause(std::time::Duration::from_millis(50));
+        }
+        assert_eq!(left, 0, "emails in memory");
+        machine.wait(check(&store, &(0..60).collect::<Vec<_>>()));
+        machine.wait(store.close()).unwrap();
+    });
+}

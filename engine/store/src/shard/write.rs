@@ -143,6 +143,13 @@ impl<R: Runtime> Writer<R> {
                     if let Err(error) = self.log.release(first).await {
                         tracing::warn!("{error}; it is removed at the next opening");
                     }
+                    // One that has filled up meanwhile has waited for its turn.
+                    if self.is_full()
+                        && self.may_freeze()
+                        && let Err(error) = self.freeze().await
+                    {
+                        tracing::error!("a full memtable stays in memory and in the log: {error}");
+                    }
                     self.note();
                 }
                 WriteOp::Condemn(ids, reply) => drop(reply.send(self.condemn(ids).await)),

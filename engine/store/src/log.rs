@@ -177,6 +177,19 @@ impl<R: Runtime> LogWriter<R> {
         Ok(())
     }
 
+    /// Ends the current file, which is full as far as the memtable goes. The frame that confirms the last one is still
+    /// written there, if there is room: no other may come for a long time.
+    ///
+    /// # Errors
+    /// As [`LogWriter::append`], and where closing fails.
+    pub async fn end_file(&mut self, next_seq: u64) -> Result<(), StoreError> {
+        let room = self.current.as_ref().is_some_and(|(_, _, page, all)| page < all);
+        if room && !self.is_confirmed() {
+            self.confirm(next_seq).await?;
+        }
+        self.roll().await
+    }
+
     /// Ends the current file, so that what follows is in files of its own.
     ///
     /// # Errors

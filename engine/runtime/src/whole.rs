@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 
 /// One read: what a read of somebody else waits behind.
 const PIECE: usize = 128 << 10;
-/// Rests for so many times what the work before it took.
+/// Rests for so many times what the work before it took, but never for longer than this: the machine may have stood still.
 const REST: u32 = 2;
+const LONGEST_REST: Duration = Duration::from_millis(100);
 /// Steps behind the others of a thread that removes.
 const NICE: u8 = 10;
 /// Bytes whose cached pages are given up at once.
@@ -67,7 +68,7 @@ pub(crate) fn read_direct(
 }
 
 fn rest(after: Duration) {
-    std::thread::sleep(after.saturating_mul(REST));
+    std::thread::sleep(after.saturating_mul(REST).min(LONGEST_REST));
 }
 
 /// Does something, and rests.

@@ -18,7 +18,7 @@ use postlode_format::log::{Fed, Frame, LogScanner, decode_page, pages_for};
 use postlode_format::manifest::Manifest;
 use postlode_format::row::{Row, Rows, shard_of};
 use postlode_runtime::{DiskErrorKind, DiskFile, OpenMode, Runtime};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -34,8 +34,17 @@ const TRIES: usize = 10;
 /// Pages of a log that are read at once.
 const AT_ONCE: u32 = 256;
 
-/// Rows with the stream that they came by and their sequence numbers.
-pub type Followed = Vec<(u64, u64, Row)>;
+/// A row that the writer has acknowledged.
+pub struct FollowedRow {
+    /// The stream that it came by.
+    pub stream: u64,
+    /// Of an earlier writer: its rows are being sealed while the stream is still named, so this one may be in a segment.
+    pub left_over: bool,
+    /// Its sequence number.
+    pub seq: u64,
+    /// The row.
+    pub row: Row,
+}
 
 /// What following needs.
 pub struct Follower<R: Runtime> {
@@ -46,6 +55,8 @@ pub struct Follower<R: Runtime> {
     /// Number of the manifest that the shards know.
     manifest: Option<u64>,
     tails: BTreeMap<u64, Tail>,
+    /// Streams of earlier writers.
+    left_over: BTreeSet<u64>,
     /// What went wrong last, so that it is told once.
     told: Option<String>,
 }
@@ -53,7 +64,16 @@ pub struct Follower<R: Runtime> {
 impl<R: Runtime> Follower<R> {
     /// One that has read nothing yet.
     pub fn new(runtime: R, shared: Arc<Shared>, keeper: KeeperHandle, shards: Vec<ShardHandle>) -> Self {
-        Self { runtime, shared, keeper, shards, manifest: None, tails: BTreeMap::new(), told: None }
+        Self {
+            runtime,
+            shared,
+            keeper,
+            shards,
+            manifest: None,
+            tails: BTreeMap::new(),
+            left_over: BTreeSet::new(),
+            told: None,
+        }
     }
 
     /// Works until the store closes. `first` hears of the first look: what was acknowledged before is seen then.
@@ -130,12 +150,15 @@ impl<R: Runtime> Follower<R> {
     /// Rows below a stream's floor are in segments: they need not be read any more.
     fn take_streams(&mut self, manifest: &Manifest) {
         self.tails.retain(|stream, _| manifest.logs.iter().any(|log| log.stream == *stream));
+        let earlier = manifest.logs.iter().filter(|log| log.epoch < manifest.epoch);
+        self.left_over = earlier.map(|log| log.stream).collect();
         for log in &manifest.logs {
             let tail = self.tails.entry(log.stream);
             let tail = tail.or_insert_with(|| Tail::new(log.stream, log.first_file, log.floor));
             if tail.scanner.next_seq() < log.floor || tail.file < log.first_file {
                 *tail = Tail::new(log.stream, log.first_file, log.floor);
             }
+            tail.held.retain(|held| held.rows.last().is_none_or(|(seq, _)| *seq >= log.floor));
         }
     }
 
@@ -148,12 +171,16 @@ impl<R: Runtime> Follower<R> {
             }
         }
         let count = self.shards.len();
-        let mut parts: Vec<Followed> = vec![Followed::new(); count];
+        let mut parts: Vec<Vec<FollowedRow>> = (0..count).map(|_| Vec::new()).collect();
+        let mut failed = Ok(());
         for (stream, tail) in &mut self.tails {
             let own = files.remove(stream).unwrap_or_default();
-            for (seq, row) in tail.read_on(&self.runtime, &own).await? {
+            // A stream that cannot be read holds up no other, and what was read of it before is shown.
+            failed = failed.and(tail.read_on(&self.runtime, &own).await);
+            let (stream, left_over) = (*stream, self.left_over.contains(stream));
+            for (seq, row) in tail.acknowledged(self.runtime.monotonic()) {
                 if let Some(part) = parts.get_mut(shard_of(row.hash(), count)) {
-                    part.push((*stream, seq, row));
+                    part.push(FollowedRow { stream, left_over, seq, row });
                 }
             }
         }
@@ -163,7 +190,7 @@ impl<R: Runtime> Follower<R> {
             shard.reads.send(op).await.map_err(|_| StoreError::Closed)?;
             answer.await.map_err(|_| StoreError::Closed)?;
         }
-        Ok(())
+        failed
     }
 }
 
@@ -191,19 +218,18 @@ impl Tail {
         Self { stream, scanner, file, page: 0, durable: 0, held: VecDeque::new() }
     }
 
-    /// Reads what was added, and gives what of it, and of what was held back, was acknowledged. `files`: the stream's
-    /// files, as they were before.
-    async fn read_on<R: Runtime>(
-        &mut self,
-        runtime: &R,
-        files: &[u32],
-    ) -> Result<Vec<(u64, Row)>, StoreError> {
+    /// Reads what was added. `files`: the stream's files, as they were before.
+    async fn read_on<R: Runtime>(&mut self, runtime: &R, files: &[u32]) -> Result<(), StoreError> {
         while self.read_file(runtime).await? && files.iter().any(|file| *file > self.file) {
             self.file = self.file.saturating_add(1);
             self.page = 0;
             self.scanner.start_file(self.file);
         }
-        let now = runtime.monotonic();
+        Ok(())
+    }
+
+    /// What of that which was held back was acknowledged.
+    fn acknowledged(&mut self, now: Duration) -> Vec<(u64, Row)> {
         let mut out = Vec::new();
         while let Some(first) = self.held.front() {
             let acknowledged = first.rows.last().is_none_or(|(seq, _)| *seq <= self.durable);
@@ -212,7 +238,7 @@ impl Tail {
             }
             out.extend(self.held.pop_front().map(|held| held.rows).unwrap_or_default());
         }
-        Ok(out)
+        out
     }
 
     /// Reads the rest of a file; false where it is gone: then the manifest will say more.
@@ -230,11 +256,18 @@ impl Tail {
         let pages = u32::try_from(file.size().await? / PAGE as u64).unwrap_or(u32::MAX);
         // A frame counts whole or not at all: the scanner goes on from where the last one ended.
         let mut trial = self.scanner.clone();
-        let mut next = self.page;
+        let (mut next, mut at_once) = (self.page, AT_ONCE);
         while next < pages {
             // Most looks find nothing new.
-            let take = if next == self.page { 1 } else { AT_ONCE.min(pages - next) };
-            let bytes = file.read_at(u64::from(next) * PAGE as u64, take as usize * PAGE).await?;
+            let take = if next == self.page { 1 } else { at_once.min(pages - next) };
+            let bytes = match file.read_at(u64::from(next) * PAGE as u64, take as usize * PAGE).await {
+                // One bad page must not hide those before it.
+                Err(_) if take > 1 => {
+                    at_once = 1;
+                    continue;
+                }
+                read => read?,
+            };
             for page in 0..take {
                 let from = page as usize * PAGE;
                 if !self.take_page(&mut trial, next, bytes.slice(from..from + PAGE), runtime.monotonic())? {
@@ -273,7 +306,14 @@ impl Tail {
         };
         if header.frame_page.saturating_add(1) as usize == pages_for(header.frame_len as usize) {
             if let Some(Frame { first_seq, payload, .. }) = frame {
-                let rows: Vec<Row> = Rows::new(payload).collect::<Result<_, _>>().map_err(newer)?;
+                let mut rows = Vec::new();
+                for row in Rows::new(payload) {
+                    match row {
+                        Ok(row) => rows.push(row),
+                        Err(error @ FormatError::Newer { .. }) => return Err(newer(error)),
+                        Err(error) => tracing::error!("a row of the log cannot be used: {error}"),
+                    }
+                }
                 trial.advance(rows.len() as u64);
                 self.held.push_back(Held { rows: (first_seq..).zip(rows).collect(), since: now });
             }

@@ -183,11 +183,17 @@ impl<R: Runtime> LogWriter<R> {
     /// # Errors
     /// As [`LogWriter::append`], and where closing fails.
     pub async fn end_file(&mut self, next_seq: u64) -> Result<(), StoreError> {
-        let room = self.current.as_ref().is_some_and(|(_, _, page, all)| page < all);
-        if room && !self.is_confirmed() {
-            self.confirm(next_seq).await?;
-        }
+        self.confirm_here(next_seq).await?;
         self.roll().await
+    }
+
+    /// [`LogWriter::confirm`], where that is still to be done and needs no new file.
+    ///
+    /// # Errors
+    /// As [`LogWriter::append`].
+    pub async fn confirm_here(&mut self, next_seq: u64) -> Result<(), StoreError> {
+        let room = self.current.as_ref().is_some_and(|(_, _, page, all)| page < all);
+        if room && !self.is_confirmed() { self.confirm(next_seq).await } else { Ok(()) }
     }
 
     /// Ends the current file, so that what follows is in files of its own.
@@ -203,7 +209,8 @@ impl<R: Runtime> LogWriter<R> {
 
     async fn next(&mut self, pages: u32) -> Result<(), StoreError> {
         self.roll().await?;
-        let need = u64::from(pages) * PAGE as u64;
+        // The frame that confirms this one fits behind it.
+        let need = (u64::from(pages) + 1) * PAGE as u64;
         let bytes = self.next_bytes.max(need).next_multiple_of(PAGE as u64);
         let number = self.next_file;
         let path = names::log(self.stream, number);

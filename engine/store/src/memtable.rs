@@ -117,13 +117,7 @@ impl Memtable {
 
     /// Keys of an index in a range, at most `limit`.
     pub fn scan(&self, index: IndexId, range: &KeyRange, descending: bool, limit: usize) -> Vec<Bytes> {
-        let Some(keys) = self.indexes.get(&index) else { return Vec::new() };
-        let high =
-            if range.high.is_empty() { Bound::Unbounded } else { Bound::Excluded(range.high.as_slice()) };
-        if !range.high.is_empty() && range.low >= range.high {
-            return Vec::new();
-        }
-        let found = keys.range::<[u8], _>((Bound::Included(range.low.as_slice()), high));
+        let found = self.keys(index, range);
         if descending {
             found.rev().take(limit).cloned().collect()
         } else {
@@ -131,9 +125,20 @@ impl Memtable {
         }
     }
 
+    /// Keys of an index in a range, in order.
+    fn keys(&self, index: IndexId, range: &KeyRange) -> impl DoubleEndedIterator<Item = &Bytes> {
+        // A range that ends before it begins holds nothing; the map would not take it.
+        let holds_any = range.high.is_empty() || range.low < range.high;
+        let keys = self.indexes.get(&index).filter(|_| holds_any);
+        let high =
+            if range.high.is_empty() { Bound::Unbounded } else { Bound::Excluded(range.high.as_slice()) };
+        let bounds = (Bound::Included(range.low.as_slice()), high);
+        keys.into_iter().flat_map(move |keys| keys.range::<[u8], _>(bounds))
+    }
+
     /// Number of keys of an index in a range.
     pub fn count(&self, index: IndexId, range: &KeyRange) -> u64 {
-        self.scan(index, range, false, usize::MAX).len() as u64
+        self.keys(index, range).count() as u64
     }
 
     /// All entries of all indexes.

@@ -226,11 +226,13 @@ async fn boot_store<R: Runtime>(
         .collect();
     let (merger, merge_queue) = MergerHandle::new();
     let fence = Arc::new(Fence::default());
+    // Followers of one writer have generations of their own: they do not get on in step.
+    let beyond = if follow { runtime.random_u64() >> 25 } else { 0 };
     let shared = Arc::new(Shared {
         fence: fence.clone(),
         options,
         // Numbers of earlier writers must not come again for other content.
-        generation: AtomicU64::new(manifest.epoch << 40),
+        generation: AtomicU64::new((manifest.epoch << 40) | beyond),
         stopping: AtomicBool::new(false),
         memtables: AtomicU64::new(0),
         next_segment: AtomicU64::new(manifest.next_segment.max(1)),

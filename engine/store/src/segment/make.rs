@@ -86,7 +86,11 @@ async fn into_file<R: Runtime, S: Source>(
     open: impl FnOnce() -> Result<S, BuildError> + Send + 'static,
 ) -> Result<Option<SegmentEntry>, MakeError> {
     let mut file = runtime.create_append(tmp)?;
-    let reader = runtime.open_whole(tmp)?;
+    // Somebody waits for what the pool does.
+    let reader = match by {
+        By::Pool => runtime.open_shared(tmp)?,
+        By::Background(_) => runtime.open_whole(tmp)?,
+    };
     let job = move || work(&open()?, &recipe, &mut *file, &reader);
     let done = match by {
         By::Pool => offload(runtime, job).await,

@@ -5,7 +5,7 @@
 
 use super::{Frozen, Shard};
 use crate::api::Missing;
-use crate::follow::Followed;
+use crate::follow::FollowedRow;
 use crate::memtable::Memtable;
 use crate::segment::reader::Segment;
 use bytes::Bytes;
@@ -101,12 +101,13 @@ impl<R: Runtime> Shard<R> {
     }
 
     /// Takes in rows that the writer has acknowledged.
-    pub(super) async fn followed(&self, rows: Followed) {
+    pub(super) async fn followed(&self, rows: Vec<FollowedRow>) {
         let mut new: BTreeMap<u64, Vec<(u64, Row)>> = BTreeMap::new();
         let mut emails: HashSet<Bytes> = HashSet::new();
-        for (stream, seq, row) in rows {
-            // Of a writer that was stopped, some may be in segments already. A body goes where its email goes.
+        for FollowedRow { stream, left_over, seq, row } in rows {
+            // A body goes where its email goes.
             let wanted = match row.kind {
+                _ if !left_over => true,
                 RowKind::Body => emails.contains(&row.key),
                 kind => self.sealed_seq(kind, &row.key).await.is_none_or(|sealed| sealed < seq),
             };
@@ -150,6 +151,8 @@ impl<R: Runtime> Shard<R> {
                 frozen.push(Frozen::of_stream(memtable, stream, last_seq));
             }
         }
+        // The newest row is looked for from behind, and a later writer's are all newer than an earlier one's.
+        frozen.sort_by_key(|memtable| memtable.last_seq);
     }
 }
 

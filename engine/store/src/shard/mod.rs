@@ -18,7 +18,7 @@ use crate::api::{
 use crate::cache::BlockCache;
 use crate::compact::{self, Compacted, MergerHandle};
 use crate::error::StoreError;
-use crate::follow::Followed;
+use crate::follow::FollowedRow;
 use crate::inbox::Inbox;
 use crate::keeper::{Fence, KeeperHandle};
 use crate::log::LogWriter;
@@ -67,7 +67,7 @@ pub enum ReadOp {
     /// cannot be opened, and says which.
     Follow(Arc<Manifest>, bool, Reply<Result<(), Missing>>),
     /// Rows that the writer has acknowledged.
-    Followed(Followed, Reply<()>),
+    Followed(Vec<FollowedRow>, Reply<()>),
     /// Wait for what runs, then end.
     Close(Reply<()>),
 }

@@ -144,12 +144,7 @@ impl<R: Runtime> Writer<R> {
                         tracing::warn!("{error}; it is removed at the next opening");
                     }
                     // One that has filled up meanwhile has waited for its turn.
-                    if self.is_full()
-                        && self.may_freeze()
-                        && let Err(error) = self.freeze().await
-                    {
-                        tracing::error!("a full memtable stays in memory and in the log: {error}");
-                    }
+                    self.freeze_if_full().await;
                     self.note();
                 }
                 WriteOp::Condemn(ids, reply) => drop(reply.send(self.condemn(ids).await)),
@@ -372,10 +367,18 @@ impl<R: Runtime> Writer<R> {
             stats.commits += 1;
             stats.committed_rows += count;
         }
-        if self.is_full() && self.may_freeze() {
-            self.freeze().await?;
-        }
+        self.freeze_if_full().await;
         Ok(())
+    }
+
+    /// What fails here is told to those who come next: all that was acknowledged stays in memory and in the log.
+    async fn freeze_if_full(&mut self) {
+        if self.is_full()
+            && self.may_freeze()
+            && let Err(error) = self.freeze().await
+        {
+            tracing::error!("a full memtable is not sealed yet: {error}");
+        }
     }
 
     fn is_full(&self) -> bool {
@@ -393,6 +396,10 @@ impl<R: Runtime> Writer<R> {
         }
         let since = self.shard.runtime.monotonic();
         let mut waited = false;
+        if !self.may_freeze() {
+            // Nothing comes into the log while this waits.
+            self.log.confirm_here(self.next_seq).await?;
+        }
         while !self.may_freeze() {
             if let Some(error) = self.shard.stuck.borrow().clone() {
                 return Err(error);

@@ -262,6 +262,14 @@ async fn beside(sim: &Sim, runtime: &SimRuntime, seed: u64) {
                     }
                 }
             }
+            if random.below(4) == 0 {
+                // The disk gives one thing and not the other: what was read must not be forgotten for what was not.
+                sim.set_options(SimOptions { read_error: 0.3, ..SimOptions::default() });
+                runtime.sleep(Duration::from_millis(700)).await;
+                sim.set_options(SimOptions::default());
+                // A segment that could not be opened is tried again after a second.
+                runtime.sleep(2 * BEHIND).await;
+            }
             runtime.sleep(Duration::from_millis([0, 10, 150, 600][random.below(4) as usize])).await;
             watch.look(&follower, runtime, seed).await;
         }

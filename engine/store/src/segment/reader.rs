@@ -265,11 +265,25 @@ impl<R: Runtime> Segment<R> {
         if now.saturating_sub(last) < AGAIN {
             return Err(missing);
         }
-        *self.state.borrow_mut() = State::Closed(missing, now);
-        let opened = Rc::new(open(&self.runtime, &self.entry, self.cache.clone()).await?);
-        tracing::info!(segment = self.entry.id, "a segment that could not be opened can be read again");
-        *self.state.borrow_mut() = State::Open(opened.clone());
-        Ok(opened)
+        // Several may try at once: what one read asks for side by side must not fail because one of them tries.
+        match open(&self.runtime, &self.entry, self.cache.clone()).await {
+            Ok(opened) => {
+                let opened = Rc::new(opened);
+                tracing::info!(
+                    segment = self.entry.id,
+                    "a segment that could not be opened can be read again"
+                );
+                *self.state.borrow_mut() = State::Open(opened.clone());
+                Ok(opened)
+            }
+            Err(missing) => {
+                let mut state = self.state.borrow_mut();
+                if matches!(*state, State::Closed(..)) {
+                    *state = State::Closed(missing.clone(), self.runtime.monotonic());
+                }
+                Err(missing)
+            }
+        }
     }
 
     /// May it hold rows about this email?

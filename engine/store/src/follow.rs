@@ -76,12 +76,17 @@ impl<R: Runtime> Follower<R> {
         }
     }
 
-    /// Works until the store closes. `first` hears of the first look: what was acknowledged before is seen then.
+    /// Works until the store closes. `first` hears when all is seen that was acknowledged before.
     pub async fn run(mut self, first: Reply<Result<(), StoreError>>) {
         let mut first = Some(first);
+        let mut begun = None;
         loop {
             let looked = self.look().await;
+            let begun = *begun.get_or_insert_with(|| self.runtime.monotonic());
+            // A frame that was there at the first look may have been acknowledged, whoever wrote it.
+            let waits = looked.is_ok() && self.tails.values().any(|tail| tail.holds_from(begun));
             match (first.take(), looked) {
+                (Some(waiting), _) if waits => first = Some(waiting),
                 (Some(first), looked) => drop(first.send(looked)),
                 (None, Err(error)) => self.tell(&error),
                 (None, Ok(())) => self.told = None,
@@ -116,16 +121,11 @@ impl<R: Runtime> Follower<R> {
             let manifest = Arc::new(manifest);
             // A segment that cannot be opened was merged away, if there is a newer manifest already. If there is none, it
             // is damaged, and names itself in each answer.
-            let mut strict = true;
-            if self.show(&manifest, strict).await?.is_err() {
+            if self.show(&manifest, true).await?.is_err() {
                 if newest_number(&self.runtime).await? != Some(manifest.number) && last > 0 {
                     continue;
                 }
-                strict = false;
-            }
-            if !strict {
-                // Nothing is asked for then, so nothing is missing.
-                let _named = self.show(&manifest, strict).await?;
+                let _named = self.show(&manifest, false).await?;
             }
             self.keeper.follow(manifest.clone()).await?;
             self.manifest = Some(manifest.number);
@@ -226,6 +226,11 @@ impl Tail {
             self.scanner.start_file(self.file);
         }
         Ok(())
+    }
+
+    /// Does it hold anything back since then, or longer?
+    fn holds_from(&self, moment: Duration) -> bool {
+        self.held.front().is_some_and(|held| !held.rows.is_empty() && held.since <= moment)
     }
 
     /// What of that which was held back was acknowledged.

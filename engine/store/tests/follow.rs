@@ -113,6 +113,20 @@ fn what_merging_replaces_stays_readable_where_it_is_open() {
     });
 }
 
+/// A follower that was opened after the writer had died used to answer for three seconds without its last batch, and did
+/// not say so.
+#[test]
+fn what_a_dead_writer_acknowledged_is_there_from_the_first_answer() {
+    Machine::each(|machine| {
+        let writer = machine.open(options(2, Access::Write)).unwrap();
+        machine.wait(writer.load(batch(0..9))).unwrap();
+        drop(writer);
+        let follower = machine.open(options(2, Access::Follow)).unwrap();
+        machine.wait(check(&follower, &(0..9).collect::<Vec<_>>()));
+        machine.wait(follower.close()).unwrap();
+    });
+}
+
 /// Builds as many segments as it is allowed to.
 #[derive(Default)]
 struct Gate(Mutex<(u64, u64)>, Condvar);

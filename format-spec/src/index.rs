@@ -1,7 +1,7 @@
 //! Metadata indexes: which there are, and how their keys are made from rows.
 //!
 //! ```text
-//! key = part, 0x00, date, id        (the date index and those by an id have no 0x00)
+//! key = part, 0x00, date, id        (date and attachment have no part; ids and size classes no 0x00)
 //! ```
 //!
 //! `part` is folded text without zero bytes, `date` is eight big-endian bytes with the sign bit flipped, `id` the
@@ -12,7 +12,9 @@
 use crate::error::FormatError;
 use crate::id::{Id, bare_message_id, to_hex};
 use crate::limits::MAX_KEY_PART;
-use crate::row::{ArchivedAddress, ArchivedEmail, ArchivedMark, ArchivedPlace, RowKind, access, key_id};
+use crate::row::{
+    ArchivedAddress, ArchivedEmail, ArchivedMark, ArchivedPlace, RowKind, access, flag, key_id,
+};
 use std::collections::BTreeSet;
 
 /// A metadata index. The numbers are part of the format.
@@ -37,11 +39,19 @@ pub enum IndexId {
     Custodian = 8,
     /// By tag.
     Tag = 9,
+    /// By the domain of the sender's address.
+    Domain = 10,
+    /// Those with an attachment that is not shown inside the body, by date.
+    Attachment = 11,
+    /// By the order of magnitude of their size, see [`size_class`].
+    Size = 12,
+    /// By archive and folder path.
+    ArchiveFolder = 13,
 }
 
 impl IndexId {
     /// All of them, in the order of their numbers.
-    pub const ALL: [IndexId; 9] = [
+    pub const ALL: [IndexId; 13] = [
         IndexId::Date,
         IndexId::Sender,
         IndexId::Folder,
@@ -51,6 +61,10 @@ impl IndexId {
         IndexId::Parent,
         IndexId::Custodian,
         IndexId::Tag,
+        IndexId::Domain,
+        IndexId::Attachment,
+        IndexId::Size,
+        IndexId::ArchiveFolder,
     ];
 
     /// The index of a number, if it is known here.
@@ -72,6 +86,19 @@ impl IndexId {
             Self::Parent => "parent",
             Self::Custodian => "custodian",
             Self::Tag => "tag",
+            Self::Domain => "domain",
+            Self::Attachment => "attachment",
+            Self::Size => "size",
+            Self::ArchiveFolder => "archive-folder",
+        }
+    }
+
+    /// The version of segments that has it first.
+    #[must_use]
+    pub fn since(self) -> u32 {
+        match self {
+            Self::Domain | Self::Attachment | Self::Size | Self::ArchiveFolder => 3,
+            _ => 1,
         }
     }
 }
@@ -154,6 +181,29 @@ pub fn part_of_key(key: &[u8]) -> Option<&[u8]> {
     key.get(..key.len().checked_sub(POSITION)?)?.split_last().map(|(_, part)| part)
 }
 
+/// The order of magnitude of a size: the number of its binary digits. All sizes of a class are larger than all of the
+/// classes below.
+#[must_use]
+pub fn size_class(size: u64) -> u8 {
+    u8::try_from(u64::BITS.saturating_sub(size.leading_zeros())).unwrap_or(u8::MAX)
+}
+
+/// The domain of an address, folded: what follows the last at sign. `None` where nothing does.
+#[must_use]
+pub fn domain_of(address: &str) -> Option<String> {
+    let folded = fold(address);
+    let (_, domain) = folded.rsplit_once('@')?;
+    (!domain.is_empty()).then(|| domain.to_owned())
+}
+
+/// The first bytes of all keys of one archive in [`IndexId::ArchiveFolder`], and of one folder of it.
+#[must_use]
+pub fn archive_prefix(archive: &Id, folder: Option<&str>) -> Vec<u8> {
+    let mut out = archive.to_vec();
+    out.extend(folder.map(part_prefix).unwrap_or_default());
+    out
+}
+
 /// The first bytes of all keys of one id in [`IndexId::Thread`] and [`IndexId::Parent`].
 #[must_use]
 pub fn id_prefix(id: &Id) -> Vec<u8> {
@@ -179,6 +229,8 @@ pub fn entries(kind: RowKind, key: &[u8], value: &[u8]) -> Result<Vec<(IndexId, 
                 key_id(key).ok_or(FormatError::Malformed { what: "place key", why: "it is too short" })?;
             let at = Position { date: place.date.to_native(), id };
             out.push((IndexId::Folder, with_position(part_prefix(&place.folder), at)));
+            let archive = archive_prefix(&place.archive, Some(&place.folder));
+            out.push((IndexId::ArchiveFolder, with_position(archive, at)));
             if !place.custodian.is_empty() {
                 out.push((IndexId::Custodian, with_position(part_prefix(&place.custodian), at)));
             }
@@ -210,6 +262,14 @@ fn email_entries(email: &ArchivedEmail, out: &mut Vec<(IndexId, Vec<u8>)>) {
     let senders: BTreeSet<Vec<u8>> =
         address_parts(email.from.as_ref().into_iter().chain(email.sender.as_ref()));
     out.extend(senders.into_iter().map(|part| (IndexId::Sender, with_position(part, at))));
+    let from = email.from.as_ref().into_iter().chain(email.sender.as_ref());
+    let domains: BTreeSet<String> = from.filter_map(|a| domain_of(&a.address)).collect();
+    let domains = domains.into_iter().map(|domain| with_position(part_prefix(&domain), at));
+    out.extend(domains.map(|key| (IndexId::Domain, key)));
+    if email.flags.to_native() & flag::HAS_ATTACHMENT != 0 {
+        out.push((IndexId::Attachment, at.to_bytes().to_vec()));
+    }
+    out.push((IndexId::Size, with_position(vec![size_class(email.size.to_native())], at)));
     let recipients = address_parts(email.to.iter().chain(email.cc.iter()).chain(email.bcc.iter()));
     out.extend(recipients.into_iter().map(|part| (IndexId::Recipient, with_position(part, at))));
 }
@@ -239,6 +299,18 @@ mod tests {
             prop_assert_eq!(part_of_key(&key).unwrap(), &prefix[..prefix.len() - 1]);
             prop_assert_eq!(Position::of_key(&key), Some(Position { date, id }));
         }
+    }
+
+    #[test]
+    fn classes_of_size_are_in_the_order_of_sizes() {
+        assert_eq!([0, 1, 2, 3, 4, 1023, 1024, u64::MAX].map(size_class), [0, 1, 2, 2, 3, 10, 11, 64]);
+    }
+
+    #[test]
+    fn a_domain_is_what_follows_the_last_at_sign() {
+        let domains = ["Ann@Example.org ", "\"a@b\"@c.d", "ann", "ann@", "/o=X/cn=Ann"].map(domain_of);
+        let none = || None::<String>;
+        assert_eq!(domains, [Some("example.org".into()), Some("c.d".into()), none(), none(), none()]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  0  magic    8 bytes   "PLMANIF\0"
-//!  8  version  u32       2
+//!  8  version  u32       3
 //! 12  crc      u32       over version, number, length and payload; in version 1 not over the version
 //! 16  number   u64       the number in the file's name
 //! 24  length   u64       payload bytes
@@ -23,7 +23,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 const MAGIC: &[u8; 8] = b"PLMANIF\0";
 /// Newest version known here.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Bytes before the payload.
 pub const HEADER: usize = 32;
 
@@ -244,12 +244,12 @@ mod tests {
     #[test]
     fn a_newer_store_says_so() {
         let mut bytes = sample().encode().unwrap();
-        bytes[8] = 3;
+        bytes[8] = 4;
         assert!(matches!(Manifest::decode(42, &bytes), Err(FormatError::Checksum { .. })), "a flipped bit");
         let length = (bytes.len() - HEADER) as u64;
-        let crc = checksum(3, 42, length, &bytes[HEADER..]);
+        let crc = checksum(4, 42, length, &bytes[HEADER..]);
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
-        assert!(matches!(Manifest::decode(42, &bytes), Err(FormatError::Newer { found: 3, .. })));
+        assert!(matches!(Manifest::decode(42, &bytes), Err(FormatError::Newer { found: 4, .. })));
     }
 
     #[test]

@@ -13,15 +13,18 @@
 use crate::block::{self, BlockPlace};
 use crate::error::FormatError;
 use crate::id::Id;
+use crate::index::IndexId;
 use crate::limits::{MAX_SECTIONS, PAGE};
 use crate::manifest::SegmentKind;
 use crate::row::access;
+use rkyv::with::Skip;
 use rkyv::{Archive, Deserialize, Serialize};
 
 const HEAD_MAGIC: &[u8; 8] = b"PLSEGMNT";
 const TAIL_MAGIC: &[u8; 8] = b"PLSEGEND";
-/// Newest version known here. Version 1 had no [`SectionKind::EmailFrames`].
-pub const VERSION: u32 = 2;
+/// Newest version known here. Version 1 had no [`SectionKind::EmailFrames`]; version 2 no [`SectionKind::Dictionary`], no
+/// short [`Location`]s, and fewer indexes ([`IndexId::since`]).
+pub const VERSION: u32 = 3;
 /// The directory's own section number, in its blocks' CRCs.
 pub const DIRECTORY_SECTION: u16 = u16::MAX;
 /// Block size of the directory.
@@ -58,11 +61,14 @@ pub enum SectionKind {
     Text = 8,
     /// Since version 2, in the place of [`SectionKind::Emails`]: zstd frames of emails, each after its length.
     EmailFrames = 9,
+    /// Since version 3: what the frames or values of another section were compressed with; `index` is the number of that
+    /// section's kind.
+    Dictionary = 10,
 }
 
 impl SectionKind {
     /// All of them.
-    pub const ALL: [SectionKind; 9] = [
+    pub const ALL: [SectionKind; 10] = [
         Self::Emails,
         Self::Ordinals,
         Self::Bodies,
@@ -72,6 +78,7 @@ impl SectionKind {
         Self::Bloom,
         Self::Text,
         Self::EmailFrames,
+        Self::Dictionary,
     ];
 
     /// The kind of a number, if it is known here.
@@ -93,6 +100,7 @@ impl SectionKind {
             Self::Bloom => "bloom",
             Self::Text => "text",
             Self::EmailFrames => "emails",
+            Self::Dictionary => "dictionary",
         }
     }
 }
@@ -127,6 +135,10 @@ impl Section {
             Some(SectionKind::Index) => {
                 let index = crate::index::IndexId::from_number(self.index);
                 format!("index:{}", index.map_or("unknown", crate::index::IndexId::name))
+            }
+            Some(SectionKind::Dictionary) => {
+                let of = SectionKind::from_number(self.index);
+                format!("dictionary:{}", of.map_or("unknown", SectionKind::name))
             }
             Some(kind) => kind.name().to_owned(),
             None => format!("unknown:{}", self.kind),
@@ -164,9 +176,18 @@ pub struct Directory {
     pub max_date: i64,
     /// Highest sequence number in it.
     pub max_seq: u64,
+    /// The segment's version: not of the record, the pages around it tell.
+    #[rkyv(with = Skip)]
+    pub version: u32,
 }
 
 impl Directory {
+    /// Has it all keys of an index? A segment that was written before the index was thought of has none.
+    #[must_use]
+    pub fn knows(&self, index: IndexId) -> bool {
+        self.version >= index.since()
+    }
+
     /// Number and description of the section of a kind.
     #[must_use]
     pub fn find(&self, kind: SectionKind, index: u16) -> Option<(u16, Section)> {
@@ -174,15 +195,16 @@ impl Directory {
         Some((u16::try_from(at).ok()?, *self.sections.get(at)?))
     }
 
-    /// Reads a directory and checks it against the file's size.
+    /// Reads the directory of a segment of some version, and checks it against the file's size.
     ///
     /// # Errors
     /// [`FormatError`] where a section does not lie inside the file, or the record is not one.
-    pub fn decode(bytes: &[u8], own: Identity, file_bytes: u64) -> Result<Self, FormatError> {
+    pub fn decode(bytes: &[u8], own: Identity, version: u32, file_bytes: u64) -> Result<Self, FormatError> {
         let malformed = |why| FormatError::Malformed { what: "segment directory", why };
         let archived = access::<ArchivedDirectory>(bytes)?;
-        let directory = rkyv::deserialize::<Directory, rkyv::rancor::Error>(archived)
+        let mut directory = rkyv::deserialize::<Directory, rkyv::rancor::Error>(archived)
             .map_err(|_| malformed("its record cannot be read"))?;
+        directory.version = version;
         if (Identity { id: directory.id, salt: directory.salt }) != own {
             return Err(malformed("it belongs to another segment"));
         }
@@ -216,18 +238,31 @@ pub struct Location {
     pub seq: u64,
 }
 
-/// Bytes of a [`Location`].
+/// Bytes of a [`Location`] at full length, as all were before version 3.
 pub const LOCATION: usize = 20;
 
+/// Bytes that a number needs.
+fn needs(number: u64) -> usize {
+    usize::try_from(u64::BITS.saturating_sub(number.leading_zeros()).div_ceil(8)).unwrap_or(8)
+}
+
 impl Location {
-    /// Its bytes.
+    /// Its bytes: a byte that says how many are of the offset (low half) and of the length (high half), these, then those
+    /// of the sequence number, all without leading zeros. Where that is no shorter, all of them at full length.
     #[must_use]
-    pub fn encode(&self) -> [u8; LOCATION] {
-        let mut out = [0u8; LOCATION];
-        let bytes =
-            self.offset.to_le_bytes().into_iter().chain(self.len.to_le_bytes()).chain(self.seq.to_le_bytes());
-        for (to, from) in out.iter_mut().zip(bytes) {
-            *to = from;
+    pub fn encode(&self) -> Vec<u8> {
+        let (offset, len) = (needs(self.offset), needs(u64::from(self.len)));
+        let sizes = u8::try_from(len << 4 | offset).unwrap_or(u8::MAX);
+        let mut out = Vec::with_capacity(LOCATION);
+        out.push(sizes);
+        out.extend(self.offset.to_le_bytes().into_iter().take(offset));
+        out.extend(self.len.to_le_bytes().into_iter().take(len));
+        out.extend(self.seq.to_le_bytes().into_iter().take(needs(self.seq)));
+        if out.len() >= LOCATION {
+            out.clear();
+            out.extend(self.offset.to_le_bytes());
+            out.extend(self.len.to_le_bytes());
+            out.extend(self.seq.to_le_bytes());
         }
         out
     }
@@ -235,17 +270,32 @@ impl Location {
     /// Reads one.
     ///
     /// # Errors
-    /// [`FormatError::Truncated`] for another size.
+    /// [`FormatError`] for bytes that are none.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let wrong = FormatError::Truncated { what: "row location", have: bytes.len(), need: LOCATION };
-        let (offset, rest) = bytes.split_first_chunk::<8>().ok_or(wrong.clone())?;
-        let (len, rest) = rest.split_first_chunk::<4>().ok_or(wrong.clone())?;
-        let seq: [u8; 8] = rest.try_into().map_err(|_| wrong)?;
-        Ok(Self {
-            offset: u64::from_le_bytes(*offset),
-            len: u32::from_le_bytes(*len),
-            seq: u64::from_le_bytes(seq),
-        })
+        let wrong = || FormatError::Truncated { what: "row location", have: bytes.len(), need: LOCATION };
+        let (offset, len, seq) = if bytes.len() == LOCATION {
+            let (offset, rest) = bytes.split_at_checked(8).ok_or_else(wrong)?;
+            let (len, seq) = rest.split_at_checked(4).ok_or_else(wrong)?;
+            (offset, len, seq)
+        } else {
+            let (sizes, rest) = bytes.split_first().ok_or_else(wrong)?;
+            let (offset, rest) = rest.split_at_checked(usize::from(sizes & 15)).ok_or_else(wrong)?;
+            let (len, seq) = rest.split_at_checked(usize::from(sizes >> 4)).ok_or_else(wrong)?;
+            (offset, len, seq)
+        };
+        let number = |bytes: &[u8], most: usize| {
+            let mut out = [0u8; 8];
+            for (to, from) in out.iter_mut().zip(bytes) {
+                *to = *from;
+            }
+            let number = u64::from_le_bytes(out);
+            (bytes.len() <= most).then_some(number)
+        };
+        let too_long = FormatError::Malformed { what: "row location", why: "a number in it is too long" };
+        match (number(offset, 8), number(len, 4).and_then(|len| u32::try_from(len).ok()), number(seq, 8)) {
+            (Some(offset), Some(len), Some(seq)) => Ok(Self { offset, len, seq }),
+            _ => Err(too_long),
+        }
     }
 }
 
@@ -357,7 +407,7 @@ fn read_number_page<const N: usize>(
     what: &'static str,
     magic: &[u8; 8],
     page: &[u8],
-) -> Result<[u64; N], FormatError> {
+) -> Result<(u32, [u64; N]), FormatError> {
     let Some((head, rest)) = page.split_first_chunk::<16>().filter(|_| page.len() == PAGE) else {
         return Err(FormatError::Truncated { what, have: page.len(), need: PAGE });
     };
@@ -378,7 +428,7 @@ fn read_number_page<const N: usize>(
     for (to, from) in numbers.iter_mut().zip(rest.as_chunks::<8>().0) {
         *to = u64::from_le_bytes(*from);
     }
-    Ok(numbers)
+    Ok((version, numbers))
 }
 
 /// The first page of a segment's file.
@@ -387,16 +437,16 @@ pub fn header_page(own: Identity) -> Vec<u8> {
     number_page(HEAD_MAGIC, &[own.id, own.salt])
 }
 
-/// Checks the first page of a segment's file.
+/// Checks the first page of a segment's file, and gives the segment's version.
 ///
 /// # Errors
 /// [`FormatError`] for a page that is not this segment's.
-pub fn check_header(own: Identity, page: &[u8]) -> Result<(), FormatError> {
-    let [id, salt] = read_number_page("segment header", HEAD_MAGIC, page)?;
+pub fn check_header(own: Identity, page: &[u8]) -> Result<u32, FormatError> {
+    let (version, [id, salt]) = read_number_page("segment header", HEAD_MAGIC, page)?;
     if (Identity { id, salt }) != own {
         return Err(FormatError::Malformed { what: "segment header", why: "it belongs to another segment" });
     }
-    Ok(())
+    Ok(version)
 }
 
 /// The last page of a segment's file: where the directory begins, and its length in bytes.
@@ -411,7 +461,7 @@ pub fn trailer_page(own: Identity, directory_at: u64, directory_len: u64) -> Vec
 /// [`FormatError`] for a page that is not this segment's, or a directory that does not end before it.
 pub fn read_trailer(own: Identity, file_bytes: u64, page: &[u8]) -> Result<(u64, u64), FormatError> {
     let what = "segment trailer";
-    let [id, salt, at, len] = read_number_page(what, TAIL_MAGIC, page)?;
+    let (_, [id, salt, at, len]) = read_number_page(what, TAIL_MAGIC, page)?;
     if (Identity { id, salt }) != own {
         return Err(FormatError::Malformed { what, why: "it belongs to another segment" });
     }
@@ -442,15 +492,35 @@ mod tests {
         fn ordinals_round_trip(date: i64, id: [u8; 16], seq: u64, email_at: u64, frame_at: u64, n: [u32; 4]) {
             let o = Ordinal { date, id, seq, email_at, email_len: n[0], frame_at, frame_len: n[1], body_at: n[2], body_len: n[3] };
             prop_assert_eq!(Ordinal::decode(&o.encode()).unwrap(), o);
-            let l = Location { offset: email_at, len: n[0], seq };
+            // Small numbers and large ones.
+            let l = Location { offset: email_at >> (n[1] % 64), len: n[0] >> (n[2] % 32), seq: seq >> (n[3] % 64) };
             prop_assert_eq!(Location::decode(&l.encode()).unwrap(), l);
+            prop_assert!(l.encode().len() <= LOCATION);
         }
+
+        #[test]
+        fn no_bytes_are_a_location_by_accident(bytes in prop::collection::vec(any::<u8>(), 0..30)) {
+            if let Ok(location) = Location::decode(&bytes) {
+                prop_assert_eq!(Location::decode(&location.encode()), Ok(location));
+            }
+        }
+    }
+
+    #[test]
+    fn locations_are_short_and_old_ones_are_read() {
+        let location = Location { offset: 0x01_0203, len: 0x0405, seq: 0x06 };
+        assert_eq!(location.encode(), [0x23, 3, 2, 1, 5, 4, 6]);
+        let full = [3, 2, 1, 0, 0, 0, 0, 0, 5, 4, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(Location::decode(&full), Ok(location));
+        assert!(Location::decode(&[0x23, 3, 2, 1, 5]).is_err(), "it ends early");
+        assert!(Location::decode(&[0x09; 12]).is_err(), "no offset has nine bytes");
+        assert!(Location::decode(&[0x50; 8]).is_err(), "no length has five bytes");
     }
 
     #[test]
     fn every_bit_of_header_and_trailer_counts() {
         let mut page = header_page(OWN);
-        assert_eq!(check_header(OWN, &page), Ok(()));
+        assert_eq!(check_header(OWN, &page), Ok(VERSION));
         assert!(check_header(Identity { salt: 2, ..OWN }, &page).is_err());
         let mut tail = trailer_page(OWN, 4096, 100);
         assert_eq!(read_trailer(OWN, 3 * 4096, &tail), Ok((4096, 100)));
@@ -491,12 +561,13 @@ mod tests {
             min_date: 0,
             max_date: 1,
             max_seq: 2,
+            version: VERSION,
         };
         let own = Identity { id: 5, salt: 3 };
         let bytes = crate::row::to_bytes(&directory).unwrap();
-        assert_eq!(Directory::decode(&bytes, own, 4096 * 3).unwrap(), directory);
-        assert!(Directory::decode(&bytes, own, 4096 * 3 - 1).is_err());
-        assert!(Directory::decode(&bytes, Identity { salt: 4, ..own }, 4096 * 3).is_err());
-        assert!(Directory::decode(&bytes[..bytes.len() - 1], own, 4096 * 3).is_err());
+        assert_eq!(Directory::decode(&bytes, own, VERSION, 4096 * 3).unwrap(), directory);
+        assert!(Directory::decode(&bytes, own, VERSION, 4096 * 3 - 1).is_err());
+        assert!(Directory::decode(&bytes, Identity { salt: 4, ..own }, VERSION, 4096 * 3).is_err());
+        assert!(Directory::decode(&bytes[..bytes.len() - 1], own, VERSION, 4096 * 3).is_err());
     }
 }

@@ -262,10 +262,11 @@ fn a_manifest() {
         lost: vec![(1, 2, 3)],
     };
     let bytes = manifest.encode().unwrap();
-    golden("v2/manifest.bin", &bytes);
+    golden("v3/manifest.bin", &bytes);
     assert_eq!(Manifest::decode(42, &bytes).unwrap(), manifest);
-    let old = std::fs::read(path("v1/manifest.bin")).unwrap();
-    assert_eq!(Manifest::decode(42, &old).unwrap(), manifest);
+    for old in ["v1/manifest.bin", "v2/manifest.bin"] {
+        assert_eq!(Manifest::decode(42, &std::fs::read(path(old)).unwrap()).unwrap(), manifest);
+    }
 }
 
 #[test]

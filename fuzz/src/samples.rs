@@ -206,5 +206,6 @@ pub fn directory() -> Directory {
         min_date: -5,
         max_date: 5,
         max_seq: 99,
+        version: postlode_format::segment::VERSION,
     }
 }

@@ -14,7 +14,7 @@ use postlode_format::limits::PAGE;
 use postlode_format::log::{FrameType, PageHeader, encode_frame, pages_for};
 use postlode_format::row::{ENVELOPE, RowKind, to_bytes};
 use postlode_format::segment::{
-    DIRECTORY_BLOCK, Directory, Identity, Location, Ordinal, Section, SectionKind, directory_block,
+    DIRECTORY_BLOCK, Directory, Identity, Location, Ordinal, Section, SectionKind, VERSION, directory_block,
     header_page, read_trailer, trailer_page,
 };
 use postlode_store::{TextBuilder, TextDoc};
@@ -98,7 +98,7 @@ impl GoldenSegment {
             directory.extend_from_slice(block::open(directory_block(own, n), one)?);
         }
         directory.truncate(offset(len));
-        let sections = Directory::decode(&directory, own, bytes)?.sections;
+        let sections = Directory::decode(&directory, own, VERSION, bytes)?.sections;
         Ok(Self { own, file, directory, sections })
     }
 

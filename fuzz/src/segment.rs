@@ -4,7 +4,7 @@ use postlode_format::index::{POSITION, Position};
 use postlode_format::limits::{MAX_SECTIONS, PAGE};
 use postlode_format::row::access;
 use postlode_format::segment::{
-    ArchivedDirectory, Directory, Identity, LOCATION, Location, ORDINAL, Ordinal, SectionKind, check_header,
+    ArchivedDirectory, Directory, Identity, Location, ORDINAL, Ordinal, SectionKind, VERSION, check_header,
     read_trailer,
 };
 
@@ -59,10 +59,13 @@ fn directory(data: &[u8]) {
     let Ok(archived) = access::<ArchivedDirectory>(data) else { return };
     let own = Identity { id: archived.id.to_native(), salt: archived.salt.to_native() };
     for other in others(own) {
-        assert!(Directory::decode(data, other, u64::MAX).is_err(), "the directory of another segment");
+        assert!(
+            Directory::decode(data, other, VERSION, u64::MAX).is_err(),
+            "the directory of another segment"
+        );
     }
     for bytes in [0, 1 << 20, u64::MAX] {
-        let Ok(directory) = Directory::decode(data, own, bytes) else { continue };
+        let Ok(directory) = Directory::decode(data, own, VERSION, bytes) else { continue };
         assert!(directory.sections.len() <= MAX_SECTIONS);
         for section in &directory.sections {
             let end = section.offset.checked_add(section.bytes);
@@ -79,7 +82,7 @@ fn directory(data: &[u8]) {
 
 fn records(data: &[u8]) {
     if let Ok(location) = Location::decode(data) {
-        assert_eq!((location.encode().as_slice(), data.len()), (data, LOCATION));
+        assert_eq!(Location::decode(&location.encode()), Ok(location));
     }
     for chunk in data.chunks(ORDINAL).take(64) {
         match Ordinal::decode(chunk) {

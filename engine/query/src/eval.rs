@@ -1,7 +1,7 @@
 //! Checks conditions on the rows of one email.
 
 use crate::filter::{Condition, Filter, Role};
-use postlode_format::index::{Position, fold};
+use postlode_format::index::{Position, domain_of, fold};
 use postlode_format::row::{ArchivedAddress, ArchivedEmail, ArchivedMark, ArchivedPlace, access, flag};
 use postlode_format::{FormatError, id::bare_message_id};
 use postlode_store::Found;
@@ -87,6 +87,10 @@ impl<'f> Rows<'f> {
             }
             Condition::Larger(bytes) => email.size.to_native() > *bytes,
             Condition::Smaller(bytes) => email.size.to_native() < *bytes,
+            Condition::Domain(wanted) => {
+                let mut from = email.from.iter().chain(email.sender.iter());
+                from.any(|a| domain_of(&a.address).is_some_and(|domain| domain == *wanted))
+            }
         }
     }
 

@@ -80,6 +80,7 @@ impl Facet {
     /// The index whose keys hold its values.
     fn index(self) -> IndexId {
         match self {
+            // Of domains there is an index too, but segments of older versions do not have it.
             Self::Sender | Self::Domain => IndexId::Sender,
             Self::Recipient => IndexId::Recipient,
             Self::Folder => IndexId::Folder,

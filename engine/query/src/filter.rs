@@ -72,6 +72,8 @@ pub enum Condition {
     Larger(u64),
     /// Fewer bytes than this.
     Smaller(u64),
+    /// The domain of the author's or sender's address, folded.
+    Domain(String),
 }
 
 /// Which recipients.
@@ -223,6 +225,11 @@ fn condition(term: &Term, zone: &TimeZone) -> Result<Option<Condition>, SyntaxEr
         Field::Folder => FolderPattern::new(value).map(Condition::Folder),
         Field::Custodian => name().map(Condition::Custodian),
         Field::Tag => name().map(Condition::Tag),
+        // `@example.org` is how people write it too.
+        Field::Domain => {
+            let domain = fold(value.trim().trim_start_matches('@'));
+            Some(domain).filter(|d| !d.is_empty()).map(Condition::Domain)
+        }
         Field::After => Some(Condition::Dates(date()?, i64::MAX)),
         Field::Before => Some(Condition::Dates(FIRST_DATE, date()?)),
         Field::Has => match fold(value).as_str() {

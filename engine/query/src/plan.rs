@@ -9,8 +9,8 @@ use crate::error::QueryError;
 use crate::filter::{Condition, Filter};
 use crate::stream::{Bounds, Part};
 use postlode_format::id::Id;
-use postlode_format::index::{IndexId, id_prefix, part_prefix};
-use postlode_store::{KeyRange, Store, StoreError};
+use postlode_format::index::{IndexId, id_prefix, part_prefix, size_class};
+use postlode_store::{KeyRange, Scan, Store, StoreError};
 use postlode_text::Match;
 
 /// Most folders that are looked through for those that a pattern names.
@@ -44,6 +44,15 @@ pub struct Driver {
     pub name: String,
 }
 
+/// What was looked up in indexes to plan with.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// All folders, where they are not too many.
+    folders: Option<Vec<String>>,
+    /// The class of the largest email, see [`size_class`].
+    largest: Option<u8>,
+}
+
 /// Chooses the driver of a filter.
 ///
 /// # Errors
@@ -53,17 +62,21 @@ pub async fn choose(
     filter: &Filter,
     texts: &[Vec<Match>],
     bounds: Bounds,
-) -> Result<(Driver, Option<Vec<String>>), QueryError> {
-    let folders = if names_folder(filter) { folders(store).await? } else { None };
+) -> Result<(Driver, Known), QueryError> {
+    let folders =
+        if names(filter, &|c| matches!(c, Condition::Folder(_))) { folders(store).await? } else { None };
+    let of_size = |c: &Condition| matches!(c, Condition::Larger(_) | Condition::Smaller(_));
+    let largest = if names(filter, &of_size) { largest(store).await? } else { None };
+    let known = Known { folders, largest };
     let mut best = everything(filter);
     best.cost = cost(store, &best.sources, texts, bounds).await?;
-    for mut driver in drivers(filter, folders.as_deref()) {
+    for mut driver in drivers(filter, &known) {
         driver.cost = cost(store, &driver.sources, texts, bounds).await?;
         if (driver.cost, !driver.covered) < (best.cost, !best.covered) {
             best = driver;
         }
     }
-    Ok((best, folders))
+    Ok((best, known))
 }
 
 /// The parts of an index that name exactly the emails of a condition, where they are at most `most`.
@@ -73,12 +86,12 @@ pub async fn choose(
 pub async fn exact(
     store: &Store,
     condition: &Condition,
-    folders: Option<&[String]>,
+    known: &Known,
     bounds: Bounds,
     most: u64,
 ) -> Result<Option<Driver>, QueryError> {
     // Text is looked up already, and an id is told from the position.
-    let driver = of_condition(condition, folders).filter(|d| d.covered);
+    let driver = of_condition(condition, known).filter(|d| d.covered);
     let indexed = |d: &Driver| d.sources.iter().all(|s| matches!(s, Source::Index(..)));
     let Some(driver) = driver.filter(indexed) else { return Ok(None) };
     let cost = cost(store, &driver.sources, &[], bounds).await?;
@@ -102,12 +115,27 @@ fn is_dates(filter: &Filter) -> bool {
     matches!(filter, Filter::Is(Condition::Dates(..)))
 }
 
-fn names_folder(filter: &Filter) -> bool {
+/// Has it a condition of a certain kind?
+fn names(filter: &Filter, kind: &dyn Fn(&Condition) -> bool) -> bool {
     match filter {
-        Filter::All(parts) | Filter::Any(parts) => parts.iter().any(names_folder),
-        Filter::Not(inner) => names_folder(inner),
-        Filter::Is(condition) => matches!(condition, Condition::Folder(_)),
+        Filter::All(parts) | Filter::Any(parts) => parts.iter().any(|part| names(part, kind)),
+        Filter::Not(inner) => names(inner, kind),
+        Filter::Is(condition) => kind(condition),
     }
+}
+
+/// The class of the largest email; `None` where the index cannot tell.
+async fn largest(store: &Store) -> Result<Option<u8>, QueryError> {
+    let scan = Scan { index: IndexId::Size, range: KeyRange::prefix(&[]), descending: true, limit: 1 };
+    let page = store.scan(scan).await?;
+    let class = page.keys.first().map_or(Some(0), |key| key.first().copied());
+    Ok(class.filter(|_| page.missing.is_empty()))
+}
+
+/// The classes of sizes from the first to the last.
+fn sizes(first: u8, last: u8, covered: bool) -> Driver {
+    let sources = (first..=last).map(|class| Source::Index(IndexId::Size, vec![class])).collect();
+    Driver { sources, covered, cost: 0, name: IndexId::Size.name().to_owned() }
 }
 
 /// All folders; `None` where there are too many, or a name is cut in the index.
@@ -122,15 +150,15 @@ async fn folders(store: &Store) -> Result<Option<Vec<String>>, QueryError> {
 }
 
 /// The drivers of a filter besides everything.
-fn drivers(filter: &Filter, folders: Option<&[String]>) -> Vec<Driver> {
+fn drivers(filter: &Filter, known: &Known) -> Vec<Driver> {
     match filter {
         Filter::Not(_) => Vec::new(),
-        Filter::Is(condition) => of_condition(condition, folders).into_iter().collect(),
+        Filter::Is(condition) => of_condition(condition, known).into_iter().collect(),
         Filter::All(parts) => {
             let mut out = Vec::new();
             for (n, part) in parts.iter().enumerate() {
                 let alone = parts.iter().enumerate().all(|(m, other)| m == n || is_dates(other));
-                for mut driver in drivers(part, folders) {
+                for mut driver in drivers(part, known) {
                     driver.covered &= alone;
                     out.push(driver);
                 }
@@ -141,7 +169,7 @@ fn drivers(filter: &Filter, folders: Option<&[String]>) -> Vec<Driver> {
             let mut all = Driver { sources: Vec::new(), covered: true, cost: 0, name: String::new() };
             for part in parts {
                 // The first is good enough inside an alternative.
-                let Some(driver) = drivers(part, folders).into_iter().next() else { return Vec::new() };
+                let Some(driver) = drivers(part, known).into_iter().next() else { return Vec::new() };
                 // Dates inside an alternative bound that alternative alone.
                 all.covered &= driver.covered && matches!(part, Filter::Is(_));
                 all.sources.extend(driver.sources);
@@ -155,7 +183,7 @@ fn drivers(filter: &Filter, folders: Option<&[String]>) -> Vec<Driver> {
     }
 }
 
-fn of_condition(condition: &Condition, folders: Option<&[String]>) -> Option<Driver> {
+fn of_condition(condition: &Condition, known: &Known) -> Option<Driver> {
     let one = |index: IndexId, prefix: Vec<u8>, covered: bool| {
         let name = index.name().to_owned();
         Some(Driver { sources: vec![Source::Index(index, prefix)], covered, cost: 0, name })
@@ -186,10 +214,23 @@ fn of_condition(condition: &Condition, folders: Option<&[String]>) -> Option<Dri
         }
         Condition::Parent(id) => one(IndexId::Parent, id_prefix(id), true),
         Condition::Custodian(name) => one(IndexId::Custodian, part_prefix(name), true),
+        Condition::Domain(domain) => one(IndexId::Domain, part_prefix(domain), true),
+        Condition::HasAttachment => one(IndexId::Attachment, Vec::new(), true),
+        // All of the classes above are larger; the lowest is, where the limit is its lower end.
+        Condition::Larger(bytes) => {
+            let least = bytes.checked_add(1)?;
+            let covered = size_class(*bytes) < size_class(least);
+            Some(sizes(size_class(least), known.largest?, covered))
+        }
+        Condition::Smaller(bytes) => {
+            let most = bytes.checked_sub(1)?;
+            let covered = size_class(most) < size_class(*bytes);
+            Some(sizes(0, size_class(most).min(known.largest?), covered))
+        }
         // A tag that was taken away leaves its key until compaction.
         Condition::Tag(tag) => one(IndexId::Tag, part_prefix(tag), false),
         Condition::Folder(pattern) => {
-            let named: Vec<&String> = folders?.iter().filter(|f| pattern.matches(f)).collect();
+            let named: Vec<&String> = known.folders.as_ref()?.iter().filter(|f| pattern.matches(f)).collect();
             if named.len() > MAX_PARTS {
                 return None;
             }

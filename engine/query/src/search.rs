@@ -11,7 +11,7 @@ use crate::eval::{Rows, match_key};
 use crate::filter::{Condition, Filter, Resolved, resolve};
 use crate::lang::{parse, print};
 use crate::model::{Explain, MAX_LIMIT, Mode, Partial, Relation, SearchAnswer, SearchRequest, Sort, Total};
-use crate::plan::{Driver, Source, choose};
+use crate::plan::{Driver, Known, Source, choose};
 use crate::ranked::{List, Ranked};
 use crate::stream::{Bounds, Part, Stream};
 use crate::threads::{self, Thread};
@@ -188,11 +188,11 @@ impl Run {
         self.deleted = self.engine.deleted().await?;
         let store = self.engine.store.clone();
         self.join_threads(&store).await?;
-        let (mut driver, folders) = choose(&store, &self.resolved.filter, &self.texts, bounds).await?;
+        let (mut driver, known) = choose(&store, &self.resolved.filter, &self.texts, bounds).await?;
         self.explain.driver = format!("{}, about {} emails", driver.name, driver.cost);
         self.lap("plan");
         if !driver.covered {
-            self.read_sets(&driver, folders.as_deref(), bounds).await?;
+            self.read_sets(&driver, &known, bounds).await?;
         }
         let checked = match (driver.covered, self.keyed) {
             (true, _) => "deletion",
@@ -224,19 +224,14 @@ impl Run {
 
     /// Reads the keys of conditions that an index answers exactly, where that is cheaper than reading the rows of
     /// the candidates.
-    async fn read_sets(
-        &mut self,
-        driver: &Driver,
-        folders: Option<&[String]>,
-        bounds: Bounds,
-    ) -> Result<(), QueryError> {
+    async fn read_sets(&mut self, driver: &Driver, known: &Known, bounds: Bounds) -> Result<(), QueryError> {
         let store = self.engine.store.clone();
         let most = driver.cost.saturating_mul(KEYS_A_ROW).clamp(MIN_SET, MAX_SET);
         let mut filter = std::mem::replace(&mut self.resolved.filter, Filter::All(Vec::new()));
         let mut conditions = Vec::new();
         filter.conditions(&mut conditions);
         for condition in conditions {
-            let Some(set) = plan::exact(&store, condition, folders, bounds, most).await? else { continue };
+            let Some(set) = plan::exact(&store, condition, known, bounds, most).await? else { continue };
             let parts = set.parts(&self.texts, |_| None);
             let mut stream = Stream::new(store.clone(), parts, bounds, false);
             let mut matches = Vec::new();
@@ -417,8 +412,16 @@ impl Run {
             (driver.sources.as_slice(), driver.covered, as_counted)
         {
             // One key an email: nothing to read.
-            let single =
-                [IndexId::Date, IndexId::Sender, IndexId::Thread, IndexId::Parent, IndexId::MessageId];
+            let single = [
+                IndexId::Date,
+                IndexId::Sender,
+                IndexId::Thread,
+                IndexId::Parent,
+                IndexId::MessageId,
+                IndexId::Domain,
+                IndexId::Attachment,
+                IndexId::Size,
+            ];
             if single.contains(index) && driver.cost < plan::DAMAGED {
                 return Ok(Total { value: driver.cost.max(so_far), relation: Relation::Eq });
             }

@@ -98,6 +98,13 @@ fn naive_term(mail: &Mail, Term { field, value, quoted, .. }: &Term) -> bool {
         Field::Smaller => mail.size < value.parse().unwrap(),
         Field::Tag => mail.tags.iter().any(|t| TAGS[*t].to_lowercase() == value.to_lowercase()),
         Field::Custodian => value.to_lowercase() == "ann",
+        Field::Domain => {
+            let (_, person) = mail.from;
+            PEOPLE[person]
+                .to_lowercase()
+                .rsplit_once('@')
+                .is_some_and(|(_, domain)| domain == value.to_lowercase().trim_start_matches('@'))
+        }
         Field::Bcc => false,
     }
 }
@@ -137,6 +144,7 @@ fn term(random: &mut Random, mails: &[Mail]) -> Node {
         Field::Smaller,
         Field::Tag,
         Field::Custodian,
+        Field::Domain,
     ];
     let field = fields[random.below(fields.len())];
     let mut quoted = random.chance(30);
@@ -174,7 +182,14 @@ fn term(random: &mut Random, mails: &[Mail]) -> Node {
         Field::Parent => to_hex(&common::id(random.below(10))),
         Field::MessageId => mails[random.below(mails.len())].message_id(),
         Field::Class => random.pick(&["IPM.Note", "ipm.contact", "IPM", "IPM.No"]).to_owned(),
-        Field::Larger | Field::Smaller => format!("{}", 500 * random.below(6)),
+        Field::Larger | Field::Smaller => match random.below(2) {
+            0 => format!("{}", 500 * random.below(6)),
+            // At the borders of a class of the index.
+            _ => format!("{}", (512 << random.below(3)) - random.below(3)),
+        },
+        Field::Domain => {
+            random.pick(&["example.com", "Mail.Example.COM", "@example.org", "nowhere"]).to_owned()
+        }
         Field::Tag => {
             quoted = true;
             random.pick(&TAGS).to_owned()

@@ -9,7 +9,7 @@ use crate::keeper::KeeperHandle;
 use crate::names;
 use crate::segment::emails::Emails;
 use crate::segment::frames;
-use crate::segment::reader::heap_value;
+use crate::segment::heap::Heap;
 use crate::segment::shared::SharedSection;
 use crate::segment::tree;
 use crate::verify::shared_directory;
@@ -176,7 +176,8 @@ fn tree_shape(part: &SharedSection, section: &Section) -> Result<TreeShape, Miss
         for (key, _) in page.entries().map_err(name)? {
             let own = match index {
                 Some(IndexId::Thread | IndexId::Parent) => key.get(..16),
-                Some(IndexId::Date) | None => None,
+                Some(IndexId::Size) => key.get(..1),
+                Some(IndexId::Date | IndexId::Attachment) | None => None,
                 Some(_) => part_of_key(&key),
             };
             if let Some(own) = own
@@ -269,7 +270,7 @@ fn rows(
         |section: &str, reason: String| Missing { segment: Some(entry.id), section: section.into(), reason };
     let Some(primary) = find(SectionKind::Primary) else { return Ok(Vec::new()) };
     let (heap, ordinals, emails) =
-        (find(SectionKind::Heap), find(SectionKind::Ordinals), Emails::find(file, &directory));
+        (Heap::find(file, &directory)?, find(SectionKind::Ordinals), Emails::find(file, &directory)?);
     let low = after.map(|after| [after, &[0]].concat()).unwrap_or_default();
     let (range, mut damage) = (KeyRange { low, high: Vec::new() }, Vec::new());
     let found = block_on(tree::scan(&primary, &range, false, limit, |_| true, &mut damage))?;
@@ -287,10 +288,7 @@ fn rows(
                 let ordinal = Ordinal::decode(&bytes).map_err(|e| named("ordinals", e.to_string()))?;
                 emails.read(&ordinal)?
             }
-            (_, Some(heap), ..) => {
-                let bytes = heap.read(at.offset, at.len as usize)?;
-                heap_value(&bytes).map_err(|reason| named("heap", reason))?
-            }
+            (_, Some(heap), ..) => heap.read(&at)?,
             _ => return Err(named("heap", "the segment has no such section".into())),
         };
         out.push(Dumped { kind, key: Bytes::copy_from_slice(key), seq: at.seq, value });

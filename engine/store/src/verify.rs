@@ -10,8 +10,9 @@ use crate::open::Core;
 use crate::recover;
 use crate::segment::emails::Emails;
 use crate::segment::frames;
+use crate::segment::heap::Heap;
 use crate::segment::leaves;
-use crate::segment::reader::{heap_value, identity};
+use crate::segment::reader::identity;
 use crate::segment::shared::{SharedSection, checked};
 use postlode_format::block::BlockPlace;
 use postlode_format::btree::Page;
@@ -111,7 +112,7 @@ pub fn shared_directory(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> Res
         reason: e.to_string(),
     };
     let head = file.read_at(0, PAGE).map_err(|e| name("header", &e))?;
-    check_header(own, &head).map_err(|e| name("header", &e))?;
+    let version = check_header(own, &head).map_err(|e| name("header", &e))?;
     let tail_at = entry.bytes.saturating_sub(PAGE as u64);
     let tail = file.read_at(tail_at, PAGE).map_err(|e| name("trailer", &e))?;
     let (at, len) = read_trailer(own, entry.bytes, &tail).map_err(|e| name("trailer", &e))?;
@@ -123,7 +124,8 @@ pub fn shared_directory(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> Res
         record.extend_from_slice(&checked(place, &bytes).map_err(|e| name("directory", &e))?);
     }
     record.truncate(usize::try_from(len).unwrap_or(0));
-    let directory = Directory::decode(&record, own, entry.bytes).map_err(|e| name("directory", &e))?;
+    let directory =
+        Directory::decode(&record, own, version, entry.bytes).map_err(|e| name("directory", &e))?;
     let agrees = directory.kind == entry.kind
         && (directory.low, directory.high, directory.max_seq) == (entry.low, entry.high, entry.max_seq);
     if agrees { Ok(directory) } else { Err(name("directory", &"it is not what the manifest says")) }
@@ -258,7 +260,7 @@ fn check_rows(file: &Arc<dyn SharedFile>, directory: &Directory) -> Result<(), M
         reason,
     };
     if let (Some(ordinals), Some(emails), Some(bodies)) =
-        (find(SectionKind::Ordinals), Emails::find(file, directory), find(SectionKind::Bodies))
+        (find(SectionKind::Ordinals), Emails::find(file, directory)?, find(SectionKind::Bodies))
     {
         let mut frame: Option<(u64, bytes::Bytes)> = None;
         for n in 0..ordinals.len() / ORDINAL as u64 {
@@ -269,8 +271,8 @@ fn check_rows(file: &Arc<dyn SharedFile>, directory: &Directory) -> Result<(), M
                 .map_err(|e| named("emails", format!("record {n}: {e}")))?;
             if frame.as_ref().is_none_or(|(at, _)| *at != o.frame_at) {
                 let compressed = bodies.read(o.frame_at, o.frame_len as usize)?;
-                let raw =
-                    frames::open(&compressed).map_err(|e| named("bodies", format!("record {n}: {e}")))?;
+                let raw = frames::open(&compressed, None)
+                    .map_err(|e| named("bodies", format!("record {n}: {e}")))?;
                 frame = Some((o.frame_at, raw));
             }
             let Some((_, raw)) = &frame else { continue };
@@ -278,7 +280,7 @@ fn check_rows(file: &Arc<dyn SharedFile>, directory: &Directory) -> Result<(), M
             access::<ArchivedBody>(&body).map_err(|e| named("bodies", format!("record {n}: {e}")))?;
         }
     }
-    let (Some(primary), Some(heap)) = (find(SectionKind::Primary), find(SectionKind::Heap)) else {
+    let (Some(primary), Some(heap)) = (find(SectionKind::Primary), Heap::find(file, directory)?) else {
         return Ok(());
     };
     for entry in leaves::locations(&primary) {
@@ -288,8 +290,7 @@ fn check_rows(file: &Arc<dyn SharedFile>, directory: &Directory) -> Result<(), M
         if matches!(kind, RowKind::Email | RowKind::Body) {
             continue;
         }
-        let bytes = heap.read(at.offset, at.len as usize)?;
-        let value = heap_value(&bytes).map_err(|e| named("heap", e))?;
+        let value = heap.read(&at)?;
         index::entries(kind, key, &value).map_err(|e| named("heap", format!("row of kind {kind:?}: {e}")))?;
     }
     Ok(())

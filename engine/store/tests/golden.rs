@@ -13,6 +13,7 @@ mod common;
 
 use common::machine::Machine;
 use common::*;
+use postlode_format::index::IndexId;
 use postlode_format::row::*;
 use postlode_store::*;
 use std::fs;
@@ -39,14 +40,18 @@ fn golden_files(root: &Path, folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn write(machine: &Machine) {
+fn write(machine: &Machine, emails: u64) {
     let store = machine.open(small(1, Access::Write)).unwrap();
-    machine.wait(store.load(batch(0..12))).unwrap();
+    machine.wait(store.load(batch(0..emails - 3))).unwrap();
     let chunk =
         Row { kind: RowKind::BlobChunk, key: blob_key(&[7; 32], 0).into(), value: vec![9u8; 3000].into() };
     machine.wait(store.put(vec![chunk])).unwrap();
     machine.wait(store.seal()).unwrap();
-    machine.wait(store.load(batch(12..15))).unwrap();
+    // Only what was merged has dictionaries.
+    machine.wait(store.load(batch(emails - 3..emails - 2))).unwrap();
+    machine.wait(store.seal()).unwrap();
+    machine.wait(store.compact()).unwrap();
+    machine.wait(store.load(batch(emails - 2..emails))).unwrap();
     machine
         .wait(store.put(vec![mark(3, &Mark { tags: vec!["old".into()], revision: 4, ..Mark::default() })]))
         .unwrap();
@@ -55,19 +60,24 @@ fn write(machine: &Machine) {
 
 #[test]
 fn a_store_of_version_1_opens_and_is_whole() {
-    opens_and_is_whole("v1");
+    opens_and_is_whole("v1", 15);
 }
 
 #[test]
 fn a_store_of_version_2_opens_and_is_whole() {
-    opens_and_is_whole("v2");
+    opens_and_is_whole("v2", 15);
 }
 
-fn opens_and_is_whole(version: &str) {
+#[test]
+fn a_store_of_version_3_opens_and_is_whole() {
+    opens_and_is_whole("v3", 130);
+}
+
+fn opens_and_is_whole(version: &str, emails: u64) {
     let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../format-spec/golden");
     let golden = golden.join(version).join("store");
     if !golden.exists() && std::env::var_os("POSTLODE_WRITE_GOLDEN").is_some() {
-        write(&Machine::Portable(golden.clone()));
+        write(&Machine::Portable(golden.clone()), emails);
     }
     let files = golden_files(&golden, Path::new(""));
     assert!(!files.is_empty(), "the golden store is gone");
@@ -79,7 +89,7 @@ fn opens_and_is_whole(version: &str) {
             [(1, Access::Snapshot), (3, Access::Snapshot), (2, Access::Write), (1, Access::Write)]
         {
             let store = machine.open(small(shards, access)).unwrap();
-            machine.wait(check(&store, &(0..15).collect::<Vec<_>>()));
+            machine.wait(check(&store, &(0..emails).collect::<Vec<_>>()));
             assert_eq!(machine.wait(store.verify()).unwrap().damage, []);
             let chunk = machine.wait(store.get(RowKind::BlobChunk, &blob_key(&[7; 32], 0))).unwrap().unwrap();
             assert_eq!(chunk, vec![9u8; 3000]);
@@ -87,7 +97,12 @@ fn opens_and_is_whole(version: &str) {
             assert_eq!(access_mark(&mark), 4);
             if access == Access::Write {
                 machine.wait(store.compact()).unwrap();
-                machine.wait(check(&store, &(0..15).collect::<Vec<_>>()));
+                let emails_of = |index| machine.wait(store.count(index, KeyRange::prefix(&[]))).unwrap();
+                // Indexes that the version did not have are there now.
+                assert_eq!(emails_of(IndexId::Size), emails, "{version}");
+                assert_eq!(emails_of(IndexId::Domain), emails, "{version}");
+                assert_eq!(emails_of(IndexId::ArchiveFolder), emails, "{version}");
+                machine.wait(check(&store, &(0..emails).collect::<Vec<_>>()));
             }
             machine.wait(store.close()).unwrap();
         }

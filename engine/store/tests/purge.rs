@@ -9,7 +9,9 @@ use postlode_format::block::{self, BlockPlace};
 use postlode_format::limits::PAGE;
 use postlode_format::manifest::Manifest;
 use postlode_format::row::*;
-use postlode_format::segment::{DIRECTORY_BLOCK, Directory, Identity, directory_block, read_trailer};
+use postlode_format::segment::{
+    DIRECTORY_BLOCK, Directory, Identity, SectionKind, VERSION, directory_block, read_trailer,
+};
 use postlode_store::*;
 use std::io::Read;
 
@@ -33,7 +35,9 @@ fn contents(machine: &Machine) -> Vec<(String, Vec<u8>)> {
             record.extend_from_slice(block::open(directory_block(own, n), bytes).unwrap());
         }
         record.truncate(len as usize);
-        let directory = Directory::decode(&record, own, file.len() as u64).unwrap();
+        let directory = Directory::decode(&record, own, VERSION, file.len() as u64).unwrap();
+        // Those before the first dictionary need none.
+        let mut dictionaries = vec![Vec::new()];
         for (n, section) in (0u16..).zip(&directory.sections) {
             let from = section.offset as usize;
             let to = from + section.blocks() as usize * section.block_size as usize;
@@ -42,12 +46,18 @@ fn contents(machine: &Machine) -> Vec<(String, Vec<u8>)> {
                 let place = BlockPlace { segment: own.id, salt: own.salt, section: n, block: b };
                 content.extend_from_slice(block::open(place, bytes).unwrap());
             }
+            if section.kind == SectionKind::Dictionary as u16 {
+                dictionaries.push(content[..section.bytes as usize].to_vec());
+            }
             for at in (0..content.len().saturating_sub(4)).filter(|at| content[*at..at + 4] == ZSTD) {
-                let mut raw = Vec::new();
-                let decoder = zstd::stream::read::Decoder::new(&content[at..]).unwrap().single_frame();
-                // The four bytes may stand there by chance.
-                if decoder.take(64 << 20).read_to_end(&mut raw).is_ok() {
-                    out.push((format!("{} of {:x}, decompressed", section.name(), entry.id), raw));
+                // A frame does not say which dictionary it needs, and the four bytes may stand there by chance.
+                for dictionary in &dictionaries {
+                    let mut raw = Vec::new();
+                    let decoder =
+                        zstd::stream::read::Decoder::with_dictionary(&content[at..], dictionary).unwrap();
+                    if decoder.single_frame().take(64 << 20).read_to_end(&mut raw).is_ok() {
+                        out.push((format!("{} of {:x}, decompressed", section.name(), entry.id), raw));
+                    }
                 }
             }
             out.push((format!("{} of {:x}", section.name(), entry.id), content));
@@ -66,6 +76,8 @@ fn where_is(machine: &Machine, word: &str) -> Vec<String> {
     contents(machine).into_iter().filter(|(_, bytes)| holds(bytes)).map(|(name, _)| name).collect()
 }
 
+/// So many that there are dictionaries.
+const EMAILS: u64 = 400;
 const WORDS: [&str; 6] = ["subjectword", "bodyword", "folderword", "otherfolder", "tagword", "noteword"];
 
 fn secret(folder: &str, archive: u8) -> NewEmail {
@@ -98,7 +110,7 @@ fn no_byte_of_what_was_deleted_is_left_in_any_file() {
             machine.wait(store.load(LoadBatch { emails, ..LoadBatch::default() })).unwrap();
         };
         // Its rows lie in four segments: email and place, another place, a mark with words, the deletion.
-        machine.wait(store.load(batch((0..40).filter(|n| *n != 7)))).unwrap();
+        machine.wait(store.load(batch((0..EMAILS).filter(|n| *n != 7)))).unwrap();
         put("/Folderword", 1);
         machine.wait(store.seal()).unwrap();
         machine.wait(store.compact()).unwrap();
@@ -106,23 +118,25 @@ fn no_byte_of_what_was_deleted_is_left_in_any_file() {
         machine.wait(store.seal()).unwrap();
         let said = Mark {
             tags: vec!["tagword".into()],
-            note: "noteword ".repeat(100),
+            note: "noteword: the quick brown fox jumps over the lazy dog, and counsel has seen it twice".into(),
             date: date(7),
             revision: 1,
             ..Mark::default()
         };
-        machine.wait(store.put(vec![mark(7, &said)])).unwrap();
+        // Many say the same: what is that frequent gets into a dictionary, if anything does.
+        let all = |said: &Mark| (7..330).map(|n| mark(n, said)).collect::<Vec<_>>();
+        machine.wait(store.put(all(&said))).unwrap();
         machine.wait(store.seal()).unwrap();
         for word in WORDS {
             assert!(!where_is(machine, word).is_empty(), "{word} must be found where it is");
         }
         // Under a hold nothing goes.
         let held = Mark { deleted: true, holds: vec!["case 7".into()], revision: 2, ..said.clone() };
-        machine.wait(store.put(vec![mark(7, &held)])).unwrap();
+        machine.wait(store.put(all(&held))).unwrap();
         machine.wait(store.compact()).unwrap();
         assert!(!where_is(machine, "bodyword").is_empty());
         let gone = Mark { deleted: true, revision: 3, ..said };
-        machine.wait(store.put(vec![mark(7, &gone)])).unwrap();
+        machine.wait(store.put(all(&gone))).unwrap();
         machine.wait(store.compact()).unwrap();
         for word in WORDS {
             assert_eq!(where_is(machine, word), [] as [String; 0], "{word}");
@@ -131,7 +145,7 @@ fn no_byte_of_what_was_deleted_is_left_in_any_file() {
         let store = machine.open(options).unwrap();
         let again = LoadBatch { emails: vec![secret("/Folderword", 1)], ..LoadBatch::default() };
         assert_eq!(machine.wait(store.load(again)).unwrap(), [Outcome::Deleted]);
-        machine.wait(check(&store, &(0..40).filter(|n| *n != 7).collect::<Vec<_>>()));
+        machine.wait(check(&store, &(0..EMAILS).filter(|n| !(7..330).contains(n)).collect::<Vec<_>>()));
         let left = machine.wait(store.get(RowKind::Mark, &email_id(7))).unwrap().unwrap();
         let left = access::<ArchivedMark>(&left).unwrap();
         assert!(left.deleted && left.tags.is_empty() && left.note.is_empty());

@@ -81,11 +81,13 @@ pub enum Field {
     Custodian,
     /// A tag.
     Tag,
+    /// The domain of the author's or sender's address.
+    Domain,
 }
 
 impl Field {
     /// All fields that have a name, by their names; the first name of a field is the one that is printed.
-    pub const NAMES: [(&'static str, Field); 24] = [
+    pub const NAMES: [(&'static str, Field); 25] = [
         ("subject", Field::Subject),
         ("body", Field::Body),
         ("from", Field::From),
@@ -108,6 +110,7 @@ impl Field {
         ("custodian", Field::Custodian),
         ("tag", Field::Tag),
         ("label", Field::Tag),
+        ("domain", Field::Domain),
         ("in", Field::Folder),
         ("rfc822msgid", Field::MessageId),
     ];

@@ -200,7 +200,8 @@ async fn one<R: Runtime>(own: &Merger<R>, avoid: &mut BTreeSet<u64>) -> Result<b
 async fn all<R: Runtime>(own: &Merger<R>) -> Result<(), StoreError> {
     let Merger { runtime, shared, keeper, shards } = own;
     let first = keeper.current().await?;
-    let purge::Deleted { gone, purge, mut damage } = purge::deleted(runtime, &first).await?;
+    let purge::Deleted { gone, mut purge, old, mut damage } = purge::deleted(runtime, &first).await?;
+    purge.extend(old);
     let gone = Arc::new(gone);
     let mut damaged: BTreeSet<u64> = damage.iter().filter_map(|missing| missing.segment).collect();
     loop {

@@ -61,9 +61,10 @@ pub fn waiting(manifest: &Manifest) -> u64 {
     manifest.segments.iter().filter(|s| s.bytes < most).count() as u64
 }
 
-/// What a compaction that was asked for merges and cuts. `purge`: segments that hold emails which are deleted.
-pub fn all(manifest: &Manifest, shards: usize, purge: &BTreeSet<u64>) -> Vec<Merge> {
-    let must = |s: &SegmentEntry| spans_shards(s, shards) || purge.contains(&s.id);
+/// What a compaction that was asked for merges and cuts. `anew`: segments that are to be written anew in any case, as they
+/// hold emails which are deleted, or are of an older version.
+pub fn all(manifest: &Manifest, shards: usize, anew: &BTreeSet<u64>) -> Vec<Merge> {
+    let must = |s: &SegmentEntry| spans_shards(s, shards) || anew.contains(&s.id);
     let mut out = Vec::new();
     for shard in 0..shards {
         let range = shard_range(shard, shards);

@@ -3,12 +3,11 @@
 //! What always holds: the newest mark decides; where any mark cannot be read, nothing goes. Of an email that goes there is
 //! left a mark that says that it was deleted, and no more.
 
-use crate::api::SectionRead;
-use crate::api::{KeyRange, Missing};
+use crate::api::{KeyRange, Missing, SectionRead};
 use crate::error::StoreError;
 use crate::memtable::full_key;
 use crate::names;
-use crate::segment::reader::heap_value;
+use crate::segment::heap::Heap;
 use crate::segment::shared::SharedSection;
 use crate::segment::source::BuildError;
 use crate::segment::tree;
@@ -22,7 +21,7 @@ use postlode_format::bloom::Bloom;
 use postlode_format::id::{Id, hash_of};
 use postlode_format::manifest::{Manifest, SegmentEntry, SegmentKind};
 use postlode_format::row::{ArchivedMark, Mark, RowKind, access, key_id, shard_of, to_bytes};
-use postlode_format::segment::{Location, SectionKind};
+use postlode_format::segment::{Location, SectionKind, VERSION};
 use postlode_runtime::{Runtime, SharedFile, offload};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,6 +33,8 @@ pub struct Deleted {
     pub gone: BTreeSet<Id>,
     /// Segments that hold anything of them but the mark that says so.
     pub purge: BTreeSet<u64>,
+    /// Segments of an older version.
+    pub old: BTreeSet<u64>,
     /// Segments whose marks cannot be read. Any of them may hold the mark that restores an email, so nothing goes then.
     pub damage: Vec<Missing>,
 }
@@ -58,7 +59,7 @@ pub async fn deleted<R: Runtime>(runtime: &R, manifest: &Manifest) -> Result<Del
             Ok(if found.damage.is_empty() {
                 found
             } else {
-                Deleted { damage: found.damage, ..Deleted::default() }
+                Deleted { damage: found.damage, old: found.old, ..Deleted::default() }
             })
         }
         Some(Err(error)) => Err(StoreError::Unusable(format!("marks cannot be read: {error}"))),
@@ -73,7 +74,8 @@ fn find_deleted(files: &Files) -> Result<Deleted, BuildError> {
     let mut out = Deleted::default();
     for (file, entry) in files {
         match marks_of(file, entry, &mut marks) {
-            Ok(()) => {}
+            Ok(VERSION) => {}
+            Ok(_) => drop(out.old.insert(entry.id)),
             Err(BuildError::Missing(missing)) => out.damage.push(missing),
             Err(other) => return Err(other),
         }
@@ -137,12 +139,13 @@ pub fn bare(mark: &[u8]) -> Result<Bytes, FormatError> {
     to_bytes(&Mark { deleted: true, revision, date, ..Mark::default() })
 }
 
-/// The marks of one segment.
-fn marks_of(file: &Arc<dyn SharedFile>, entry: &SegmentEntry, marks: &mut Marks) -> Result<(), BuildError> {
+/// The marks of one segment; gives its version.
+fn marks_of(file: &Arc<dyn SharedFile>, entry: &SegmentEntry, marks: &mut Marks) -> Result<u32, BuildError> {
     let directory = shared_directory(file, entry).map_err(BuildError::Missing)?;
     let find = |kind| SharedSection::find(file, &directory, kind, 0, None);
-    let (Some(primary), Some(heap)) = (find(SectionKind::Primary), find(SectionKind::Heap)) else {
-        return Ok(());
+    let heap = Heap::find(file, &directory).map_err(BuildError::Missing)?;
+    let (Some(primary), Some(heap)) = (find(SectionKind::Primary), heap) else {
+        return Ok(directory.version);
     };
     let range = KeyRange::prefix(&[RowKind::Mark as u8]);
     let mut damage = Vec::new();
@@ -153,11 +156,7 @@ fn marks_of(file: &Arc<dyn SharedFile>, entry: &SegmentEntry, marks: &mut Marks)
     }
     for (key, value) in entries {
         let at = Location::decode(&value)?;
-        let bytes = heap.read(at.offset, at.len as usize).map_err(BuildError::Missing)?;
-        let named = |reason: String| {
-            BuildError::Missing(Missing { segment: Some(entry.id), section: "heap".into(), reason })
-        };
-        let value = heap_value(&bytes).map_err(named)?;
+        let value = heap.read(&at).map_err(BuildError::Missing)?;
         let mark = access::<ArchivedMark>(&value)?;
         let gone = mark.deleted && mark.holds.is_empty();
         if let Some(id) = key.get(1..).and_then(key_id) {
@@ -170,7 +169,7 @@ fn marks_of(file: &Arc<dyn SharedFile>, entry: &SegmentEntry, marks: &mut Marks)
             }
         }
     }
-    Ok(())
+    Ok(directory.version)
 }
 
 /// What came of [`condemn`].

@@ -9,10 +9,10 @@ use crate::api::{MergedText, Missing, NOWHERE, SectionRead};
 use crate::cache::BlockCache;
 use crate::segment::emails::Emails;
 use crate::segment::frames;
+use crate::segment::heap::Heap;
 use crate::segment::leaves;
-use crate::segment::reader::heap_value;
 use crate::segment::shared::SharedSection;
-use crate::segment::source::{BuildError, Source, SourceEmail, SourceRow};
+use crate::segment::source::{BuildError, Sampled, Source, SourceEmail, SourceRow};
 use crate::shard::Shared;
 use crate::verify::shared_directory;
 use bytes::Bytes;
@@ -22,11 +22,13 @@ use postlode_format::manifest::SegmentEntry;
 use postlode_format::row::{RowKind, key_id, shard_hash};
 use postlode_format::segment::{Location, ORDINAL, Ordinal, SectionKind};
 use postlode_runtime::SharedFile;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// Most records that a dictionary is trained on.
+const SAMPLES: usize = 4096;
 /// Bytes of text sections that are kept while they are merged.
 const TEXT_BLOCKS: usize = 4 << 20;
 
@@ -35,7 +37,7 @@ struct Input {
     ordinals: Option<SharedSection>,
     emails: Option<Emails>,
     bodies: Option<SharedSection>,
-    heap: Option<SharedSection>,
+    heap: Option<Heap>,
     text: Option<SharedSection>,
     indexes: Vec<(IndexId, SharedSection)>,
     /// The frame read last, decompressed: neighbours share it.
@@ -82,20 +84,22 @@ impl Input {
         if frame.as_ref().is_none_or(|(at, _)| *at != ordinal.frame_at) {
             let bytes =
                 part.read(ordinal.frame_at, ordinal.frame_len as usize).map_err(BuildError::Missing)?;
-            *frame = Some((ordinal.frame_at, frames::open(&bytes).map_err(damaged)?));
+            *frame = Some((ordinal.frame_at, frames::open(&bytes, None).map_err(damaged)?));
         }
         let raw = frame.as_ref().map(|(_, raw)| raw.clone()).unwrap_or_default();
         frames::body_in(&raw, ordinal).map_err(damaged)
     }
 
     fn value(&self, at: &Location) -> Result<Bytes, BuildError> {
-        let part = self.section(&self.heap, "heap")?;
-        let bytes = part.read(at.offset, at.len as usize).map_err(BuildError::Missing)?;
-        heap_value(&bytes).map_err(|reason| {
-            BuildError::Missing(Missing { segment: Some(self.id), section: "heap".into(), reason })
-        })
+        match &self.heap {
+            Some(heap) => heap.read(at).map_err(BuildError::Missing),
+            None => Err(self.no_section("heap")),
+        }
     }
 }
+
+/// Keys of indexes, in order.
+type Keys = BTreeMap<IndexId, BTreeSet<Bytes>>;
 
 /// One email of the target.
 struct Merged {
@@ -116,6 +120,9 @@ pub struct MergeSource {
     rows: BTreeMap<Vec<u8>, (usize, Location)>,
     gone: Arc<BTreeSet<Id>>,
     shared: Arc<Shared>,
+    /// Indexes that some source is too old to have, and their keys once they are made.
+    unknown: BTreeSet<IndexId>,
+    made: OnceCell<Keys>,
     /// Blocks of text sections: words are read in their order, so each section's last block comes again and again.
     text_blocks: BlockCache,
 }
@@ -139,6 +146,8 @@ impl MergeSource {
             rows: BTreeMap::new(),
             gone: gone.clone(),
             shared,
+            unknown: BTreeSet::new(),
+            made: OnceCell::new(),
             text_blocks: BlockCache::new(TEXT_BLOCKS),
         };
         for (file, entry) in files {
@@ -174,6 +183,7 @@ impl MergeSource {
         let directory = shared_directory(file, entry).map_err(BuildError::Missing)?;
         let find = |kind| SharedSection::find(file, &directory, kind, 0, None);
         let number = self.inputs.len();
+        self.unknown.extend(IndexId::ALL.into_iter().filter(|index| !directory.knows(*index)));
         if let Some(primary) = find(SectionKind::Primary) {
             for row in leaves::locations(&primary) {
                 let (key, at) = row.map_err(BuildError::Missing)?;
@@ -187,9 +197,9 @@ impl MergeSource {
         }
         self.inputs.push(Input {
             ordinals: find(SectionKind::Ordinals),
-            emails: Emails::find(file, &directory),
+            emails: Emails::find(file, &directory).map_err(BuildError::Missing)?,
             bodies: find(SectionKind::Bodies),
-            heap: find(SectionKind::Heap),
+            heap: Heap::find(file, &directory).map_err(BuildError::Missing)?,
             text: SharedSection::find(file, &directory, SectionKind::Text, 0, Some(&self.text_blocks)),
             indexes: IndexId::ALL
                 .into_iter()
@@ -240,9 +250,40 @@ impl MergeSource {
         Ok(out)
     }
 
+    /// Keys of the indexes that some source is too old to have: from the rows, as there is nothing to merge.
+    fn made(&self) -> Result<&Keys, BuildError> {
+        if let Some(made) = self.made.get() {
+            return Ok(made);
+        }
+        let mut out = Keys::new();
+        let mut add = |kind, key: &[u8], value: &[u8]| -> Result<(), BuildError> {
+            for (index, entry) in index::entries(kind, key, value)? {
+                if self.unknown.contains(&index) {
+                    out.entry(index).or_default().insert(entry.into());
+                }
+            }
+            self.go_on()
+        };
+        for email in &self.emails {
+            let record = self.input(email.input)?.email(&email.ordinal)?;
+            add(RowKind::Email, &email.position.id, &record)?;
+        }
+        for (key, (input, at)) in &self.rows {
+            if let Some((kind, own)) = key.split_first()
+                && *kind == RowKind::Place as u8
+            {
+                add(RowKind::Place, own, &self.value(*input, at)?)?;
+            }
+        }
+        Ok(self.made.get_or_init(|| out))
+    }
+
+    fn input(&self, number: usize) -> Result<&Input, BuildError> {
+        self.inputs.get(number).ok_or_else(|| BuildError::Other("a source is missing".into()))
+    }
+
     fn value(&self, input: usize, at: &Location) -> Result<Bytes, BuildError> {
-        let input = self.inputs.get(input).ok_or_else(|| BuildError::Other("a source is missing".into()))?;
-        input.value(at)
+        self.input(input)?.value(at)
     }
 }
 
@@ -250,8 +291,7 @@ impl Source for MergeSource {
     fn emails(&self) -> Box<dyn Iterator<Item = Result<SourceEmail, BuildError>> + '_> {
         Box::new(self.emails.iter().map(|Merged { position, input, ordinal, .. }| {
             self.go_on()?;
-            let input =
-                self.inputs.get(*input).ok_or_else(|| BuildError::Other("a source is missing".into()))?;
+            let input = self.input(*input)?;
             let (email, body) = (input.email(ordinal)?, input.body(ordinal)?);
             Ok(SourceEmail { position: *position, seq: ordinal.seq, email, body })
         }))
@@ -278,6 +318,12 @@ impl Source for MergeSource {
                 Err(error) => Box::new(std::iter::once(Err(error))),
             };
         }
+        if self.unknown.contains(&index) {
+            return match self.made() {
+                Ok(made) => Box::new(made.get(&index).into_iter().flatten().cloned().map(Ok)),
+                Err(error) => Box::new(std::iter::once(Err(error))),
+            };
+        }
         let trees = self.inputs.iter().flat_map(|input| &input.indexes).filter(move |(i, _)| *i == index);
         let sorted = trees.map(|(_, tree)| leaves::entries(tree).map(|entry| Ok(entry?.0.into())));
         let keys = MergedKeys::new(sorted.collect());
@@ -295,6 +341,27 @@ impl Source for MergeSource {
         });
         let all: BTreeSet<Id> = self.emails.iter().map(|email| email.position.id).chain(others).collect();
         all.into_iter().collect()
+    }
+
+    fn samples(&self, of: Sampled) -> Result<Vec<Bytes>, BuildError> {
+        let every = |all: usize| all.div_ceil(SAMPLES).max(1);
+        match of {
+            Sampled::Emails => {
+                let some = self.emails.iter().step_by(every(self.emails.len()));
+                some.map(|email| self.input(email.input)?.email(&email.ordinal)).collect()
+            }
+            Sampled::Rows => {
+                // Of what is deleted nothing may get into a dictionary, and values of next to nothing teach nothing.
+                let deleted = |key: &[u8]| {
+                    let id = key.get(1..).and_then(key_id);
+                    key.first() == Some(&(RowKind::Mark as u8))
+                        && id.is_some_and(|id| self.gone.contains(&id))
+                };
+                let fit = || self.rows.iter().filter(|(key, (_, at))| at.len > 8 && !deleted(key));
+                let some = fit().step_by(every(fit().count()));
+                some.map(|(_, (input, at))| self.value(*input, at)).collect()
+            }
+        }
     }
 
     fn texts(&self) -> Option<Vec<MergedText>> {

@@ -4,16 +4,16 @@
 //! its neighbours, so that reading a page of hits decompresses few frames.
 
 use super::frames::{self, Effort};
-use super::source::{BuildError, Source};
+use super::heap::Packer;
+use super::source::{BuildError, Sampled, Source};
 use super::writer::{SectionWriter, SegmentWriter};
 use crate::api::{TextBuilder, TextDoc};
 use crate::memtable::full_key;
-use bytes::Bytes;
 use postlode_format::bloom::Bloom;
 use postlode_format::index::IndexId;
 use postlode_format::manifest::{SegmentEntry, SegmentKind};
 use postlode_format::row::RowKind;
-use postlode_format::segment::{Directory, Identity, Location, Ordinal, SectionKind};
+use postlode_format::segment::{Directory, Identity, Location, Ordinal, SectionKind, VERSION};
 use postlode_runtime::AppendFile;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,12 +22,8 @@ use std::sync::Arc;
 const RECORD_BLOCK: usize = 16_384;
 /// Block size of compressed bodies.
 const BODY_BLOCK: usize = 32_768;
-/// First byte of a heap value: how the rest is to be read.
-pub const RAW: u8 = 0;
-/// First byte of a heap value that is one zstd frame.
-pub const ZSTD: u8 = 1;
-/// Values below this are not worth compressing one by one.
-const COMPRESS_FROM: usize = 512;
+/// Block size of dictionaries, which are small.
+const DICTIONARY_BLOCK: usize = 4096;
 
 /// What is to be built.
 #[derive(Clone)]
@@ -83,6 +79,7 @@ pub fn build(
         min_date: sums.min_date,
         max_date: sums.max_date,
         max_seq: sums.max_seq,
+        version: VERSION,
     };
     let bytes = writer.finish(directory)?;
     Ok(Some(SegmentEntry {
@@ -125,7 +122,9 @@ fn emails(
     effort: Effort,
 ) -> Result<(), BuildError> {
     let mut ordinals: Vec<Ordinal> = Vec::new();
-    let mut compressor = compressor(effort)?;
+    let dictionary = dictionary(source, Some(Sampled::Emails), SectionKind::EmailFrames, writer)?;
+    let mut compressor =
+        effort.compressor(dictionary.as_deref().unwrap_or_default()).map_err(BuildError::Other)?;
     let mut section = writer.section(SectionKind::EmailFrames, 0, RECORD_BLOCK);
     let mut raw: Vec<u8> = Vec::new();
     let mut flush = |raw: &mut Vec<u8>, section: &mut SectionWriter<'_, '_>| -> Result<(), BuildError> {
@@ -225,7 +224,7 @@ fn bodies(
     ordinals: &mut [Ordinal],
     effort: Effort,
 ) -> Result<(), BuildError> {
-    let mut compressor = compressor(effort)?;
+    let mut compressor = effort.compressor(&[]).map_err(BuildError::Other)?;
     let mut section = writer.section(SectionKind::Bodies, 0, BODY_BLOCK);
     let mut raw: Vec<u8> = Vec::new();
     let mut first = 0usize;
@@ -269,8 +268,19 @@ fn bodies(
     Ok(())
 }
 
-fn compressor(effort: Effort) -> Result<zstd::bulk::Compressor<'static>, BuildError> {
-    effort.compressor().map_err(BuildError::Other)
+/// Trains a dictionary on what a source has, and writes it as a section of its own.
+fn dictionary(
+    source: &dyn Source,
+    sampled: Option<Sampled>,
+    of: SectionKind,
+    writer: &mut SegmentWriter<'_>,
+) -> Result<Option<Vec<u8>>, BuildError> {
+    let samples = sampled.map_or(Ok(Vec::new()), |sampled| source.samples(sampled))?;
+    let Some(dictionary) = frames::train(&samples) else { return Ok(None) };
+    let mut section = writer.section(SectionKind::Dictionary, of as u16, DICTIONARY_BLOCK);
+    section.write(&dictionary)?;
+    section.end(samples.len() as u64)?;
+    Ok(Some(dictionary))
 }
 
 fn heap(
@@ -281,7 +291,9 @@ fn heap(
     primary: &mut BTreeMap<Vec<u8>, Location>,
     effort: Effort,
 ) -> Result<(), BuildError> {
-    let mut compressor = compressor(effort)?;
+    let sampled = (kind == SegmentKind::Mail).then_some(Sampled::Rows);
+    let dictionary = dictionary(source, sampled, SectionKind::Heap, writer)?;
+    let mut packer = Packer::new(effort, dictionary.as_deref()).map_err(BuildError::Other)?;
     let mut section = writer.section(SectionKind::Heap, 0, RECORD_BLOCK);
     let mut count = 0u64;
     for row in source.rows() {
@@ -290,7 +302,7 @@ fn heap(
         if is_blob != (kind == SegmentKind::Blobs) {
             continue;
         }
-        let value = heap_value(&row.value, &mut compressor)?;
+        let value = packer.pack(&row.value).map_err(BuildError::Other)?;
         let at = Location { offset: section.position(), len: length(value.len())?, seq: row.seq };
         section.write(&value)?;
         primary.insert(full_key(row.kind, &row.key), at);
@@ -299,21 +311,6 @@ fn heap(
     }
     section.end(count)?;
     Ok(())
-}
-
-fn heap_value(value: &Bytes, compressor: &mut zstd::bulk::Compressor<'_>) -> Result<Vec<u8>, BuildError> {
-    let mut out = Vec::with_capacity(value.len() + 1);
-    if value.len() >= COMPRESS_FROM {
-        let frame = compressor.compress(value).map_err(|e| BuildError::Other(format!("zstd: {e}")))?;
-        if frame.len() < value.len() - value.len() / 16 {
-            out.push(ZSTD);
-            out.extend_from_slice(&frame);
-            return Ok(out);
-        }
-    }
-    out.push(RAW);
-    out.extend_from_slice(value);
-    Ok(out)
 }
 
 fn indexes(source: &dyn Source, writer: &mut SegmentWriter<'_>) -> Result<(), BuildError> {

@@ -1,6 +1,7 @@
 //! The emails of a segment of any version, read from any thread, blocking: for compaction and verification.
 
-use super::frames;
+use super::frames::{self, Dictionary};
+use super::heap::dictionary;
 use super::shared::SharedSection;
 use crate::api::{Missing, SectionRead};
 use bytes::Bytes;
@@ -15,17 +16,27 @@ pub struct Emails {
     segment: u64,
     /// They lie in frames; the one read last, decompressed: neighbours share it.
     frames: Option<RefCell<Option<(u64, Bytes)>>>,
+    dictionary: Option<Dictionary>,
 }
 
 impl Emails {
     /// `None` where the segment has none.
-    pub fn find(file: &Arc<dyn SharedFile>, directory: &Directory) -> Option<Self> {
+    ///
+    /// # Errors
+    /// Where their dictionary cannot be read.
+    pub fn find(file: &Arc<dyn SharedFile>, directory: &Directory) -> Result<Option<Self>, Missing> {
         let find = |kind| SharedSection::find(file, directory, kind, 0, None);
         let segment = directory.id;
-        match find(SectionKind::EmailFrames) {
-            Some(section) => Some(Self { section, segment, frames: Some(RefCell::default()) }),
-            None => Some(Self { section: find(SectionKind::Emails)?, segment, frames: None }),
-        }
+        let dictionary = dictionary(file, directory, SectionKind::EmailFrames)?;
+        Ok(match find(SectionKind::EmailFrames) {
+            Some(section) => Some(Self { section, segment, frames: Some(RefCell::default()), dictionary }),
+            None => find(SectionKind::Emails).map(|section| Self {
+                section,
+                segment,
+                frames: None,
+                dictionary: None,
+            }),
+        })
     }
 
     /// An email's record.
@@ -46,7 +57,7 @@ impl Emails {
                 let length = self.section.read(at, frames::LENGTH)?;
                 let length = frames::email_frame_len(&length).map_err(damaged)?;
                 let frame = self.section.read(at.saturating_add(frames::LENGTH as u64), length)?;
-                let raw = frames::open(&frame).map_err(damaged)?;
+                let raw = frames::open(&frame, self.dictionary.as_ref()).map_err(damaged)?;
                 *last = Some((at, raw.clone()));
                 raw
             }

@@ -8,6 +8,7 @@
 use bytes::Bytes;
 use postlode_format::limits::MAX_VALUE;
 use postlode_format::segment::Ordinal;
+use std::cell::RefCell;
 
 /// Raw bytes of emails that are compressed together: small, so that one email is read fast.
 pub const EMAILS: usize = 16 << 10;
@@ -28,30 +29,90 @@ pub enum Effort {
 }
 
 impl Effort {
-    /// A compressor.
+    /// A compressor. Frames do not name their dictionary: a segment has no more than one for each section.
     ///
     /// # Errors
     /// In words.
-    pub fn compressor(self) -> Result<zstd::bulk::Compressor<'static>, String> {
+    pub fn compressor(self, dictionary: &[u8]) -> Result<zstd::bulk::Compressor<'static>, String> {
         let level = match self {
             Self::Fast => 3,
             Self::Small => 9,
         };
-        zstd::bulk::Compressor::new(level).map_err(|error| format!("zstd: {error}"))
+        let mut made = zstd::bulk::Compressor::with_dictionary(level, dictionary);
+        if let Ok(compressor) = &mut made {
+            drop(compressor.include_dictid(false));
+        }
+        made.map_err(|error| format!("zstd: {error}"))
     }
 }
 
+/// What frames are compressed with besides themselves: trained on what a merge leaves, so that nothing of what it drops
+/// stays in it.
+pub struct Dictionary(zstd::zstd_safe::DDict<'static>);
+
+impl Dictionary {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn new(bytes: &[u8]) -> Result<Self, String> {
+        if bytes.len() > MAX_DICTIONARY {
+            return Err("it is longer than any dictionary may be".into());
+        }
+        zstd::zstd_safe::DDict::try_create(bytes).map(Self).ok_or_else(|| "it is no dictionary".into())
+    }
+}
+
+thread_local! {
+    /// A context a thread: making one costs more than decompressing a small value.
+    static CONTEXT: RefCell<zstd::zstd_safe::DCtx<'static>> = RefCell::new(zstd::zstd_safe::DCtx::create());
+}
+
 /// Decompresses a frame that says how long it is, if that is at most `limit`.
-pub fn decompress(frame: &[u8], limit: usize) -> Result<Vec<u8>, String> {
+pub fn decompress(frame: &[u8], limit: usize, dictionary: Option<&Dictionary>) -> Result<Vec<u8>, String> {
     let size = zstd::zstd_safe::get_frame_content_size(frame).ok().flatten();
     let size = size.and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= limit);
     let size = size.ok_or("a compressed frame does not tell a size within the limits")?;
-    zstd::bulk::decompress(frame, size).map_err(|e| format!("zstd: {e}"))
+    let mut out = Vec::with_capacity(size);
+    let done = CONTEXT.with_borrow_mut(|context| match dictionary {
+        Some(Dictionary(dictionary)) => context.decompress_using_ddict(&mut out, frame, dictionary),
+        None => context.decompress(&mut out, frame),
+    });
+    match done {
+        Ok(_) => Ok(out),
+        Err(code) => Err(format!("zstd: {}", zstd::zstd_safe::get_error_name(code))),
+    }
 }
 
 /// A frame, decompressed.
-pub fn open(frame: &[u8]) -> Result<Bytes, String> {
-    decompress(frame, MAX_FRAME).map(Bytes::from)
+pub fn open(frame: &[u8], dictionary: Option<&Dictionary>) -> Result<Bytes, String> {
+    decompress(frame, MAX_FRAME, dictionary).map(Bytes::from)
+}
+
+/// Bytes of what a dictionary is trained on, and of the dictionary.
+const SAMPLED: usize = 2 << 20;
+const DICTIONARY: usize = 32 << 10;
+/// No dictionary is longer.
+pub const MAX_DICTIONARY: usize = 1 << 20;
+/// With fewer samples, or fewer bytes of them, a dictionary is longer than what it saves.
+const LEAST: (usize, usize) = (64, 8 << 10);
+
+/// Trains a dictionary on evenly spread samples, of which the beginnings count; `None` where it would not pay.
+pub fn train(samples: &[Bytes]) -> Option<Vec<u8>> {
+    let each = SAMPLED.checked_div(samples.len())?.max(64);
+    let (mut data, mut sizes) = (Vec::new(), Vec::new());
+    for sample in samples {
+        let part = sample.get(..each).unwrap_or(sample);
+        if part.len() >= 8 {
+            data.extend_from_slice(part);
+            sizes.push(part.len());
+        }
+    }
+    if sizes.len() < LEAST.0 || data.len() < LEAST.1 {
+        return None;
+    }
+    let most = DICTIONARY.min(data.len() / 16);
+    zstd::dict::from_continuous(&data, &sizes, most).ok()
 }
 
 /// A body out of its decompressed frame.
@@ -91,4 +152,50 @@ fn slice(raw: &Bytes, from: usize, len: u32, what: &str) -> Result<Bytes, String
         return Err(format!("{what} does not lie inside its frame"));
     }
     Ok(raw.slice(from..to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(count: usize) -> Vec<Bytes> {
+        let one = |n: usize| {
+            format!("from person {} to the usual list, folder /top/inbox/{}, read, {n}", n * n, n % 7)
+        };
+        (0..count).map(|n| one(n).into()).collect()
+    }
+
+    #[test]
+    fn a_dictionary_makes_small_values_smaller_and_nothing_else_reads_them() {
+        let samples = samples(400);
+        let dictionary = train(&samples).unwrap();
+        let mut with = Effort::Small.compressor(&dictionary).unwrap();
+        let mut without = Effort::Small.compressor(&[]).unwrap();
+        let (mut small, mut large, mut unread) = (0, 0, 0);
+        let read = Dictionary::new(&dictionary).unwrap();
+        for sample in &samples {
+            let frame = with.compress(sample).unwrap();
+            small += frame.len();
+            large += without.compress(sample).unwrap().len();
+            assert_eq!(decompress(&frame, 1 << 20, Some(&read)).unwrap(), sample.to_vec());
+            unread += usize::from(decompress(&frame, 1 << 20, None).is_err());
+        }
+        assert!(small * 2 < large, "{small} bytes with, {large} without");
+        assert!(unread > 350, "{unread} of 400 frames need their dictionary");
+    }
+
+    #[test]
+    fn few_samples_and_short_ones_give_no_dictionary() {
+        assert!(train(&samples(20)).is_none());
+        assert!(train(&vec![Bytes::from_static(b"short"); 5000]).is_none());
+        assert!(train(&[]).is_none());
+    }
+
+    #[test]
+    fn no_more_is_decompressed_than_the_limit() {
+        let frame = Effort::Fast.compressor(&[]).unwrap().compress(&vec![7; 100_000]).unwrap();
+        assert_eq!(decompress(&frame, 100_000, None).unwrap().len(), 100_000);
+        assert!(decompress(&frame, 99_999, None).is_err());
+        assert!(Dictionary::new(&vec![0; MAX_DICTIONARY + 1]).is_err());
+    }
 }

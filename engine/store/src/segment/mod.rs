@@ -5,6 +5,7 @@ pub mod emails;
 #[cfg(test)]
 mod flips;
 pub mod frames;
+pub mod heap;
 pub mod leaves;
 pub mod make;
 pub mod reader;

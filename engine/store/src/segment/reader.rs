@@ -3,8 +3,8 @@
 //! What always holds: no byte is believed before its block's CRC was checked; a part that cannot be read is a
 //! [`Missing`] that names segment and section, and says nothing about the other parts.
 
-use super::build::{RAW, ZSTD};
-use super::frames;
+use super::frames::{self, Dictionary};
+use super::heap;
 use super::shared::{SharedSection, checked, pieces};
 use super::tree::{self, Pages};
 use crate::api::{KeyRange, Missing, SegmentText};
@@ -17,7 +17,7 @@ use postlode_format::block::BlockPlace;
 use postlode_format::bloom::Bloom;
 use postlode_format::id::Id;
 use postlode_format::index::IndexId;
-use postlode_format::limits::{MAX_VALUE, PAGE};
+use postlode_format::limits::PAGE;
 use postlode_format::manifest::{SegmentEntry, SegmentKind};
 use postlode_format::row::RowKind;
 use postlode_format::segment::{
@@ -61,6 +61,8 @@ struct Open<R: Runtime> {
     directory: Directory,
     bloom: Option<Bloom>,
     cache: BlockCache,
+    /// Dictionaries of the emails and of the heap, once they were needed.
+    dictionaries: [OnceCell<Option<Dictionary>>; 2],
 }
 
 /// One section of an open segment.
@@ -84,15 +86,17 @@ async fn open<R: Runtime>(runtime: &R, entry: &SegmentEntry, cache: BlockCache) 
         return Err(whole(id, "file", format!("it has {size} bytes, the manifest says {}", entry.bytes)));
     }
     let head = file.read_at(0, PAGE).await.map_err(|e| whole(id, "header", e))?;
-    check_header(identity(entry), &head).map_err(|e| whole(id, "header", e))?;
-    let directory = read_directory(&file, identity(entry), size).await?;
+    let version = check_header(identity(entry), &head).map_err(|e| whole(id, "header", e))?;
+    let directory = read_directory(&file, identity(entry), version, size).await?;
     let agrees = directory.kind == entry.kind
         && (directory.low, directory.high, directory.max_seq) == (entry.low, entry.high, entry.max_seq);
     if !agrees {
         return Err(whole(id, "directory", "it is not what the manifest says"));
     }
     let shared = OnceCell::new();
-    let mut open = Open { runtime: runtime.clone(), file, shared, directory, bloom: None, cache };
+    let dictionaries = Default::default();
+    let runtime = runtime.clone();
+    let mut open = Open { runtime, file, shared, directory, bloom: None, cache, dictionaries };
     // A filter that cannot be read only costs time: every lookup then goes to the tree.
     if let Some(part) = open.part(SectionKind::Bloom, 0) {
         let len = usize::try_from(part.section.bytes).unwrap_or(0);
@@ -107,7 +111,12 @@ pub fn identity(entry: &SegmentEntry) -> Identity {
     Identity { id: entry.id, salt: entry.salt }
 }
 
-async fn read_directory<F: DiskFile>(file: &F, own: Identity, size: u64) -> Result<Directory, Missing> {
+async fn read_directory<F: DiskFile>(
+    file: &F,
+    own: Identity,
+    version: u32,
+    size: u64,
+) -> Result<Directory, Missing> {
     let id = own.id;
     let name = |e: &dyn ToString| whole(id, "directory", e.to_string());
     let tail_at = size.checked_sub(PAGE as u64).ok_or_else(|| name(&"the file is too short"))?;
@@ -122,7 +131,7 @@ async fn read_directory<F: DiskFile>(file: &F, own: Identity, size: u64) -> Resu
         record.extend_from_slice(&checked(place, &bytes).map_err(|e| name(&e))?);
     }
     record.truncate(usize::try_from(len).unwrap_or(0));
-    Directory::decode(&record, own, size).map_err(|e| name(&e))
+    Directory::decode(&record, own, version, size).map_err(|e| name(&e))
 }
 
 impl<R: Runtime> Open<R> {
@@ -141,11 +150,39 @@ impl<R: Runtime> Open<R> {
         let length = part.read(at, frames::LENGTH).await?;
         let length = frames::email_frame_len(&length).map_err(|e| part.name(e))?;
         let frame = part.read(at.saturating_add(frames::LENGTH as u64), length).await?;
-        let raw = frames::open(&frame).map_err(|e| part.name(e))?;
+        let dictionary = self.dictionary(0, SectionKind::EmailFrames).await?;
+        let raw = frames::open(&frame, dictionary).map_err(|e| part.name(e))?;
         if let Some(place) = place {
             self.cache.insert(place, raw.clone());
         }
         Ok(raw)
+    }
+
+    /// Has it an index? One that is older than the index cannot tell what it would hold.
+    fn knows(&self, index: IndexId) -> Result<(), Missing> {
+        if self.directory.kind == SegmentKind::Blobs || self.directory.knows(index) {
+            return Ok(());
+        }
+        let why = "the segment is older than this index: `postlode segment compact` makes it anew";
+        Err(whole(self.directory.id, &format!("index:{}", index.name()), why))
+    }
+
+    /// The dictionary of a section: number `slot` of those that are kept.
+    async fn dictionary(&self, slot: usize, of: SectionKind) -> Result<Option<&Dictionary>, Missing> {
+        let Some(slot) = self.dictionaries.get(slot) else { return Ok(None) };
+        if let Some(known) = slot.get() {
+            return Ok(known.as_ref());
+        }
+        let read = match self.part(SectionKind::Dictionary, of as u16) {
+            Some(part) => {
+                let len = usize::try_from(part.section.bytes).ok().filter(|n| *n <= frames::MAX_DICTIONARY);
+                let bytes = part.read(0, len.ok_or_else(|| part.name("it is too long"))?).await?;
+                Some(Dictionary::new(&bytes).map_err(|e| part.name(e))?)
+            }
+            None => None,
+        };
+        // Another may have read it meanwhile: it is the same.
+        Ok(slot.get_or_init(|| read).as_ref())
     }
 
     /// The file, for any thread.
@@ -215,15 +252,6 @@ impl<R: Runtime> Pages for Part<'_, R> {
 
     fn damaged(&self, error: FormatError) -> Missing {
         self.name(error)
-    }
-}
-
-/// A heap value without its codec byte, decompressed where it is compressed.
-pub fn heap_value(bytes: &Bytes) -> Result<Bytes, String> {
-    match bytes.split_first() {
-        Some((&RAW, _)) => Ok(bytes.slice(1..)),
-        Some((&ZSTD, frame)) => frames::decompress(frame, MAX_VALUE).map(Bytes::from),
-        _ => Err("a value's codec is unknown".into()),
     }
 }
 
@@ -345,7 +373,7 @@ impl<R: Runtime> Segment<R> {
             return Err(whole(self.entry.id, "bodies", "the segment has no such section"));
         };
         let frame = part.read(ordinal.frame_at, ordinal.frame_len as usize).await?;
-        frames::open(&frame)
+        frames::open(&frame, None)
             .and_then(|raw| frames::body_in(&raw, &ordinal))
             .map(Some)
             .map_err(|e| part.name(e))
@@ -358,7 +386,8 @@ impl<R: Runtime> Segment<R> {
             return Err(whole(self.entry.id, "heap", "the segment has no such section"));
         };
         let bytes = part.read(at.offset, at.len as usize).await?;
-        heap_value(&bytes).map_err(|e| part.name(e))
+        let dictionary = open.dictionary(1, SectionKind::Heap).await?;
+        heap::unpack(&bytes, dictionary).map_err(|e| part.name(e))
     }
 
     /// Rows of a kind whose keys lie in a range of full keys: key without the kind, location.
@@ -390,6 +419,7 @@ impl<R: Runtime> Segment<R> {
         missing: &mut Vec<Missing>,
     ) -> Result<Vec<Bytes>, Missing> {
         let open = self.opened().await?;
+        open.knows(index)?;
         let Some(part) = open.part(SectionKind::Index, index as u16) else { return Ok(Vec::new()) };
         let entries = tree::scan(&part, range, descending, limit, keep, missing).await?;
         Ok(entries.into_iter().map(|(key, _)| Bytes::from(key)).collect())
@@ -398,6 +428,7 @@ impl<R: Runtime> Segment<R> {
     /// Number of keys of an index in a range.
     pub async fn count(&self, index: IndexId, range: &KeyRange) -> Result<u64, Missing> {
         let open = self.opened().await?;
+        open.knows(index)?;
         match open.part(SectionKind::Index, index as u16) {
             Some(part) => tree::count(&part, range).await,
             None => Ok(0),

@@ -32,6 +32,15 @@ pub struct SourceRow {
     pub value: Bytes,
 }
 
+/// What a dictionary is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sampled {
+    /// The records of emails.
+    Emails,
+    /// The values of other rows.
+    Rows,
+}
+
 /// Rows to build a segment from. Each method may be called more than once and gives the same each time.
 pub trait Source {
     /// Emails in (date, id) order.
@@ -42,6 +51,14 @@ pub trait Source {
     fn index(&self, index: IndexId) -> Box<dyn Iterator<Item = Result<Bytes, BuildError>> + '_>;
     /// Ids of all rows about emails.
     fn ids(&self) -> Vec<Id>;
+    /// Evenly spread records of emails, or values of other rows, to train a dictionary on; none where what is built does
+    /// not stay long enough to be worth it.
+    ///
+    /// # Errors
+    /// Damage in a source.
+    fn samples(&self, _of: Sampled) -> Result<Vec<Bytes>, BuildError> {
+        Ok(Vec::new())
+    }
     /// Text sections that have the words of all emails, if there are any: then none needs to be indexed again.
     fn texts(&self) -> Option<Vec<MergedText>> {
         None
@@ -63,6 +80,10 @@ impl<S: Source + ?Sized> Source for Arc<S> {
 
     fn ids(&self) -> Vec<Id> {
         (**self).ids()
+    }
+
+    fn samples(&self, of: Sampled) -> Result<Vec<Bytes>, BuildError> {
+        (**self).samples(of)
     }
 
     fn texts(&self) -> Option<Vec<MergedText>> {

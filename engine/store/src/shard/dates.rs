@@ -18,12 +18,13 @@ impl Dates {
     /// `None` where keys are in another order than their dates, or nothing is known of them.
     pub fn of(index: IndexId, range: &KeyRange) -> Option<Self> {
         let part = match index {
-            IndexId::Date => 0,
+            IndexId::Date | IndexId::Attachment => 0,
+            IndexId::Size => 1,
             IndexId::Thread | IndexId::Parent => 16,
-            IndexId::Sender | IndexId::MessageId | IndexId::Recipient => {
+            IndexId::Sender | IndexId::MessageId | IndexId::Recipient | IndexId::Domain => {
                 range.low.iter().position(|byte| *byte == 0)?.checked_add(1)?
             }
-            IndexId::Folder | IndexId::Custodian | IndexId::Tag => return None,
+            IndexId::Folder | IndexId::Custodian | IndexId::Tag | IndexId::ArchiveFolder => return None,
         };
         let part = range.low.get(..part)?;
         let from = date_after(part, &range.low);
@@ -95,6 +96,9 @@ mod tests {
                 (IndexId::Date, Vec::new(), Vec::new()),
                 (IndexId::Sender, part_prefix(&text), part_prefix(&other)),
                 (IndexId::Thread, vec![1; 16], vec![1; 16]),
+                (IndexId::Attachment, Vec::new(), Vec::new()),
+                (IndexId::Size, vec![7], vec![8]),
+                (IndexId::Domain, part_prefix(&text), part_prefix(&other)),
             ] {
                 let (mut low, mut high) = (key(&prefix, from, ids.0), key(&prefix, to, ids.1));
                 low.truncate(low.len().saturating_sub(cuts.0));

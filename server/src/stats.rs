@@ -2,7 +2,7 @@
 
 use postlode_format::row::RowKind;
 use postlode_query::{MissingPart, Partial};
-use postlode_store::{Copied, SegmentStats, ShardStats, StoreStats, VerifyReport};
+use postlode_store::{Copied, SegmentStats, ShardStats, StoreStats, Swept, VerifyReport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -126,6 +126,27 @@ pub struct Segments {
     pub manifest: u64,
     /// What cannot be read; null where all can.
     pub partial: Option<Partial>,
+    /// Of a compaction: what became of attachments that no email has any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachments: Option<Collected>,
+}
+
+/// Attachments that no email has any more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collected {
+    /// Those that were taken out.
+    pub removed: u64,
+    /// They have to wait, as mail is being loaded.
+    pub waits: bool,
+}
+
+impl From<Swept> for Collected {
+    fn from(swept: Swept) -> Self {
+        match swept {
+            Swept::Done(removed) => Self { removed, waits: false },
+            Swept::Waits => Self { removed: 0, waits: true },
+        }
+    }
 }
 
 /// One segment.
@@ -314,6 +335,7 @@ impl From<StoreStats> for Segments {
             segments: stats.segments.into_iter().map(Segment::from).collect(),
             manifest: stats.manifest,
             partial: partial(stats.missing),
+            attachments: None,
         }
     }
 }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use postlode_format::id::Id;
 use postlode_format::row::{Grade, Row, RowKind, blob_key};
 use postlode_mail::thread::join::Edge;
-use postlode_store::{LoadBatch, NewEmail, Outcome, Progress, Store, StoreError};
+use postlode_store::{LoadBatch, Loading, NewEmail, Outcome, Progress, Store, StoreError};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -81,7 +81,8 @@ pub(crate) struct Commit<'l> {
 impl Commit<'_> {
     /// Takes what a worker says until it has ended.
     pub(crate) async fn run(&self, from: async_channel::Receiver<Output>) -> Result<(), LoadError> {
-        let mut blobs = Blobs { store: self.store, present: HashSet::new() };
+        let loading = self.store.loading();
+        let mut blobs = Blobs { store: self.store, _loading: loading, present: HashSet::new() };
         while let Ok(output) = from.recv().await {
             let since = Instant::now();
             match output {
@@ -226,17 +227,18 @@ impl Edges {
 /// What is known of attachments in the store.
 struct Blobs<'s> {
     store: &'s Store,
+    /// What is present stays so until the emails that have it are there.
+    _loading: Loading,
     present: HashSet<[u8; 32]>,
 }
 
 impl Blobs<'_> {
-    /// Is the attachment there? Its last chunk is: chunks are made durable in order.
+    /// Is the attachment there?
     async fn has(&mut self, sha256: &[u8; 32], last: u32) -> Result<bool, LoadError> {
         if self.present.contains(sha256) {
             return Ok(true);
         }
-        let key = blob_key(sha256, last);
-        let there = retry(|| self.store.get(RowKind::BlobChunk, &key)).await?.is_some();
+        let there = retry(|| self.store.has_attachment(sha256, last)).await?;
         if there {
             self.remember(*sha256);
         }

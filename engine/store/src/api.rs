@@ -334,6 +334,15 @@ pub struct StoreStats {
     pub lost: Vec<(u64, u64, u64)>,
 }
 
+/// What became of attachments that no email has any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swept {
+    /// So many were taken out.
+    Done(u64),
+    /// None yet, as mail was being loaded.
+    Waits,
+}
+
 /// Merging since the store was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CompactionStats {

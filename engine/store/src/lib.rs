@@ -10,6 +10,7 @@
 //!   [`postlode_runtime::Runtime`].
 
 pub mod api;
+mod attachments;
 mod backup;
 mod cache;
 mod compact;
@@ -30,6 +31,7 @@ mod store;
 mod verify;
 
 pub use api::*;
+pub use attachments::Loading;
 pub use backup::Copied;
 pub use error::StoreError;
 pub use inspect::{Dumped, Inside, Inspected, Shape, TreeShape};

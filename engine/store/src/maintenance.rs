@@ -3,7 +3,7 @@
 //! What always holds: nothing here waits for a merge but the end, so that nobody who only asks how the store is does; the
 //! lock is freed after the last merge has ended.
 
-use crate::api::{Missing, SegmentStats, VerifyReport};
+use crate::api::{Missing, SegmentStats, Swept, VerifyReport};
 use crate::backup::{self, Copied};
 use crate::compact::{MergeOp, MergerHandle};
 use crate::error::StoreError;
@@ -27,7 +27,7 @@ pub enum Chore {
     /// Describe the segments of a manifest.
     Describe(Arc<Manifest>, Reply<Described>),
     /// Merge and cut segments, tell the shards, remove what was merged.
-    Compact(Reply<Result<(), StoreError>>),
+    Compact(Reply<Result<Swept, StoreError>>),
     /// Copy the store into an empty folder; files may have a second name there instead.
     Copy(PathBuf, bool, Reply<Result<Copied, StoreError>>),
     /// Look into a segment.

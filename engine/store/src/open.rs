@@ -238,6 +238,7 @@ async fn boot_store<R: Runtime>(
         next_segment: AtomicU64::new(manifest.next_segment.max(1)),
         merger: merger.clone(),
         merged: compact::Counts::default(),
+        attachments: Arc::default(),
     });
     let (keeper, queue) = KeeperHandle::new();
     let mut followed = None;

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex};
 /// A handle to an open store; cheap to clone, usable from any thread and any async runtime.
 #[derive(Clone)]
 pub struct Store {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {
@@ -441,11 +441,12 @@ impl Store {
     }
 
     /// Seals, and merges segments into as few as their size allows; segments that span shards are cut. Of deleted mail
-    /// nothing is left then, in segments or logs.
+    /// nothing is left then, in segments or logs; of its attachments nothing that no other mail has, unless that has to
+    /// wait, which the answer says.
     ///
     /// # Errors
     /// Damage in a source, or what the disk says; the store is as before then.
-    pub async fn compact(&self) -> Result<(), StoreError> {
+    pub async fn compact(&self) -> Result<Swept, StoreError> {
         self.on_all_shards(WriteOp::Scrub).await?;
         self.inner.core.chore(Chore::Compact).await?
     }

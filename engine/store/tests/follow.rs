@@ -59,7 +59,7 @@ fn what_was_acknowledged_is_seen_within_a_second() {
                 there.extend(new);
                 match step {
                     1 => machine.wait(writer.seal()).unwrap(),
-                    2 => machine.wait(writer.compact()).unwrap(),
+                    2 => drop(machine.wait(writer.compact()).unwrap()),
                     _ => {}
                 }
                 let tag = Mark { tags: vec![format!("r{round}s{step}")], revision: step, ..Mark::default() };
@@ -267,7 +267,7 @@ async fn beside(sim: &Sim, runtime: &SimRuntime, seed: u64) {
             watch.tried.extend(&some);
             match random.below(8) {
                 0 => writer.seal().await.unwrap(),
-                1 => writer.compact().await.unwrap(),
+                1 => drop(writer.compact().await.unwrap()),
                 _ => {
                     writer.load(batch(some.iter().copied())).await.unwrap();
                     let now = runtime.monotonic();

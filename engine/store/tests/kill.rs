@@ -57,7 +57,7 @@ fn the_process_that_is_killed() {
                     next = to;
                     match round % 40 {
                         17 => wait(store.seal()).unwrap(),
-                        31 if thread == 0 => wait(store.compact()).unwrap(),
+                        31 if thread == 0 => drop(wait(store.compact()).unwrap()),
                         _ => {}
                     }
                 }

@@ -118,7 +118,8 @@ fn no_byte_of_what_was_deleted_is_left_in_any_file() {
         machine.wait(store.seal()).unwrap();
         let said = Mark {
             tags: vec!["tagword".into()],
-            note: "noteword: the quick brown fox jumps over the lazy dog, and counsel has seen it twice".into(),
+            note: "noteword: the quick brown fox jumps over the lazy dog, and counsel has seen it twice"
+                .into(),
             date: date(7),
             revision: 1,
             ..Mark::default()
@@ -150,6 +151,81 @@ fn no_byte_of_what_was_deleted_is_left_in_any_file() {
         let left = access::<ArchivedMark>(&left).unwrap();
         assert!(left.deleted && left.tags.is_empty() && left.note.is_empty());
         assert_eq!(left.revision.to_native(), 3);
+        machine.wait(store.close()).unwrap();
+    });
+}
+
+/// A mail with two attachments.
+fn with(n: u64, attachments: [u8; 2]) -> LoadBatch {
+    let attachments = (0u32..).zip(attachments).map(|(n, content)| Attachment {
+        n,
+        name: format!("{n}.txt"),
+        mime: "text/plain".into(),
+        content_id: String::new(),
+        inline: false,
+        kind: AttachmentKind::Data,
+        size: 4000,
+        sha256: [content; 32],
+        child: None,
+    });
+    let email = Email { attachments: attachments.collect(), flags: flag::HAS_ATTACHMENT, ..email(n) };
+    let email = NewEmail { email: to_bytes(&email).unwrap(), ..new_email(n, "/Inbox") };
+    LoadBatch { emails: vec![email], ..LoadBatch::default() }
+}
+
+fn content(n: u8) -> Row {
+    let value = format!("content{n:03} ").repeat(400).into_bytes();
+    Row { kind: RowKind::BlobChunk, key: blob_key(&[n; 32], 0).into(), value: value.into() }
+}
+
+/// Attachments of deleted mail stayed for ever. Those that another mail has stay, and nothing goes while mail is loaded.
+#[test]
+fn attachments_go_with_the_last_mail_that_has_them() {
+    Machine::each(|machine| {
+        let store = machine.open(options(2, Access::Write)).unwrap();
+        machine.wait(store.put((1..6).map(content).collect())).unwrap();
+        for (n, attachments) in [(1, [1, 2]), (2, [2, 3]), (3, [4, 4])] {
+            machine.wait(store.load(with(n, attachments))).unwrap();
+        }
+        machine.wait(store.load(batch(10..40))).unwrap();
+        let there = |store: &Store| {
+            let has = |n: &u8| {
+                let found = machine.wait(store.get(RowKind::BlobChunk, &blob_key(&[*n; 32], 0))).unwrap();
+                found.map(|value| assert_eq!(value, content(*n).value)).is_some()
+            };
+            (1..6).filter(has).collect::<Vec<u8>>()
+        };
+        // The fifth is in no mail yet: its load is under way.
+        let loading = store.loading();
+        assert_eq!(machine.wait(store.compact()).unwrap(), Swept::Waits);
+        assert_eq!(there(&store), [1, 2, 3, 4, 5]);
+        machine.wait(store.load(with(5, [5, 5]))).unwrap();
+        drop(loading);
+        assert_eq!(machine.wait(store.compact()).unwrap(), Swept::Done(0));
+
+        let gone = |n| mark(n, &Mark { deleted: true, revision: 1, ..Mark::default() });
+        machine.wait(store.put(vec![gone(1)])).unwrap();
+        assert_eq!(machine.wait(store.compact()).unwrap(), Swept::Done(1));
+        assert_eq!(there(&store), [2, 3, 4, 5]);
+        assert_eq!(where_is(machine, "content001"), [] as [String; 0]);
+        machine.wait(store.put(vec![gone(2), gone(3)])).unwrap();
+        assert_eq!(machine.wait(store.compact()).unwrap(), Swept::Done(3));
+        assert_eq!(there(&store), [5]);
+        for n in [1, 2, 3, 4] {
+            assert_eq!(where_is(machine, &format!("content{n:03}")), [] as [String; 0], "content {n}");
+        }
+        // Loaded again with another mail it is there again.
+        machine.wait(store.put(vec![content(3)])).unwrap();
+        machine.wait(store.load(with(6, [3, 5]))).unwrap();
+        assert_eq!(machine.wait(store.compact()).unwrap(), Swept::Done(0));
+        assert_eq!(there(&store), [3, 5]);
+        machine.wait(store.put(vec![gone(5), gone(6)])).unwrap();
+        assert_eq!(machine.wait(store.compact()).unwrap(), Swept::Done(2));
+        assert!(!machine.wait(store.stats()).unwrap().segments.iter().any(|s| s.kind == "blobs"));
+        machine.wait(store.close()).unwrap();
+        let store = machine.open(options(3, Access::Write)).unwrap();
+        machine.wait(check(&store, &(10..40).collect::<Vec<_>>()));
+        assert_eq!(machine.wait(store.verify()).unwrap().damage, []);
         machine.wait(store.close()).unwrap();
     });
 }

@@ -43,8 +43,6 @@ struct Model {
     marks: BTreeMap<u64, (u64, u64)>,
     /// Emails that somebody tried to delete: a compaction may have taken them out, even if they were restored after.
     doomed: BTreeSet<u64>,
-    /// Chunks of attachments that were acknowledged.
-    chunks: BTreeSet<u32>,
 }
 
 /// The mark of an email by its revision. Some are deleted now and then, some deleted under a hold, most only tagged.
@@ -64,6 +62,47 @@ fn chunk(n: u32) -> Row {
     Row { kind: RowKind::BlobChunk, key: blob_key(&[n as u8; 32], n).into(), value: value.into() }
 }
 
+/// Emails from here on have an attachment, which two of them share.
+const PLAIN: u64 = 400;
+const EMAILS: u64 = 520;
+
+/// The number of an email's attachment.
+fn attached(n: u64) -> Option<u32> {
+    (n >= PLAIN).then(|| u32::try_from(n % 60).unwrap())
+}
+
+/// An email as it is loaded, with its attachment if it has one.
+fn mail(n: u64) -> LoadBatch {
+    let mut new = new_email(n, "/Inbox");
+    if let Some(number) = attached(n) {
+        let attachment = Attachment {
+            n: 0,
+            name: "a.txt".into(),
+            mime: "text/plain".into(),
+            content_id: String::new(),
+            inline: false,
+            kind: AttachmentKind::Data,
+            size: chunk(number).value.len() as u64,
+            sha256: [number as u8; 32],
+            child: None,
+        };
+        let email = Email { attachments: vec![attachment], ..email(n) };
+        new.email = to_bytes(&email).unwrap();
+    }
+    LoadBatch { emails: vec![new], ..LoadBatch::default() }
+}
+
+/// Loads an email with an attachment as a loader does: what is there already is not stored again.
+async fn load_attached(store: &Store, n: u64) -> Result<Vec<Outcome>, StoreError> {
+    let _loading = store.loading();
+    if let Some(number) = attached(n)
+        && !store.has_attachment(&[number as u8; 32], number).await?
+    {
+        store.put(vec![chunk(number)]).await?;
+    }
+    store.load(mail(n)).await
+}
+
 impl Model {
     /// These were acknowledged, those that were deleted before they ever came as such.
     fn keep(&mut self, numbers: &[u64], outcomes: &[Outcome]) {
@@ -74,8 +113,6 @@ impl Model {
         }
     }
 }
-
-const EMAILS: u64 = 400;
 
 fn small(shards: usize) -> StoreOptions {
     let mut options = options(shards, Access::Write);
@@ -93,20 +130,22 @@ async fn work(store: &Store, random: &mut Random, model: &mut Model, lawful: boo
             0 => store.seal().await?,
             1 => {
                 // Merging beside loading: a segment that is sealed meanwhile must not be taken for a merged one.
-                let from = random.below(EMAILS);
-                let some: Vec<u64> = (0..60).map(|i| (from + i) % EMAILS).collect();
-                model.maybe.extend(&some);
+                let from = random.below(PLAIN);
+                let some: Vec<u64> = (0..60).map(|i| (from + i) % PLAIN).collect();
+                let with = PLAIN + random.below(EMAILS - PLAIN);
+                model.maybe.extend(some.iter().chain([&with]));
                 let load = async {
                     let mut outcomes = Vec::new();
                     for part in some.chunks(6) {
                         outcomes.extend(store.load(batch(part.iter().copied())).await?);
                     }
+                    outcomes.extend(load_attached(store, with).await?);
                     Ok(outcomes)
                 };
                 let (merged, loaded): (_, Result<Vec<Outcome>, StoreError>) =
                     futures_lite::future::zip(store.compact(), load).await;
                 if let Ok(outcomes) = &loaded {
-                    model.keep(&some, outcomes);
+                    model.keep(&[some, vec![with]].concat(), outcomes);
                 }
                 merged?;
                 loaded?;
@@ -125,14 +164,15 @@ async fn work(store: &Store, random: &mut Random, model: &mut Model, lawful: boo
                 entry.0 = revision;
                 if new.deleted {
                     // What was deleted does not come back with its archive, unless damage hides that it was.
-                    let again = store.load(batch([n])).await?;
+                    let again = load_attached(store, n).await?;
                     assert!(again == [Outcome::Deleted] || !lawful, "{n}: {again:?}");
                 }
             }
             5 => {
-                let n = random.below(60) as u32;
-                store.put(vec![chunk(n)]).await?;
-                model.chunks.insert(n);
+                let n = PLAIN + random.below(EMAILS - PLAIN);
+                model.maybe.insert(n);
+                let outcomes = load_attached(store, n).await?;
+                model.keep(&[n], &outcomes);
             }
             4 => {
                 let some: Vec<u64> = model.there.iter().copied().filter(|_| random.below(4) == 0).collect();
@@ -142,8 +182,8 @@ async fn work(store: &Store, random: &mut Random, model: &mut Model, lawful: boo
             _ => {
                 // Two callers at once, with emails in common.
                 let mut draw = || -> Vec<u64> {
-                    let from = random.below(EMAILS);
-                    (0..1 + random.below(12)).map(|i| (from + i * 3) % EMAILS).collect()
+                    let from = random.below(PLAIN);
+                    (0..1 + random.below(12)).map(|i| (from + i * 3) % PLAIN).collect()
                 };
                 let (a, b) = (draw(), draw());
                 model.maybe.extend(a.iter().chain(&b));
@@ -201,9 +241,10 @@ async fn check_all(store: &Store, model: &mut Model) {
     // Bodies, places, indexes: all agree on which emails there are.
     check(store, &now).await;
     model.there = now.into_iter().filter(|n| !model.doomed.contains(n)).collect();
-    for n in &model.chunks {
-        let row = chunk(*n);
-        assert_eq!(store.get(row.kind, &row.key).await.unwrap(), Some(row.value), "chunk {n}");
+    // Whatever was taken out: what a mail has is there.
+    for (n, number) in model.there.iter().filter_map(|n| Some((n, attached(*n)?))) {
+        let row = chunk(number);
+        assert_eq!(store.get(row.kind, &row.key).await.unwrap(), Some(row.value), "attachment of {n}");
     }
     for (n, (acknowledged, tried)) in &mut model.marks {
         let value = store.get(RowKind::Mark, &email_id(*n)).await.unwrap();
@@ -532,4 +573,40 @@ fn a_segment_that_the_disk_did_not_keep_is_never_relied_on() {
         sim.run(store.close()).unwrap();
     }
     assert!(stale > 100 && rewritten > 5, "{stale} stale writes, {rewritten} failed steps");
+}
+
+/// A load found an attachment, and a compaction took it out before the mail that has it was there.
+#[test]
+fn a_load_beside_a_sweep_keeps_its_attachment() {
+    let (mut swept, mut spared) = (0u64, 0u64);
+    for seed in 0..1500 {
+        let sim = Sim::new(seed, SimOptions::default());
+        let store = sim.run(Store::open(sim.spawner(), small(1 + seed as usize % 2))).unwrap();
+        let mut random = Random(seed);
+        // They share an attachment.
+        let (first, second) = (PLAIN, PLAIN + 60);
+        sim.run(async {
+            load_attached(&store, first).await.unwrap();
+            let gone = Mark { deleted: true, revision: 1, ..Mark::default() };
+            store.put(vec![mark(first, &gone)]).await.unwrap();
+            let wait = 1 << random.below(14);
+            let wait = random.below(wait);
+            let load = async {
+                for _ in 0..wait {
+                    store.get(RowKind::Mark, &email_id(first)).await.unwrap();
+                }
+                load_attached(&store, second).await.unwrap();
+            };
+            let (compacted, ()) = futures_lite::future::zip(store.compact(), load).await;
+            match compacted.unwrap() {
+                Swept::Done(1) => swept += 1,
+                _ => spared += 1,
+            }
+            let row = chunk(attached(second).unwrap());
+            let found = store.get(row.kind, &row.key).await.unwrap();
+            assert_eq!(found, Some(row.value), "seed {seed}, after {wait} reads");
+            store.close().await.unwrap();
+        });
+    }
+    assert!(swept > 20 && spared > 20, "{swept} were taken out, {spared} not");
 }

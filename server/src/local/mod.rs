@@ -28,8 +28,9 @@ pub(crate) async fn verify(app: &App) -> Result<Reply, Problem> {
 
 /// Seals, merges, and tells what segments there are then.
 pub(crate) async fn compact(app: &App) -> Result<Reply, Problem> {
-    app.engine.store().compact().await?;
-    segments(app).await
+    let swept = app.engine.store().compact().await?;
+    let segments = Segments::from(app.engine.store().stats().await?);
+    Reply::json(&Segments { attachments: Some(swept.into()), ..segments })
 }
 
 /// Seals, and tells what segments there are then.

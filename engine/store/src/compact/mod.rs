@@ -10,8 +10,10 @@ mod keys;
 mod plan;
 mod purge;
 mod source;
+mod sweep;
 
-use crate::api::{CompactionStats, Missing};
+use crate::api::{CompactionStats, Missing, Swept};
+use crate::attachments::Sha256;
 use crate::error::StoreError;
 use crate::inbox::Inbox;
 use crate::keeper::{Edit, KeeperHandle};
@@ -74,7 +76,7 @@ pub struct Compacted {
 /// What the merger is asked.
 pub enum MergeOp {
     /// Merge and cut all that can be, and take out what is deleted.
-    Compact(Reply<Result<(), StoreError>>),
+    Compact(Reply<Result<Swept, StoreError>>),
     /// End.
     Stop(Reply<()>),
 }
@@ -115,6 +117,15 @@ impl MergerHandle {
         self.ops.send(op(reply)).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)
     }
+}
+
+/// What merges leave out.
+#[derive(Clone, Default)]
+struct Gone {
+    /// Emails that are deleted.
+    emails: Arc<BTreeSet<Id>>,
+    /// Attachments that no email has.
+    attachments: Arc<BTreeSet<Sha256>>,
 }
 
 /// What merging needs.
@@ -180,8 +191,7 @@ async fn one<R: Runtime>(own: &Merger<R>, avoid: &mut BTreeSet<u64>) -> Result<b
     let Some((merge, waiting)) = plan::next(&manifest, shards.len(), fan_in, avoid) else { return Ok(false) };
     let nice = NICE.iter().find(|(least, _)| waiting >= *least).map_or(0, |(_, nice)| *nice);
     let sources: BTreeSet<u64> = merge.sources.iter().map(|s| s.id).collect();
-    let none = Arc::new(BTreeSet::new());
-    match merge_unit(own, vec![merge], &none, By::Background(nice)).await {
+    match merge_unit(own, vec![merge], &Gone::default(), By::Background(nice)).await {
         Err(StoreError::Missing(missing)) if missing.segment.is_some_and(|id| sources.contains(&id)) => {
             tracing::error!("merging leaves a damaged segment alone: {missing}");
             avoid.extend(missing.segment);
@@ -197,12 +207,12 @@ async fn one<R: Runtime>(own: &Merger<R>, avoid: &mut BTreeSet<u64>) -> Result<b
 ///
 /// # Errors
 /// As [`crate::Store::compact`]; for damage, after everything else was done.
-async fn all<R: Runtime>(own: &Merger<R>) -> Result<(), StoreError> {
+async fn all<R: Runtime>(own: &Merger<R>) -> Result<Swept, StoreError> {
     let Merger { runtime, shared, keeper, shards } = own;
     let first = keeper.current().await?;
     let purge::Deleted { gone, mut purge, old, mut damage } = purge::deleted(runtime, &first).await?;
     purge.extend(old);
-    let gone = Arc::new(gone);
+    let gone = Gone { emails: Arc::new(gone), ..Gone::default() };
     let mut damaged: BTreeSet<u64> = damage.iter().filter_map(|missing| missing.segment).collect();
     loop {
         let mut manifest = Manifest::clone(&*keeper.current().await?);
@@ -231,14 +241,17 @@ async fn all<R: Runtime>(own: &Merger<R>) -> Result<(), StoreError> {
             break;
         }
     }
-    damage.into_iter().next().map_or(Ok(()), |missing| Err(StoreError::Missing(missing)))
+    match damage.into_iter().next() {
+        None => sweep::run(own).await,
+        Some(missing) => Err(StoreError::Missing(missing)),
+    }
 }
 
 /// Does one step: merges, publishes, tells the shards, and removes what was merged.
 async fn merge_unit<R: Runtime>(
     own: &Merger<R>,
     unit: Vec<Merge>,
-    gone: &Arc<BTreeSet<Id>>,
+    gone: &Gone,
     by: By,
 ) -> Result<(), StoreError> {
     let Merger { runtime, shared, shards, .. } = own;
@@ -255,7 +268,11 @@ async fn merge_unit<R: Runtime>(
         return Err(error);
     }
     shared.merged.add(bytes, &edit.add);
-    let compacted = Arc::new(Compacted { added: edit.add, removed: edit.remove, purged: !gone.is_empty() });
+    let compacted = Arc::new(Compacted {
+        added: edit.add,
+        removed: edit.remove,
+        purged: !gone.emails.is_empty() || !gone.attachments.is_empty(),
+    });
     for shard in shards {
         let (reply, answer) = oneshot::async_channel();
         // A shard that has ended has nothing open any more.
@@ -273,7 +290,7 @@ async fn merge_unit<R: Runtime>(
 async fn publish_unit<R: Runtime>(
     own: &Merger<R>,
     unit: Vec<Merge>,
-    gone: &Arc<BTreeSet<Id>>,
+    gone: &Gone,
     by: By,
     edit: &mut Edit,
 ) -> Result<(), StoreError> {
@@ -283,7 +300,7 @@ async fn publish_unit<R: Runtime>(
         sources.extend(merge.sources.iter().map(|s| s.id));
         edit.add.extend(make_target(runtime, shared, merge, gone, by).await?);
     }
-    let condemned = purge::condemn(shards, gone).await;
+    let condemned = purge::condemn(shards, &gone.emails).await;
     let published = match condemned.all {
         Ok(()) => {
             edit.remove = sources.into_iter().collect();
@@ -299,7 +316,7 @@ async fn make_target<R: Runtime>(
     runtime: &R,
     shared: &Arc<Shared>,
     merge: Merge,
-    gone: &Arc<BTreeSet<Id>>,
+    gone: &Gone,
     by: By,
 ) -> Result<Option<SegmentEntry>, StoreError> {
     let kind = merge.sources.first().map_or(SegmentKind::Mail, |s| s.kind);

@@ -3,9 +3,11 @@
 //! What always holds: of rows with one key the newest is given; index entries whose rows are gone are left out; what is
 //! in memory are keys, never records.
 
+use super::Gone;
 use super::keys::MergedKeys;
 use super::purge::bare;
 use crate::api::{MergedText, Missing, NOWHERE, SectionRead};
+use crate::attachments::Sha256;
 use crate::cache::BlockCache;
 use crate::segment::emails::Emails;
 use crate::segment::frames;
@@ -118,7 +120,7 @@ pub struct MergeSource {
     emails: Vec<Merged>,
     dates: HashMap<Id, i64>,
     rows: BTreeMap<Vec<u8>, (usize, Location)>,
-    gone: Arc<BTreeSet<Id>>,
+    gone: Gone,
     shared: Arc<Shared>,
     /// Indexes that some source is too old to have, and their keys once they are made.
     unknown: BTreeSet<IndexId>,
@@ -128,14 +130,14 @@ pub struct MergeSource {
 }
 
 impl MergeSource {
-    /// Reads the keys of all rows. `gone`: emails to leave out.
+    /// Reads the keys of all rows. `gone`: what to leave out.
     ///
     /// # Errors
     /// Damage in a source.
     pub fn open(
         files: &[(Arc<dyn SharedFile>, SegmentEntry)],
         range: (u64, u64),
-        gone: Arc<BTreeSet<Id>>,
+        gone: Gone,
         shared: Arc<Shared>,
     ) -> Result<Self, BuildError> {
         let mut out = Self {
@@ -160,7 +162,7 @@ impl MergeSource {
                 .filter(|(kind, _)| **kind == RowKind::Email as u8)
                 .and_then(|(_, k)| key_id(k));
             let (Some(id), Some(source)) = (id, out.inputs.get(*input)) else { continue };
-            if !gone.contains(&id) {
+            if !gone.emails.contains(&id) {
                 let ordinal = source.ordinal(at.offset)?;
                 let position = Position { date: ordinal.date, id };
                 emails.push(Merged { position, input: *input, number: at.offset, ordinal });
@@ -172,7 +174,10 @@ impl MergeSource {
         out.rows.retain(|key, _| match key.split_first() {
             Some((kind, _)) if *kind == RowKind::Email as u8 => false,
             Some((kind, key)) if *kind == RowKind::Place as u8 => {
-                key_id(key).is_none_or(|id| !gone.contains(&id))
+                key_id(key).is_none_or(|id| !gone.emails.contains(&id))
+            }
+            Some((kind, key)) if *kind == RowKind::BlobChunk as u8 => {
+                key.first_chunk().is_none_or(|sha256: &Sha256| !gone.attachments.contains(sha256))
             }
             _ => true,
         });
@@ -227,7 +232,7 @@ impl MergeSource {
     fn lives(&self, key: &[u8]) -> bool {
         Position::of_key(key).is_some_and(|at| {
             self.owns(hash_of(&at.id))
-                && !self.gone.contains(&at.id)
+                && !self.gone.emails.contains(&at.id)
                 && self.dates.get(&at.id).is_none_or(|date| *date == at.date)
         })
     }
@@ -238,7 +243,7 @@ impl MergeSource {
         let marks = self.rows.iter().filter(|(key, _)| key.first() == Some(&(RowKind::Mark as u8)));
         for (key, (input, at)) in marks {
             let own = key.get(1..).unwrap_or_default();
-            if key_id(own).is_some_and(|id| self.gone.contains(&id)) {
+            if key_id(own).is_some_and(|id| self.gone.emails.contains(&id)) {
                 continue;
             }
             for (index, entry) in index::entries(RowKind::Mark, own, &self.value(*input, at)?)? {
@@ -302,7 +307,7 @@ impl Source for MergeSource {
             let (kind, own) = key.split_first()?;
             let row = RowKind::from_number(*kind).map_err(BuildError::from).and_then(|kind| {
                 let mut value = self.value(*input, at)?;
-                if kind == RowKind::Mark && key_id(own).is_some_and(|id| self.gone.contains(&id)) {
+                if kind == RowKind::Mark && key_id(own).is_some_and(|id| self.gone.emails.contains(&id)) {
                     value = bare(&value)?;
                 }
                 Ok(SourceRow { kind, key: own.to_vec(), seq: at.seq, value })
@@ -355,7 +360,7 @@ impl Source for MergeSource {
                 let deleted = |key: &[u8]| {
                     let id = key.get(1..).and_then(key_id);
                     key.first() == Some(&(RowKind::Mark as u8))
-                        && id.is_some_and(|id| self.gone.contains(&id))
+                        && id.is_some_and(|id| self.gone.emails.contains(&id))
                 };
                 let fit = || self.rows.iter().filter(|(key, (_, at))| at.len > 8 && !deleted(key));
                 let some = fit().step_by(every(fit().count()));

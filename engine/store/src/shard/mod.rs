@@ -15,6 +15,7 @@ mod write;
 use crate::api::{
     Found, KeyRange, LoadBatch, MemtableText, Missing, Outcome, Scan, ScanPage, SegmentText, StoreOptions,
 };
+use crate::attachments::Attachments;
 use crate::cache::BlockCache;
 use crate::compact::{self, Compacted, MergerHandle};
 use crate::error::StoreError;
@@ -119,6 +120,8 @@ pub struct Shared {
     pub merger: MergerHandle,
     /// What it merged.
     pub merged: compact::Counts,
+    /// Which attachments loads rely on.
+    pub attachments: Arc<Attachments>,
 }
 
 impl Shared {

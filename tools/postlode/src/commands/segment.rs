@@ -7,7 +7,7 @@ use crate::output::{Cell, Console};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::sizes;
-use postlode_server::stats::{Segments, Verified};
+use postlode_server::stats::{Collected, Segments, Verified};
 use serde_json::json;
 
 /// `segment list`
@@ -93,5 +93,14 @@ pub async fn compact(settings: &Settings, console: &Console) -> Result<u8, Failu
     let closed = session.close().await;
     let segments = segments?;
     closed?;
+    match segments.attachments {
+        Some(Collected { waits: true, .. }) => console.note(
+            "attachments of deleted mail are still there, as mail is being loaded: compact again when that is done",
+        ),
+        Some(Collected { removed, .. }) if removed > 0 => {
+            console.note(&format!("{removed} attachments that no mail has any more were taken out"));
+        }
+        _ => {}
+    }
     tell(&segments, console)
 }

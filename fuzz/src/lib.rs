@@ -20,6 +20,7 @@ pub mod log;
 pub mod mail;
 pub mod manifest;
 pub mod mutate;
+pub mod operations;
 pub mod query;
 pub mod rows;
 pub mod rtf;
@@ -43,7 +44,7 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "attachment", run: attachment::target, seeds: seeds::attachments },
     Target { name: "block", run: block::target, seeds: seeds::blocks },
     Target { name: "btree", run: btree::target, seeds: seeds::trees },
@@ -52,6 +53,7 @@ pub const TARGETS: [Target; 13] = [
     Target { name: "log", run: log::target, seeds: seeds::logs },
     Target { name: "mail", run: mail::target, seeds: seeds::mails },
     Target { name: "manifest", run: manifest::target, seeds: seeds::manifests },
+    Target { name: "operations", run: operations::target, seeds: seeds::operations },
     Target { name: "query", run: query::target, seeds: seeds::queries },
     Target { name: "rows", run: rows::target, seeds: seeds::rows },
     Target { name: "rtf", run: rtf::target, seeds: seeds::rtf },

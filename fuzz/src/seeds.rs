@@ -219,6 +219,18 @@ pub fn manifests() -> Seeds {
     Ok(out)
 }
 
+/// Operations on a store.
+pub fn operations() -> Seeds {
+    Ok(vec![
+        // Load, seal, load again, mark, compact, look.
+        vec![1, 0xe7, 3, 0, 0, 0xe9, 5, 4, 0x84, 1, 0, 6, 0],
+        // Delete, compact, crash, load what was deleted, restore it, load it again.
+        vec![2, 0xe8, 0, 4, 0x80, 0, 0, 1, 0, 2, 1, 0xe8, 0, 4, 0, 0xe8, 0, 6, 0, 3, 2, 6, 0],
+        // Many loads between crashes, with other shards each time.
+        [&[3][..], &[0xe7, 9, 2, 1, 0xe8, 20, 2, 2, 0xe9, 30, 0, 0].repeat(4)].concat(),
+    ])
+}
+
 /// Headers, trailers, directories, locations and ordinals.
 pub fn segments() -> Seeds {
     let own = Identity { id: 3, salt: 0x5a17 };

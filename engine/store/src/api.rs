@@ -22,6 +22,8 @@ pub struct StoreOptions {
     pub cache_bytes: usize,
     /// Bytes of one log file. Each memtable begins a new one, so more than a memtable's is wasted.
     pub log_file_bytes: u64,
+    /// Bytes on the disk that are kept for deletions, for when it is full.
+    pub reserve_bytes: u64,
     /// So many segments of about one size are merged into one, in the background; 0: only when asked for.
     pub fan_in: usize,
     /// Requests that may wait at one shard before callers are told to come back.
@@ -40,6 +42,7 @@ impl StoreOptions {
             memtable_bytes: 32 << 20,
             cache_bytes: 256 << 20,
             log_file_bytes: 32 << 20,
+            reserve_bytes: 4 << 20,
             fan_in: 16,
             queue: 1024,
             text,

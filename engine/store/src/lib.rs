@@ -25,6 +25,7 @@ mod memtable;
 mod names;
 mod open;
 mod recover;
+mod reserve;
 mod segment;
 mod shard;
 mod store;

@@ -8,11 +8,13 @@
 use crate::api::SyncTimes;
 use crate::error::StoreError;
 use crate::names;
+use crate::reserve::Reserve;
 use bytes::Bytes;
 use postlode_format::limits::PAGE;
 use postlode_format::log::{FrameType, PageHeader, encode_frame, pages_for};
 use postlode_runtime::{AlignedBuf, DiskError, DiskFile, OpenMode, Runtime};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Bytes that are zeroed at a time.
 const ZERO_CHUNK: usize = 1 << 20;
@@ -21,6 +23,20 @@ const FIRST_FILE: u64 = 1 << 20;
 const GROWTH: u64 = 4;
 /// Files that are kept to be used again: as many as fill up while one is being sealed.
 const SPARES: usize = 2;
+
+/// What room a frame may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// All that is not kept for deletions.
+    Ordinary,
+    /// Any, as it is a deletion.
+    Reserve,
+    /// Any in the current file, as it is small.
+    Here,
+}
+
+/// Bytes of a file that is made where the disk is full.
+const TIGHT_FILE: u64 = 64 << 10;
 
 /// A file of the stream.
 #[derive(Clone, Copy)]
@@ -49,13 +65,16 @@ pub struct LogWriter<R: Runtime> {
     files: Vec<Part>,
     /// Files that nobody needs any more, to be used again.
     spares: Vec<Part>,
+    reserve: Arc<Reserve>,
+    /// The current file was made in the room that is kept for deletions.
+    reserved: bool,
     /// How long frames took until they were durable.
     pub syncs: SyncTimes,
 }
 
 impl<R: Runtime> LogWriter<R> {
     /// A new stream; its first file is made by the first frame.
-    pub fn new(runtime: R, stream: u64, file_bytes: u64, durable_seq: u64) -> Self {
+    pub fn new(runtime: R, stream: u64, file_bytes: u64, durable_seq: u64, reserve: Arc<Reserve>) -> Self {
         Self {
             runtime,
             stream,
@@ -68,6 +87,8 @@ impl<R: Runtime> LogWriter<R> {
             poisoned: None,
             files: Vec::new(),
             spares: Vec::new(),
+            reserve,
+            reserved: false,
             syncs: SyncTimes::default(),
         }
     }
@@ -97,8 +118,14 @@ impl<R: Runtime> LogWriter<R> {
     /// # Errors
     /// [`StoreError::Full`] where there is no room for a new file (nothing was written; try again later), else
     /// [`StoreError::Poisoned`] from then on.
-    pub async fn append(&mut self, first_seq: u64, rows: u64, payload: &[u8]) -> Result<(), StoreError> {
-        self.frame(FrameType::Rows, first_seq, payload).await?;
+    pub async fn append(
+        &mut self,
+        first_seq: u64,
+        rows: u64,
+        payload: &[u8],
+        room: Room,
+    ) -> Result<(), StoreError> {
+        self.frame(FrameType::Rows, first_seq, payload, room).await?;
         self.durable_seq = self.durable_seq.max(first_seq.saturating_add(rows).saturating_sub(1));
         Ok(())
     }
@@ -114,7 +141,7 @@ impl<R: Runtime> LogWriter<R> {
     /// # Errors
     /// As [`LogWriter::append`].
     pub async fn confirm(&mut self, next_seq: u64) -> Result<(), StoreError> {
-        self.frame(FrameType::Rows, next_seq, &[]).await
+        self.frame(FrameType::Rows, next_seq, &[], Room::Here).await
     }
 
     /// Writes the mark of an orderly end.
@@ -125,7 +152,7 @@ impl<R: Runtime> LogWriter<R> {
         if self.current.is_none() {
             return Ok(());
         }
-        self.frame(FrameType::CleanClose, next_seq, &[]).await
+        self.frame(FrameType::CleanClose, next_seq, &[], Room::Here).await
     }
 
     async fn frame(
@@ -133,13 +160,15 @@ impl<R: Runtime> LogWriter<R> {
         frame_type: FrameType,
         first_seq: u64,
         payload: &[u8],
+        room: Room,
     ) -> Result<(), StoreError> {
         if let Some(reason) = &self.poisoned {
             return Err(StoreError::Poisoned(reason.clone()));
         }
         let pages = u32::try_from(pages_for(payload.len())).unwrap_or(u32::MAX);
-        if self.current.as_ref().is_none_or(|(_, _, page, all)| page.saturating_add(pages) > *all) {
-            self.next(pages).await?;
+        let kept = self.reserved && room == Room::Ordinary;
+        if kept || self.current.as_ref().is_none_or(|(_, _, page, all)| page.saturating_add(pages) > *all) {
+            self.next(pages, room).await?;
         }
         let Some((file, number, page, _)) = &mut self.current else { return Err(StoreError::Closed) };
         let header = PageHeader {
@@ -207,11 +236,33 @@ impl<R: Runtime> LogWriter<R> {
         Ok(())
     }
 
-    async fn next(&mut self, pages: u32) -> Result<(), StoreError> {
+    async fn next(&mut self, pages: u32, room: Room) -> Result<(), StoreError> {
+        let tight = self.reserve.is_given();
+        if room != Room::Reserve {
+            self.reserve.check(&self.runtime, &names::log(self.stream, self.next_file)).await?;
+        }
+        let made = match self.next_of(pages, tight && room == Room::Reserve).await {
+            Err(StoreError::Full(error)) if room == Room::Reserve => {
+                // Where it was given away already, some of it may be left for a small file.
+                let _given = self.reserve.give(&self.runtime).await;
+                let made = self.next_of(pages, true).await;
+                made.map_err(|_| StoreError::Full(error))
+            }
+            other => other,
+        };
+        if made.is_ok() {
+            self.reserved = room == Room::Reserve && self.reserve.is_given();
+        }
+        made
+    }
+
+    /// The next file, as small as can be where there is hardly any room.
+    async fn next_of(&mut self, pages: u32, tight: bool) -> Result<(), StoreError> {
         self.roll().await?;
         // The frame that confirms this one fits behind it.
         let need = (u64::from(pages) + 1) * PAGE as u64;
-        let bytes = self.next_bytes.max(need).next_multiple_of(PAGE as u64);
+        let wanted = if tight { TIGHT_FILE.min(self.next_bytes) } else { self.next_bytes };
+        let bytes = wanted.max(need).next_multiple_of(PAGE as u64);
         let number = self.next_file;
         let path = names::log(self.stream, number);
         let spare = self.spares.pop_if(|spare| spare.bytes >= need);
@@ -230,7 +281,9 @@ impl<R: Runtime> LogWriter<R> {
             }
         };
         self.next_file = number.saturating_add(1);
-        self.next_bytes = self.next_bytes.saturating_mul(GROWTH).min(self.file_bytes);
+        if !tight {
+            self.next_bytes = self.next_bytes.saturating_mul(GROWTH).min(self.file_bytes);
+        }
         let pages = u32::try_from(bytes / PAGE as u64).unwrap_or(u32::MAX);
         self.current = Some((file, number, 0, pages));
         self.files.push(Part { number, used: 0, bytes });

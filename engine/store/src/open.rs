@@ -12,6 +12,7 @@ use crate::keeper::{self, Fence, KeeperHandle};
 use crate::maintenance::{self, Chore};
 use crate::names;
 use crate::recover::{Recovered, recover};
+use crate::reserve::Reserve;
 use crate::shard::{Queues, ReadOp, Reply, Shard, Shared, Start, WriteOp};
 use crate::store::{Inner, ShardHandle};
 use async_channel::Sender;
@@ -163,6 +164,7 @@ async fn boot_store<R: Runtime>(
         }
         lock = Some(runtime.lock(Path::new(names::LOCK)).await?);
     }
+    let reserve = Arc::new(Reserve::new(options.reserve_bytes));
     let found = keeper::newest(runtime).await?;
     let before = found.as_ref().map(|m| m.number);
     let mut manifest =
@@ -198,9 +200,18 @@ async fn boot_store<R: Runtime>(
             });
             *slot = Some(stream);
         }
-        keeper::publish(runtime, &manifest).await?;
+        match keeper::publish(runtime, &manifest).await {
+            // To delete something, a store must be open.
+            Err(StoreError::Full(_)) => {
+                remove_unfinished(runtime).await?;
+                let _given = reserve.give(runtime).await;
+                keeper::publish(runtime, &manifest).await?;
+            }
+            other => other?,
+        }
         // Only now is a writer that this one replaced stopped for sure.
         remove_leftovers(runtime, &manifest).await?;
+        let _room = reserve.make(runtime).await;
     }
     let mut parts: Vec<Vec<(u64, Row)>> = vec![Vec::new(); count];
     for (seq, row) in recovered.rows {
@@ -239,6 +250,7 @@ async fn boot_store<R: Runtime>(
         merger: merger.clone(),
         merged: compact::Counts::default(),
         attachments: Arc::default(),
+        reserve,
     });
     let (keeper, queue) = KeeperHandle::new();
     let mut followed = None;
@@ -274,6 +286,16 @@ fn draw_id<R: Runtime>(runtime: &R) -> [u8; 16] {
         *to = from;
     }
     id
+}
+
+/// Removes segments that were not finished. No manifest can name one, whoever writes it.
+async fn remove_unfinished<R: Runtime>(runtime: &R) -> Result<(), StoreError> {
+    for entry in runtime.list(Path::new(names::SEGMENTS)).await? {
+        if entry.name.ends_with(".tmp") && names::parse_segment(&entry.name).is_some() {
+            runtime.remove(&Path::new(names::SEGMENTS).join(&entry.name)).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes what a writer that was stopped left behind: segments and logs that no manifest names.

@@ -77,7 +77,7 @@ fn where_is(machine: &Machine, word: &str) -> Vec<String> {
 }
 
 /// So many that there are dictionaries.
-const EMAILS: u64 = 400;
+const EMAILS: u64 = 2_500;
 const WORDS: [&str; 6] = ["subjectword", "bodyword", "folderword", "otherfolder", "tagword", "noteword"];
 
 fn secret(folder: &str, archive: u8) -> NewEmail {
@@ -125,7 +125,7 @@ fn no_byte_of_what_was_deleted_is_left_in_any_file() {
             ..Mark::default()
         };
         // Many say the same: what is that frequent gets into a dictionary, if anything does.
-        let all = |said: &Mark| (7..330).map(|n| mark(n, said)).collect::<Vec<_>>();
+        let all = |said: &Mark| (7..2_000).map(|n| mark(n, said)).collect::<Vec<_>>();
         machine.wait(store.put(all(&said))).unwrap();
         machine.wait(store.seal()).unwrap();
         for word in WORDS {
@@ -146,7 +146,7 @@ fn no_byte_of_what_was_deleted_is_left_in_any_file() {
         let store = machine.open(options).unwrap();
         let again = LoadBatch { emails: vec![secret("/Folderword", 1)], ..LoadBatch::default() };
         assert_eq!(machine.wait(store.load(again)).unwrap(), [Outcome::Deleted]);
-        machine.wait(check(&store, &(0..EMAILS).filter(|n| !(7..330).contains(n)).collect::<Vec<_>>()));
+        machine.wait(check(&store, &(0..EMAILS).filter(|n| !(7..2_000).contains(n)).collect::<Vec<_>>()));
         let left = machine.wait(store.get(RowKind::Mark, &email_id(7))).unwrap().unwrap();
         let left = access::<ArchivedMark>(&left).unwrap();
         assert!(left.deleted && left.tags.is_empty() && left.note.is_empty());

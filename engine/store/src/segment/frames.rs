@@ -95,7 +95,7 @@ const DICTIONARY: usize = 32 << 10;
 /// No dictionary is longer.
 pub const MAX_DICTIONARY: usize = 1 << 20;
 /// With fewer samples, or fewer bytes of them, a dictionary is longer than what it saves.
-const LEAST: (usize, usize) = (64, 8 << 10);
+const LEAST: (usize, usize) = (256, 64 << 10);
 
 /// Trains a dictionary on evenly spread samples, of which the beginnings count; `None` where it would not pay.
 pub fn train(samples: &[Bytes]) -> Option<Vec<u8>> {
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_dictionary_makes_small_values_smaller_and_nothing_else_reads_them() {
-        let samples = samples(400);
+        let samples = samples(1_600);
         let dictionary = train(&samples).unwrap();
         let mut with = Effort::Small.compressor(&dictionary).unwrap();
         let mut without = Effort::Small.compressor(&[]).unwrap();
@@ -181,12 +181,12 @@ mod tests {
             unread += usize::from(decompress(&frame, 1 << 20, None).is_err());
         }
         assert!(small * 2 < large, "{small} bytes with, {large} without");
-        assert!(unread > 350, "{unread} of 400 frames need their dictionary");
+        assert!(unread > 1_500, "{unread} of 1,600 frames need their dictionary");
     }
 
     #[test]
     fn few_samples_and_short_ones_give_no_dictionary() {
-        assert!(train(&samples(20)).is_none());
+        assert!(train(&samples(200)).is_none());
         assert!(train(&vec![Bytes::from_static(b"short"); 5000]).is_none());
         assert!(train(&[]).is_none());
     }

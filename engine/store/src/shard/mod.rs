@@ -24,6 +24,7 @@ use crate::inbox::Inbox;
 use crate::keeper::{Fence, KeeperHandle};
 use crate::log::LogWriter;
 use crate::memtable::Memtable;
+use crate::reserve::Reserve;
 use crate::segment::reader::Segment;
 use async_channel::Sender;
 use bytes::Bytes;
@@ -120,6 +121,8 @@ pub struct Shared {
     pub merger: MergerHandle,
     /// What it merged.
     pub merged: compact::Counts,
+    /// Room that is kept for deletions.
+    pub reserve: Arc<Reserve>,
     /// Which attachments loads rely on.
     pub attachments: Arc<Attachments>,
 }
@@ -234,6 +237,7 @@ impl<R: Runtime> Shard<R> {
                 stream,
                 shard.shared.options.log_file_bytes,
                 start.next_seq.saturating_sub(1),
+                shard.shared.reserve.clone(),
             );
             shard.sealing.set(true);
             let (seals, jobs) = async_channel::unbounded();

@@ -7,6 +7,7 @@ use super::{Frozen, Reply, Shard, WriteOp};
 use crate::error::StoreError;
 use crate::inbox::Inbox;
 use crate::keeper::Edit;
+use crate::names;
 use crate::segment::build::Recipe;
 use crate::segment::frames::Effort;
 use crate::segment::make::{By, MakeError, make};
@@ -17,6 +18,7 @@ use postlode_format::manifest::{SegmentEntry, SegmentKind};
 use postlode_format::segment::Identity;
 use postlode_runtime::Runtime;
 use std::collections::VecDeque;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -120,6 +122,7 @@ async fn step<R: Runtime>(shard: &Rc<Shard<R>>, job: &mut SealJob) -> Result<(),
             if job.written.iter().any(|(done, _)| *done == kind) {
                 continue;
             }
+            shard.shared.reserve.check(&shard.runtime, Path::new(names::SEGMENTS)).await?;
             let made = make_one(shard, frozen, kind).await?;
             job.written.push((kind, made));
         }

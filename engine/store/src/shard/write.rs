@@ -10,7 +10,7 @@ use super::{Frozen, Reply, Shard, WriteOp};
 use crate::api::{LoadBatch, NewEmail, Outcome};
 use crate::error::StoreError;
 use crate::inbox::Inbox;
-use crate::log::LogWriter;
+use crate::log::{LogWriter, Room};
 use crate::memtable::Memtable;
 use async_channel::Sender;
 use bytes::{Bytes, BytesMut};
@@ -21,7 +21,7 @@ use postlode_format::limits::{MAX_FRAME, MAX_VALUE};
 use postlode_format::row::{
     ArchivedBody, ArchivedEmail, ArchivedMark, ArchivedPlace, Place, Row, RowKind, access, key_id, to_bytes,
 };
-use postlode_runtime::Runtime;
+use postlode_runtime::{DiskError, Runtime};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
@@ -62,7 +62,8 @@ struct Group {
 
 enum Waiting {
     Load(Vec<Outcome>, Reply<Result<Vec<Outcome>, StoreError>>),
-    Put(Reply<Result<(), StoreError>>),
+    /// With its rows where they are deletions, which may use room that others may not.
+    Put(Vec<Row>, Reply<Result<(), StoreError>>),
 }
 
 impl WriteOp {
@@ -103,7 +104,7 @@ impl Group {
         for waiting in self.replies {
             match waiting {
                 Waiting::Load(outcomes, reply) => drop(reply.send(result.clone().map(|()| outcomes))),
-                Waiting::Put(reply) => drop(reply.send(result.clone())),
+                Waiting::Put(_, reply) => drop(reply.send(result.clone())),
             }
         }
     }
@@ -231,8 +232,9 @@ impl<R: Runtime> Writer<R> {
                 WriteOp::Put(rows, reply) => {
                     match self.check_condemned(&rows).and_then(|()| rows.iter().try_for_each(check)) {
                         Ok(()) => {
+                            let deletions = if rows.iter().all(deletes) { rows.clone() } else { Vec::new() };
                             rows.into_iter().for_each(|row| group.push(row));
-                            group.replies.push(Waiting::Put(reply));
+                            group.replies.push(Waiting::Put(deletions, reply));
                         }
                         Err(error) => drop(reply.send(Err(error))),
                     }
@@ -246,9 +248,31 @@ impl<R: Runtime> Writer<R> {
                 next = ops.try_recv().ok();
             }
         }
-        let result = self.write(&group).await;
-        group.answer(result);
+        match self.write(&group, Room::Ordinary).await {
+            Err(StoreError::Full(error)) => self.write_deletions(group, error).await,
+            result => group.answer(result),
+        }
         held
+    }
+
+    /// The disk is full. What is no deletion is refused; deletions may use the room that is kept for them.
+    async fn write_deletions(&mut self, group: Group, error: DiskError) {
+        let mut deletions = Group::default();
+        let mut others = Group::default();
+        for waiting in group.replies {
+            match waiting {
+                Waiting::Put(rows, reply) if !rows.is_empty() => {
+                    rows.into_iter().for_each(|row| deletions.push(row));
+                    deletions.replies.push(Waiting::Put(Vec::new(), reply));
+                }
+                other => others.replies.push(other),
+            }
+        }
+        others.answer(Err(StoreError::Full(error)));
+        if !deletions.rows.is_empty() {
+            let result = self.write(&deletions, Room::Reserve).await;
+            deletions.answer(result);
+        }
     }
 
     /// Decides what becomes of each email and adds what has to be written.
@@ -336,19 +360,22 @@ impl<R: Runtime> Writer<R> {
         }
     }
 
-    async fn write(&mut self, group: &Group) -> Result<(), StoreError> {
+    async fn write(&mut self, group: &Group, room: Room) -> Result<(), StoreError> {
         if group.rows.is_empty() {
             return Ok(());
         }
         self.shard.shared.fence.check()?;
-        self.make_room().await?;
+        // Deletions are few and small: they do not wait for a memtable that cannot be sealed.
+        if room == Room::Ordinary {
+            self.make_room().await?;
+        }
         let mut payload = BytesMut::with_capacity(group.bytes);
         for row in &group.rows {
             row.encode(&mut payload).map_err(StoreError::Refused)?;
         }
         let first = self.next_seq;
         let count = group.rows.len() as u64;
-        self.log.append(first, count, &payload).await?;
+        self.log.append(first, count, &payload, room).await?;
         self.next_seq = first.saturating_add(count);
         self.acknowledged = self.shard.runtime.monotonic();
         {
@@ -502,6 +529,11 @@ impl<R: Runtime> Writer<R> {
             }
         }
     }
+}
+
+/// Does a row delete an email?
+fn deletes(row: &Row) -> bool {
+    row.kind == RowKind::Mark && access::<ArchivedMark>(&row.value).is_ok_and(|mark| mark.deleted)
 }
 
 /// A row that cannot be indexed or encoded must not reach the log: it could never be shown again.

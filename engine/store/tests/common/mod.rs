@@ -42,6 +42,7 @@ pub fn options(shards: usize, access: Access) -> StoreOptions {
     options.memtable_bytes = 64 << 10;
     options.log_file_bytes = 4 << 20;
     options.cache_bytes = 4 << 20;
+    options.reserve_bytes = 128 << 10;
     options
 }
 

@@ -193,6 +193,9 @@ pub fn size_class(size: u64) -> u8 {
 pub fn domain_of(address: &str) -> Option<String> {
     let folded = fold(address);
     let (_, domain) = folded.rsplit_once('@')?;
+    // As a part of a key has it.
+    let domain = domain.replace('\0', "");
+    let domain = domain.trim();
     (!domain.is_empty()).then(|| domain.to_owned())
 }
 
@@ -311,6 +314,7 @@ mod tests {
         let domains = ["Ann@Example.org ", "\"a@b\"@c.d", "ann", "ann@", "/o=X/cn=Ann"].map(domain_of);
         let none = || None::<String>;
         assert_eq!(domains, [Some("example.org".into()), Some("c.d".into()), none(), none(), none()]);
+        assert_eq!(domain_of("ann@ example.org\0"), Some("example.org".into()), "the same as its key");
     }
 
     #[test]

@@ -132,19 +132,23 @@ pub struct Segments {
 }
 
 /// Attachments that no email has any more.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Collected {
     /// Those that were taken out.
     pub removed: u64,
     /// They have to wait, as mail is being loaded.
     pub waits: bool,
+    /// What cannot be read, so that some may have to stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
 }
 
 impl From<Swept> for Collected {
     fn from(swept: Swept) -> Self {
         match swept {
-            Swept::Done(removed) => Self { removed, waits: false },
-            Swept::Waits => Self { removed: 0, waits: true },
+            Swept::Done(removed) => Self { removed, ..Self::default() },
+            Swept::Waits => Self { waits: true, ..Self::default() },
+            Swept::Damaged(missing) => Self { damage: Some(missing.to_string()), ..Self::default() },
         }
     }
 }

@@ -82,7 +82,7 @@ impl Commit<'_> {
     /// Takes what a worker says until it has ended.
     pub(crate) async fn run(&self, from: async_channel::Receiver<Output>) -> Result<(), LoadError> {
         let loading = self.store.loading();
-        let mut blobs = Blobs { store: self.store, _loading: loading, present: HashSet::new() };
+        let mut blobs = Blobs { store: self.store, loading, present: HashSet::new() };
         while let Ok(output) = from.recv().await {
             let since = Instant::now();
             match output {
@@ -102,6 +102,7 @@ impl Commit<'_> {
             }
             self.watch.stages.busy(Stage::Commit, since, self.workers);
         }
+        blobs.loading.done();
         Ok(())
     }
 
@@ -228,7 +229,7 @@ impl Edges {
 struct Blobs<'s> {
     store: &'s Store,
     /// What is present stays so until the emails that have it are there.
-    _loading: Loading,
+    loading: Loading,
     present: HashSet<[u8; 32]>,
 }
 

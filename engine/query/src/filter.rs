@@ -8,7 +8,7 @@ use crate::error::SyntaxError;
 use crate::lang::{Field, Node, Term};
 use jiff::tz::TimeZone;
 use postlode_format::id::{Id, bare_message_id, from_hex};
-use postlode_format::index::fold;
+use postlode_format::index::{domain_of, fold};
 use postlode_text::{Phrase, Scope, TextQuery};
 
 /// A tree of conditions.
@@ -227,8 +227,7 @@ fn condition(term: &Term, zone: &TimeZone) -> Result<Option<Condition>, SyntaxEr
         Field::Tag => name().map(Condition::Tag),
         // `@example.org` is how people write it too.
         Field::Domain => {
-            let domain = fold(value.trim().trim_start_matches('@'));
-            Some(domain).filter(|d| !d.is_empty()).map(Condition::Domain)
+            domain_of(&format!("@{}", value.trim().trim_start_matches('@'))).map(Condition::Domain)
         }
         Field::After => Some(Condition::Dates(date()?, i64::MAX)),
         Field::Before => Some(Condition::Dates(FIRST_DATE, date()?)),

@@ -72,7 +72,9 @@ pub async fn choose(
     best.cost = cost(store, &best.sources, texts, bounds).await?;
     for mut driver in drivers(filter, &known) {
         driver.cost = cost(store, &driver.sources, texts, bounds).await?;
-        if (driver.cost, !driver.covered) < (best.cost, !best.covered) {
+        // Many streams, and rows to be read of all they name: only where they name much less.
+        let weight = if driver.is_wide() && !driver.covered { 4 } else { 1 };
+        if (driver.cost.saturating_mul(weight), !driver.covered) < (best.cost, !best.covered) {
             best = driver;
         }
     }
@@ -168,8 +170,9 @@ fn drivers(filter: &Filter, known: &Known) -> Vec<Driver> {
         Filter::Any(parts) => {
             let mut all = Driver { sources: Vec::new(), covered: true, cost: 0, name: String::new() };
             for part in parts {
-                // The first is good enough inside an alternative.
-                let Some(driver) = drivers(part, known).into_iter().next() else { return Vec::new() };
+                // Inside an alternative costs are not compared: one that is usually narrow is good enough.
+                let usual = drivers(part, known).into_iter().min_by_key(Driver::is_wide);
+                let Some(driver) = usual else { return Vec::new() };
                 // Dates inside an alternative bound that alternative alone.
                 all.covered &= driver.covered && matches!(part, Filter::Is(_));
                 all.sources.extend(driver.sources);
@@ -269,6 +272,14 @@ async fn cost(
 }
 
 impl Driver {
+    /// Does it name a large part of all mail, as a rule?
+    fn is_wide(&self) -> bool {
+        let wide = |source: &Source| {
+            matches!(source, Source::Index(IndexId::Attachment | IndexId::Size | IndexId::Date, _))
+        };
+        self.sources.iter().any(wide)
+    }
+
     /// Its parts, to be merged. `dates` tells the position of a single email.
     #[must_use]
     pub fn parts(

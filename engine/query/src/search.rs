@@ -51,6 +51,8 @@ pub struct Run {
     pub missing: BTreeSet<Missing>,
     pub reasons: Vec<String>,
     pub explain: Explain,
+    /// The filter as it was asked; planning puts what it has looked up in the place of conditions.
+    asked: Filter,
     /// Matches of each text condition.
     texts: Vec<Vec<Match>>,
     /// Scores, for those that have one.
@@ -120,6 +122,7 @@ impl Run {
         let explain = Explain { query: print(&tree), ..Explain::default() };
         Ok(Self {
             engine: Arc::clone(engine),
+            asked: resolved.filter.clone(),
             resolved,
             missing: BTreeSet::new(),
             reasons: Vec::new(),
@@ -214,8 +217,11 @@ impl Run {
             let Thread { keys: all, more, missing } = threads::thread(store, *asked).await?;
             *keys = all;
             if more {
-                self.reasons
-                    .push("a thread has more parts than are looked at: some may be missing".to_owned());
+                let reason = "a thread has more parts than are looked at: some may be missing".to_owned();
+                // It may be planned twice.
+                if !self.reasons.contains(&reason) {
+                    self.reasons.push(reason);
+                }
             }
             self.missing.extend(missing);
         }
@@ -305,6 +311,10 @@ impl Run {
     /// The stream of everything that the query finds, once more from the newest on: texts were looked up before.
     pub async fn newest_first(&mut self) -> Result<(Driver, Stream), QueryError> {
         self.sifted.clear();
+        // What was looked up for a page is inside the bounds of that page.
+        self.resolved.filter = self.asked.clone();
+        self.texts.truncate(self.resolved.texts.len());
+        self.keyed = false;
         let bounds = self.bounds();
         self.open(bounds, true).await
     }

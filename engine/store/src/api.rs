@@ -338,12 +338,14 @@ pub struct StoreStats {
 }
 
 /// What became of attachments that no email has any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Swept {
     /// So many were taken out.
     Done(u64),
     /// None yet, as mail was being loaded.
     Waits,
+    /// Not all of them: this cannot be read, so what it names is not known.
+    Damaged(Missing),
 }
 
 /// Merging since the store was opened.

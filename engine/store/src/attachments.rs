@@ -21,6 +21,8 @@ pub struct Attachments(Mutex<State>);
 struct State {
     loads: usize,
     sweep: Option<Sweep>,
+    /// A sweep found all in order, and no load was broken off since.
+    clean: bool,
 }
 
 #[derive(Default)]
@@ -31,8 +33,11 @@ struct Sweep {
     condemned: Arc<BTreeSet<Sha256>>,
 }
 
-/// A load is under way, until this is dropped.
-pub struct Loading(Arc<Attachments>);
+/// A load is under way, until this is dropped; without [`Loading::done`] it was broken off.
+pub struct Loading {
+    all: Arc<Attachments>,
+    done: bool,
+}
 
 /// A sweep is under way, until this is dropped.
 pub struct Sweeping(Arc<Attachments>);
@@ -46,7 +51,8 @@ impl Attachments {
     pub fn load(self: &Arc<Self>) -> Loading {
         let mut state = self.state();
         state.loads = state.loads.saturating_add(1);
-        Loading(self.clone())
+        drop(state);
+        Loading { all: self.clone(), done: false }
     }
 
     /// A sweep begins; `None` while a load is under way, or another sweep.
@@ -58,6 +64,11 @@ impl Attachments {
         state.sweep = Some(Sweep::default());
         drop(state);
         Some(Sweeping(self.clone()))
+    }
+
+    /// May there be attachments that no email has, even if none was deleted?
+    pub fn is_due(&self) -> bool {
+        !self.state().clean
     }
 
     /// May a load rely on it, if it is there?
@@ -73,7 +84,21 @@ impl Attachments {
     }
 }
 
+impl Loading {
+    /// All emails that have the attachments are there.
+    pub fn done(mut self) {
+        self.done = true;
+    }
+}
+
 impl Sweeping {
+    /// All that no email has is gone.
+    pub fn done(&self) {
+        let mut state = self.0.state();
+        // Of a load that runs beside it nothing is known yet.
+        state.clean = state.loads == 0;
+    }
+
     /// Condemns those of these that no load relies on.
     pub fn condemn(&self, mut all: BTreeSet<Sha256>) -> Arc<BTreeSet<Sha256>> {
         let mut state = self.0.state();
@@ -86,8 +111,9 @@ impl Sweeping {
 
 impl Drop for Loading {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.all.state();
         state.loads = state.loads.saturating_sub(1);
+        state.clean &= self.done;
     }
 }
 
@@ -98,7 +124,8 @@ impl Drop for Sweeping {
 }
 
 impl Store {
-    /// Tells that attachments are being stored whose emails are not there yet. While it is held, none is taken out.
+    /// Tells that attachments are being stored whose emails are not there yet. While it is held, none is taken out. Say
+    /// [`Loading::done`] when they are.
     #[must_use]
     pub fn loading(&self) -> Loading {
         self.inner.core.shared.attachments.load()

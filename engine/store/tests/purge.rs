@@ -178,6 +178,38 @@ fn content(n: u8) -> Row {
     Row { kind: RowKind::BlobChunk, key: blob_key(&[n; 32], 0).into(), value: value.into() }
 }
 
+/// Where a mail cannot be read, it is not known which attachments it has: none goes, and that is told.
+#[test]
+fn attachments_stay_where_a_mail_cannot_be_read() {
+    Machine::each(|machine| {
+        let store = machine.open(options(1, Access::Write)).unwrap();
+        machine.wait(store.put((1..4).map(content).collect())).unwrap();
+        machine.wait(store.load(with(1, [1, 2]))).unwrap();
+        machine.wait(store.close()).unwrap();
+        let stats = {
+            let store = machine.open(options(1, Access::Snapshot)).unwrap();
+            let stats = machine.wait(store.stats()).unwrap();
+            machine.wait(store.close()).unwrap();
+            stats
+        };
+        let segment = stats.segments.iter().find(|s| s.kind == "mail").unwrap();
+        let before = segment.sections.iter().take_while(|(name, ..)| name != "emails");
+        let at = 4096 + before.map(|(_, _, on_disk, _)| on_disk).sum::<u64>();
+        let path = std::path::PathBuf::from(format!("segments/{:016x}.seg", segment.id));
+        machine.flip(&path, at + 100);
+        let store = machine.open(options(1, Access::Write)).unwrap();
+        let swept = machine.wait(store.compact()).unwrap();
+        assert!(
+            matches!(&swept, Swept::Damaged(missing) if missing.segment == Some(segment.id)),
+            "{swept:?}"
+        );
+        machine.flip(&path, at + 100);
+        // The third was in no mail.
+        assert_eq!(machine.wait(store.compact()).unwrap(), Swept::Done(1));
+        machine.wait(store.close()).unwrap();
+    });
+}
+
 /// Attachments of deleted mail stayed for ever. Those that another mail has stay, and nothing goes while mail is loaded.
 #[test]
 fn attachments_go_with_the_last_mail_that_has_them() {

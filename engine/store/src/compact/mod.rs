@@ -242,7 +242,7 @@ async fn all<R: Runtime>(own: &Merger<R>) -> Result<Swept, StoreError> {
         }
     }
     match damage.into_iter().next() {
-        None => sweep::run(own).await,
+        None => sweep::run(own, !gone.emails.is_empty()).await,
         Some(missing) => Err(StoreError::Missing(missing)),
     }
 }

@@ -109,6 +109,19 @@ pub fn units(merges: Vec<Merge>) -> Vec<Vec<Merge>> {
     units.into_iter().map(|(_, unit)| unit).collect()
 }
 
+/// Units of which some are to be done as one: those that hold segments of one of these sets.
+pub fn together(units: Vec<Vec<Merge>>, sets: &[BTreeSet<u64>]) -> Vec<Vec<Merge>> {
+    let holds = |unit: &Vec<Merge>, set: &BTreeSet<u64>| {
+        unit.iter().flat_map(|merge| &merge.sources).any(|source| set.contains(&source.id))
+    };
+    sets.iter().fold(units, |units, set| {
+        let (joined, mut apart): (Vec<_>, Vec<_>) = units.into_iter().partition(|unit| holds(unit, set));
+        apart.push(joined.into_iter().flatten().collect());
+        apart.retain(|unit| !unit.is_empty());
+        apart
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +167,19 @@ mod tests {
             assert!(waiting(&manifest) <= most, "{size}: {} wait", waiting(&manifest));
             assert!(rewritten <= came * 4, "{size}: {rewritten} of {came} bytes");
         }
+    }
+
+    #[test]
+    fn what_belongs_together_is_one_unit() {
+        let merge = |id| Merge { sources: vec![segment(id, 1, (0, u64::MAX))], range: (0, u64::MAX) };
+        let units = (0..6).map(|id| vec![merge(id)]).collect();
+        let sets = [BTreeSet::from([1, 4]), BTreeSet::from([4, 5]), BTreeSet::from([2, 9])];
+        let joined = together(units, &sets);
+        let mut ids: Vec<Vec<u64>> =
+            joined.iter().map(|unit| unit.iter().map(|merge| merge.sources[0].id).collect()).collect();
+        ids.iter_mut().for_each(|ids| ids.sort_unstable());
+        ids.sort();
+        assert_eq!(ids, [vec![0], vec![1, 4, 5], vec![2], vec![3]]);
     }
 
     #[test]

@@ -29,10 +29,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Most records that a dictionary is trained on.
+/// Most records that a dictionary is trained on, and most bytes of each.
 const SAMPLES: usize = 4096;
+const SAMPLE: usize = 1024;
 /// Bytes of text sections that are kept while they are merged.
 const TEXT_BLOCKS: usize = 4 << 20;
+
+/// The part of a record that is a sample, without all that was read with it.
+fn beginning(record: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(record.get(..SAMPLE).unwrap_or(record))
+}
 
 /// One source of a merge.
 struct Input {
@@ -353,7 +359,7 @@ impl Source for MergeSource {
         match of {
             Sampled::Emails => {
                 let some = self.emails.iter().step_by(every(self.emails.len()));
-                some.map(|email| self.input(email.input)?.email(&email.ordinal)).collect()
+                some.map(|email| Ok(beginning(&self.input(email.input)?.email(&email.ordinal)?))).collect()
             }
             Sampled::Rows => {
                 // Of what is deleted nothing may get into a dictionary, and values of next to nothing teach nothing.
@@ -364,7 +370,7 @@ impl Source for MergeSource {
                 };
                 let fit = || self.rows.iter().filter(|(key, (_, at))| at.len > 8 && !deleted(key));
                 let some = fit().step_by(every(fit().count()));
-                some.map(|(_, (input, at))| self.value(*input, at)).collect()
+                some.map(|(_, (input, at))| Ok(beginning(&self.value(*input, at)?))).collect()
             }
         }
     }

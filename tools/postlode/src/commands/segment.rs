@@ -93,11 +93,14 @@ pub async fn compact(settings: &Settings, console: &Console) -> Result<u8, Failu
     let closed = session.close().await;
     let segments = segments?;
     closed?;
-    match segments.attachments {
+    match &segments.attachments {
+        Some(Collected { damage: Some(damage), .. }) => console.note(&format!(
+            "attachments that no mail has any more may still be there, as not all mail can be read: {damage}"
+        )),
         Some(Collected { waits: true, .. }) => console.note(
             "attachments of deleted mail are still there, as mail is being loaded: compact again when that is done",
         ),
-        Some(Collected { removed, .. }) if removed > 0 => {
+        Some(Collected { removed, .. }) if *removed > 0 => {
             console.note(&format!("{removed} attachments that no mail has any more were taken out"));
         }
         _ => {}

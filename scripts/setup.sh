@@ -31,6 +31,7 @@ if [ "$what" = test ]; then
     need redis-server has redis-server
     need pst-utils has readpst
     need pff-tools has pffexport
+    need python3-kaitaistruct /usr/bin/python3 -c 'import kaitaistruct'
 fi
 if [ "$what" = demo ]; then
     need curl has curl

@@ -20,6 +20,7 @@ pub mod custody;
 pub mod error;
 pub mod id;
 pub mod index;
+mod layout;
 pub mod limits;
 pub mod log;
 pub mod manifest;

@@ -37,8 +37,8 @@ layout!(ArchivedSegmentEntry,
 );
 layout!(ArchivedLogStream, 44, stream => 0, epoch => 8, low => 16, high => 24, first_file => 32, floor => 36);
 layout!(ArchivedManifest,
-    72, store => 0, number => 16, epoch => 24, segments => 32, logs => 40, next_seq => 48, next_segment =>
-    56, lost => 64
+    72, store => 0, number => 16, epoch => 24, segments => 32, logs => 40, next_seq => 48,
+    next_segment => 56, lost => 64
 );
 layout!(ArchivedCounts,
     48, found => 0, stored => 8, duplicate => 16, failed => 24, partial => 32, attachments => 40
@@ -61,8 +61,8 @@ layout!(ArchivedBody,
 );
 layout!(ArchivedDoc, 9, json => 0, removed => 8);
 layout!(ArchivedPlace,
-    73, archive => 0, version => 16, custodian => 32, folder => 40, node => 48, recovered => 56, date =>
-    57, extra => 65
+    73, archive => 0, version => 16, custodian => 32, folder => 40, node => 48, recovered => 56,
+    date => 57, extra => 65
 );
 layout!(ArchivedThreadAlias, 16, to => 0);
 layout!(ArchivedException,
@@ -72,14 +72,14 @@ layout!(ArchivedAddress, 16, name => 0, address => 8);
 layout!(ArchivedExtra, 10, number => 0, bytes => 2);
 layout!(ArchivedStamp, 11, unix_micros => 0, offset_minutes => 8);
 layout!(ArchivedAttachment,
-    87, n => 0, name => 4, mime => 12, content_id => 20, inline => 28, kind => 29, size => 30, sha256 =>
-    38, child => 70
+    87, n => 0, name => 4, mime => 12, content_id => 20, inline => 28, kind => 29, size => 30,
+    sha256 => 38, child => 70
 );
 layout!(ArchivedPartialNote, 24, code => 0, stage => 8, reason => 16);
 layout!(ArchivedEmail,
     239, id => 0, id_scheme => 16, parent => 17, thread => 34, kind => 50, class => 51, message_id => 59,
     in_reply_to => 67, references => 75, subject => 83, topic => 91, from => 99, sender => 116, to => 133,
     cc => 141, bcc => 149, sent => 157, received => 169, date => 181, size => 189, importance => 197,
-    sensitivity => 198, flags => 199, codepage => 203, language => 207, attachments => 215, partial =>
-    223, extra => 231
+    sensitivity => 198, flags => 199, codepage => 203, language => 207, attachments => 215,
+    partial => 223, extra => 231
 );

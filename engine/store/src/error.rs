@@ -35,8 +35,11 @@ pub enum StoreError {
     /// A row that was asked for lies in damaged bytes.
     #[error("{0}")]
     Missing(Missing),
-    /// An earlier write failed, so nothing more is written until the store is opened again.
-    #[error("writing has stopped after a failed write ({0}); open the store again to recover")]
+    /// A write failed, so nothing more is written until all that was acknowledged is in segments. The store tries that by
+    /// itself; what it cannot get over is got over by opening it again.
+    #[error(
+        "writing has stopped after a failed write ({0}); try again in a moment, and if it stays so, check the disk and start again"
+    )]
     Poisoned(String),
     /// A shard's queue is full: come back.
     #[error("the store is busy: try again in a moment")]

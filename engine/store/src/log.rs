@@ -3,7 +3,7 @@
 //! A file whose rows are all in segments is used again under a new number: its old pages say of which file they were,
 //! so none is taken for a new one. What always holds: a frame is begun only after the one before it is durable; a page
 //! once durable is not written again while a manifest asks for its file; after a failed write or sync nothing more is
-//! written.
+//! written until all rows are in segments and no file of before is left.
 
 use crate::api::SyncTimes;
 use crate::error::StoreError;
@@ -111,6 +111,17 @@ impl<R: Runtime> LogWriter<R> {
     /// The number that the next new file will have.
     pub fn next_file(&self) -> u32 {
         self.next_file
+    }
+
+    /// Has a write or a sync failed?
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned.is_some()
+    }
+
+    /// Goes on after a failure, in a new file: for who has made all rows durable elsewhere and keeps no file of before.
+    pub fn go_on(&mut self) {
+        self.poisoned = None;
+        self.confirmed_seq = self.durable_seq;
     }
 
     /// Appends one frame of rows and makes it durable. `rows` are numbered from `first_seq`.

@@ -610,3 +610,60 @@ fn a_load_beside_a_sweep_keeps_its_attachment() {
     }
     assert!(swept > 20 && spared > 20, "{swept} were taken out, {spared} not");
 }
+
+/// A failed sync stopped a shard until the store was opened again. It goes on by itself, and what it acknowledged before
+/// and after is there, whatever became of the frame that failed.
+#[test]
+fn after_a_failed_sync_the_log_goes_on_by_itself() {
+    let (mut failed, mut healed) = (0u64, 0u64);
+    for seed in 0..25 {
+        let sim = Sim::new(seed, SimOptions::default());
+        let mut random = Random(seed);
+        let mut model = Model::default();
+        for _ in 0..3 {
+            sim.set_options(SimOptions::default());
+            let store = sim.run(Store::open(sim.spawner(), small(1 + seed as usize % 3))).unwrap();
+            sim.run(check_all(&store, &mut model));
+            for _ in 0..4 {
+                let write_error = if random.below(2) == 0 { 0.03 } else { 0.0 };
+                sim.set_options(SimOptions { sync_error: 0.05, write_error, ..SimOptions::default() });
+                let mut broken = false;
+                for _ in 0..40 {
+                    let from = random.below(PLAIN);
+                    let some: Vec<u64> = (0..1 + random.below(6)).map(|i| (from + i) % PLAIN).collect();
+                    model.maybe.extend(&some);
+                    match sim.run(store.load(batch(some.iter().copied()))) {
+                        Ok(outcomes) => model.keep(&some, &outcomes),
+                        Err(_) => broken = true,
+                    }
+                }
+                failed += u64::from(broken);
+                sim.set_options(SimOptions::default());
+                let runtime = sim.runtime();
+                sim.run(async move { runtime.sleep(Duration::from_secs(3)).await });
+                let some: Vec<u64> = (0..20).collect();
+                model.maybe.extend(&some);
+                match sim.run(store.load(batch(some.iter().copied()))) {
+                    Ok(outcomes) => {
+                        healed += u64::from(broken);
+                        model.keep(&some, &outcomes);
+                    }
+                    // Whether a manifest is durable is not known then: only opening tells.
+                    Err(error) => assert!(error.to_string().contains("manifest"), "seed {seed}: {error}"),
+                }
+                sim.run(check_some(&store, &model.there.iter().copied().collect::<Vec<_>>(), false));
+            }
+            match random.below(3) {
+                0 => sim.crash(),
+                1 => sim.kill(),
+                _ => drop(sim.run(store.close())),
+            }
+            sim.kill();
+        }
+        sim.set_options(SimOptions::default());
+        let store = sim.run(Store::open(sim.spawner(), small(2))).unwrap();
+        sim.run(check_all(&store, &mut model));
+        sim.run(store.close()).unwrap();
+    }
+    assert!(failed > 40 && healed > failed / 2, "{healed} of {failed} healed");
+}

@@ -34,6 +34,8 @@ const GROUP_OPS: usize = 1024;
 const ROW_ROOM: usize = 256;
 /// The last frame is confirmed this time after its rows were acknowledged, if no frame came after it.
 const CONFIRM: Duration = Duration::from_millis(500);
+/// After a failed log it is tried again after this time.
+const HEAL: Duration = Duration::from_secs(2);
 /// How often a mark is read before it is taken to be damaged.
 const READS: u32 = 3;
 /// Memtables that may wait to be sealed: when another one is full, writers wait.
@@ -47,6 +49,8 @@ pub struct Writer<R: Runtime> {
     seals: Sender<SealJob>,
     /// When the last frame was durable.
     acknowledged: Duration,
+    /// When it was tried last to go on after the log had failed.
+    healed: Option<Duration>,
 }
 
 /// A group of requests on their way into one frame.
@@ -113,7 +117,7 @@ impl Group {
 impl<R: Runtime> Writer<R> {
     /// A writer whose first row gets `next_seq`.
     pub fn new(shard: Rc<Shard<R>>, log: LogWriter<R>, next_seq: u64, seals: Sender<SealJob>) -> Self {
-        Self { shard, log, next_seq, seals, acknowledged: Duration::ZERO }
+        Self { shard, log, next_seq, seals, acknowledged: Duration::ZERO, healed: None }
     }
 
     /// Works until it is told to close or nobody is left to write. `recovered`: a memtable from the last
@@ -139,7 +143,10 @@ impl<R: Runtime> Writer<R> {
                 },
             };
             match op {
-                WriteOp::Load(..) | WriteOp::Put(..) => held = self.commit(op, &ops).await,
+                WriteOp::Load(..) | WriteOp::Put(..) => {
+                    self.heal_if_due().await;
+                    held = self.commit(op, &ops).await;
+                }
                 WriteOp::Release(first) => {
                     if let Err(error) = self.log.release(first).await {
                         tracing::warn!("{error}; it is removed at the next opening");
@@ -375,8 +382,12 @@ impl<R: Runtime> Writer<R> {
         }
         let first = self.next_seq;
         let count = group.rows.len() as u64;
-        self.log.append(first, count, &payload, room).await?;
-        self.next_seq = first.saturating_add(count);
+        let appended = self.log.append(first, count, &payload, room).await;
+        if appended.is_ok() || self.log.is_poisoned() {
+            // What failed may be on the medium all the same: its numbers are not used again.
+            self.next_seq = first.saturating_add(count);
+        }
+        appended?;
         self.acknowledged = self.shard.runtime.monotonic();
         {
             let mut active = self.shard.active.borrow_mut();
@@ -395,6 +406,36 @@ impl<R: Runtime> Writer<R> {
             stats.committed_rows += count;
         }
         self.freeze_if_full().await;
+        Ok(())
+    }
+
+    /// A log that has failed is not written again, and whether its last frame is on the medium is not known. All that was
+    /// acknowledged is in memory, though: once that is sealed and no file of the log is needed, a new file may be begun.
+    async fn heal_if_due(&mut self) {
+        let now = self.shard.runtime.monotonic();
+        let lately = self.healed.is_some_and(|last| now.saturating_sub(last) < HEAL);
+        if !self.log.is_poisoned() || lately {
+            return;
+        }
+        self.healed = Some(now);
+        match self.heal().await {
+            Ok(()) => {
+                tracing::warn!(shard = self.shard.index, "the log had failed; it goes on in a new file");
+                self.healed = None;
+            }
+            Err(error) => tracing::error!("the log cannot go on yet: {error}"),
+        }
+    }
+
+    async fn heal(&mut self) -> Result<(), StoreError> {
+        self.freeze().await?;
+        self.log.roll().await?;
+        let next = self.log.next_file();
+        self.queue_seal(None, Some((self.next_seq, next)), false).await;
+        self.barrier(false).await?;
+        self.log.scrub(next).await?;
+        self.log.go_on();
+        self.note();
         Ok(())
     }
 

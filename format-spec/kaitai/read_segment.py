@@ -9,6 +9,7 @@ import struct
 import sys
 import zlib
 
+from kaitaistruct import BytesIO, KaitaiStream
 from postlode_segment import PostlodeSegment
 
 
@@ -42,8 +43,19 @@ def location(value):
     return tuple(int.from_bytes(part, "little") for part in (short.offset, short.len, short.seq))
 
 
+def check_page(name, page):
+    if zlib.crc32(page[8:12] + page[16:]) != struct.unpack("<I", page[12:16])[0]:
+        sys.exit(f"the {name}: its checksum is wrong")
+
+
 def main(path):
-    segment = PostlodeSegment.from_file(path)
+    with open(path, "rb") as file:
+        content = file.read()
+    check_page("header", content[:4096])
+    check_page("trailer", content[-4096:])
+    segment = PostlodeSegment.from_bytes(content)
+    at = segment.trailer.directory_at
+    check_block(segment, 0xFFFF, 0, PostlodeSegment.Block(4096, KaitaiStream(BytesIO(content[at : at + 4096]))))
     kinds = PostlodeSegment.SectionKind
     print("version", segment.header.version)
     for row in segment.directory.rows:

@@ -116,10 +116,15 @@ fn golden_segments_are_read_without_our_code() {
 fn a_turned_bit_is_noticed_without_our_code_too() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/v3/store/segments/0000000000000005.seg");
     let mut bytes = std::fs::read(golden).unwrap();
-    bytes[5_000] ^= 1;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("turned.seg");
-    std::fs::write(&path, bytes).unwrap();
-    let told = read_by_kaitai(&path).unwrap_err();
-    assert!(told.contains("checksum is wrong"), "{told}");
+    let end = bytes.len();
+    // Header, a section, the directory, the trailer.
+    for at in [8, 5_000, end - 8_000, end - 4_000] {
+        bytes[at] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        let told = read_by_kaitai(&path).unwrap_err();
+        assert!(told.contains("checksum is wrong"), "byte {at}: {told}");
+        bytes[at] ^= 1;
+    }
 }

@@ -18,6 +18,7 @@ use postlode_mail::thread::join::Edge;
 use postlode_store::{LoadBatch, Loading, NewEmail, Outcome, Progress, Store, StoreError};
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Attachments that are remembered to be in the store, so that it is not asked again.
@@ -81,7 +82,7 @@ pub(crate) struct Commit<'l> {
 impl Commit<'_> {
     /// Takes what a worker says until it has ended.
     pub(crate) async fn run(&self, from: async_channel::Receiver<Output>) -> Result<(), LoadError> {
-        let loading = self.store.loading();
+        let (loading, mut whole) = (self.store.loading(), true);
         let mut blobs = Blobs { store: self.store, loading, present: HashSet::new() };
         while let Ok(output) = from.recv().await {
             let since = Instant::now();
@@ -93,16 +94,21 @@ impl Commit<'_> {
                 }
                 Output::Chunk(chunk) => put(self.store, vec![row_of(chunk)]).await?,
                 Output::Piece(mut piece) => {
+                    // Of an item that is given up there may be attachments.
+                    whole &= !piece.given_up;
                     blobs.add(std::mem::take(&mut piece.blobs)).await?;
                     self.piece(piece).await?;
                 }
                 Output::Broken { code, reason } => {
+                    whole = false;
                     self.tally.borrow_mut().broken.get_or_insert((code, reason));
                 }
             }
             self.watch.stages.busy(Stage::Commit, since, self.workers);
         }
-        blobs.loading.done();
+        if whole && !self.watch.stop_flag().load(Ordering::Relaxed) {
+            blobs.loading.done();
+        }
         Ok(())
     }
 

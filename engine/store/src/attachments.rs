@@ -8,6 +8,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 use postlode_format::row::{RowKind, blob_key};
 use std::collections::{BTreeSet, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// SHA-256 of an attachment's content.
@@ -40,7 +41,10 @@ pub struct Loading {
 }
 
 /// A sweep is under way, until this is dropped.
-pub struct Sweeping(Arc<Attachments>);
+pub struct Sweeping {
+    all: Arc<Attachments>,
+    done: AtomicBool,
+}
 
 impl Attachments {
     fn state(&self) -> MutexGuard<'_, State> {
@@ -62,8 +66,10 @@ impl Attachments {
             return None;
         }
         state.sweep = Some(Sweep::default());
+        // What is broken off from here on takes that back.
+        state.clean = true;
         drop(state);
-        Some(Sweeping(self.clone()))
+        Some(Sweeping { all: self.clone(), done: AtomicBool::new(false) })
     }
 
     /// May there be attachments that no email has, even if none was deleted?
@@ -94,14 +100,12 @@ impl Loading {
 impl Sweeping {
     /// All that no email has is gone.
     pub fn done(&self) {
-        let mut state = self.0.state();
-        // Of a load that runs beside it nothing is known yet.
-        state.clean = state.loads == 0;
+        self.done.store(true, Ordering::Relaxed);
     }
 
     /// Condemns those of these that no load relies on.
     pub fn condemn(&self, mut all: BTreeSet<Sha256>) -> Arc<BTreeSet<Sha256>> {
-        let mut state = self.0.state();
+        let mut state = self.all.state();
         let Some(sweep) = &mut state.sweep else { return Arc::default() };
         all.retain(|sha256| !sweep.relied_on.contains(sha256));
         sweep.condemned = Arc::new(all);
@@ -119,7 +123,9 @@ impl Drop for Loading {
 
 impl Drop for Sweeping {
     fn drop(&mut self) {
-        self.0.state().sweep = None;
+        let mut state = self.all.state();
+        state.sweep = None;
+        state.clean &= self.done.load(Ordering::Relaxed);
     }
 }
 
@@ -157,12 +163,26 @@ mod tests {
         drop(load);
         let sweep = all.sweep().unwrap();
         assert!(all.sweep().is_none(), "another sweep is");
-        let _load = all.load();
+        let load = all.load();
         assert!(all.rely_on(&[1; 32]));
         let condemned = sweep.condemn(BTreeSet::from([[1; 32], [2; 32]]));
         assert_eq!(*condemned, BTreeSet::from([[2; 32]]));
         assert!(all.rely_on(&[1; 32]) && !all.rely_on(&[2; 32]) && all.rely_on(&[3; 32]));
+        sweep.done();
         drop(sweep);
-        assert!(all.rely_on(&[2; 32]));
+        assert!(all.rely_on(&[2; 32]) && !all.is_due());
+        drop(load);
+        assert!(all.is_due(), "a load was broken off");
+        // One that is broken off beside a sweep is not in what the sweep has seen.
+        let sweep = all.sweep().unwrap();
+        drop(all.load());
+        sweep.done();
+        drop(sweep);
+        assert!(all.is_due());
+        let sweep = all.sweep().unwrap();
+        sweep.done();
+        drop(sweep);
+        all.load().done();
+        assert!(!all.is_due());
     }
 }

@@ -248,28 +248,30 @@ impl<R: Runtime> LogWriter<R> {
     }
 
     async fn next(&mut self, pages: u32, room: Room) -> Result<(), StoreError> {
-        let tight = self.reserve.is_given();
+        let made = self.try_next(pages, room).await;
+        match &made {
+            Ok(()) => self.reserved = room == Room::Reserve && self.reserve.is_given(),
+            // What would confirm the last frame has no room: it must not be tried for ever.
+            Err(_) if room == Room::Here => self.roll().await?,
+            Err(_) => {}
+        }
+        made
+    }
+
+    async fn try_next(&mut self, pages: u32, room: Room) -> Result<(), StoreError> {
         if room != Room::Reserve {
             self.reserve.check(&self.runtime, &names::log(self.stream, self.next_file)).await?;
+            return self.next_of(pages, false).await;
         }
-        let made = match self.next_of(pages, tight && room == Room::Reserve).await {
-            Err(StoreError::Full(error)) if room == Room::Reserve => {
-                // Where it was given away already, some of it may be left for a small file.
-                let _given = self.reserve.give(&self.runtime).await;
-                let made = self.next_of(pages, true).await;
-                made.map_err(|_| StoreError::Full(error))
-            }
-            other => other,
-        };
-        if made.is_ok() {
-            self.reserved = room == Room::Reserve && self.reserve.is_given();
+        let mut made = self.next_of(pages, self.reserve.is_given()).await;
+        while matches!(made, Err(StoreError::Full(_))) && self.reserve.give(&self.runtime).await {
+            made = self.next_of(pages, true).await;
         }
         made
     }
 
     /// The next file, as small as can be where there is hardly any room.
     async fn next_of(&mut self, pages: u32, tight: bool) -> Result<(), StoreError> {
-        self.roll().await?;
         // The frame that confirms this one fits behind it.
         let need = (u64::from(pages) + 1) * PAGE as u64;
         let wanted = if tight { TIGHT_FILE.min(self.next_bytes) } else { self.next_bytes };
@@ -292,6 +294,8 @@ impl<R: Runtime> LogWriter<R> {
             }
         };
         self.next_file = number.saturating_add(1);
+        // Only now: where there is no other file, what confirms the last frame may still go into this one.
+        self.roll().await?;
         if !tight {
             self.next_bytes = self.next_bytes.saturating_mul(GROWTH).min(self.file_bytes);
         }

@@ -204,14 +204,17 @@ async fn boot_store<R: Runtime>(
             // To delete something, a store must be open.
             Err(StoreError::Full(_)) => {
                 remove_unfinished(runtime).await?;
-                let _given = reserve.give(runtime).await;
-                keeper::publish(runtime, &manifest).await?;
+                let mut published = keeper::publish(runtime, &manifest).await;
+                while matches!(published, Err(StoreError::Full(_))) && reserve.give(runtime).await {
+                    published = keeper::publish(runtime, &manifest).await;
+                }
+                published?;
             }
             other => other?,
         }
         // Only now is a writer that this one replaced stopped for sure.
         remove_leftovers(runtime, &manifest).await?;
-        let _room = reserve.make(runtime).await;
+        reserve.make(runtime).await;
     }
     let mut parts: Vec<Vec<(u64, Row)>> = vec![Vec::new(); count];
     for (seq, row) in recovered.rows {

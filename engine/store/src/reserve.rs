@@ -1,68 +1,73 @@
 //! Room on the disk that is kept for deletions, and for opening a store: who has a full disk must be able to make room.
 //!
-//! It is a file of zeros. Where the disk is full, it is removed for what may use its room; as soon as it can be made
-//! again, all may write again. What always holds: while it is gone, nothing but deletions makes new files of the log, and
-//! nothing is sealed.
+//! It is two files of zeros. Where the disk is full, the large one is removed for what may use its room, then the small one;
+//! as soon as they can be made again, all may write again. What always holds: while the large one is gone, nothing but
+//! deletions makes new files of the log; while the small one is, nothing is sealed either, so that sealing, which makes
+//! room, may use all but the last of it. A disk that refuses them for other reasons than its being full has no reserve,
+//! and is written all the same.
 
 use postlode_runtime::{AlignedBuf, DiskError, DiskErrorKind, DiskFile, OpenMode, Runtime};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The file.
-const FILE: &str = "RESERVE";
-/// Where there was no room for it, that is found out again after this time: it costs writing what there is room for.
+/// Where there was no room for a file, that is found out again after this time: it costs writing what there is room for.
 const AGAIN: Duration = Duration::from_secs(5);
+/// How often it is looked whether another is done.
+const WAIT: Duration = Duration::from_millis(1);
 /// Bytes that are written at a time.
 const CHUNK: u64 = 1 << 20;
 
 /// The reserve of a store.
 pub struct Reserve {
+    large: Part,
+    small: Part,
+    /// Somebody makes or removes one of them.
+    busy: AtomicBool,
+}
+
+/// One of the files.
+struct Part {
+    name: &'static str,
     bytes: u64,
     /// Its room was given away.
     given: AtomicBool,
-    /// Somebody makes it.
-    making: AtomicBool,
-    /// When that failed last, milliseconds of the runtime's clock; 0: it never did.
+    /// When there was no room for it, milliseconds of the runtime's clock; 0: that is over.
     failed: AtomicU64,
 }
 
-impl Reserve {
-    /// One of so many bytes, which is taken to be there.
-    pub fn new(bytes: u64) -> Self {
-        Self {
-            bytes,
-            given: AtomicBool::new(false),
-            making: AtomicBool::new(false),
-            failed: AtomicU64::new(0),
-        }
+impl Part {
+    fn new(name: &'static str, bytes: u64) -> Self {
+        Self { name, bytes, given: AtomicBool::new(false), failed: AtomicU64::new(0) }
+    }
+
+    fn is_given(&self) -> bool {
+        self.given.load(Ordering::Acquire)
     }
 
     /// Makes it, if it is not there. False where there is no room for it.
-    pub async fn make<R: Runtime>(&self, runtime: &R) -> bool {
+    async fn make<R: Runtime>(&self, runtime: &R) -> bool {
         let now = u64::try_from(runtime.monotonic().as_millis()).unwrap_or(u64::MAX).max(1);
         let failed = self.failed.load(Ordering::Acquire);
-        let lately = failed > 0 && now.saturating_sub(failed) < AGAIN.as_millis() as u64;
-        if lately || self.making.swap(true, Ordering::AcqRel) {
-            return !self.given.load(Ordering::Acquire);
+        if failed > 0 && u128::from(now.saturating_sub(failed)) < AGAIN.as_millis() {
+            return false;
         }
-        let made = match self.try_make(runtime).await {
-            Ok(()) => true,
+        let full = match self.try_make(runtime).await {
+            Ok(()) => false,
             Err(error) => {
                 tracing::warn!("no room is kept for deletions: {error}");
                 // What is there of it takes the room that others need.
-                drop(runtime.remove(Path::new(FILE)).await);
-                false
+                drop(runtime.remove(Path::new(self.name)).await);
+                error.kind == DiskErrorKind::Full
             }
         };
-        self.given.store(!made, Ordering::Release);
-        self.failed.store(if made { 0 } else { now }, Ordering::Release);
-        self.making.store(false, Ordering::Release);
-        made
+        self.given.store(full, Ordering::Release);
+        self.failed.store(if full { now } else { 0 }, Ordering::Release);
+        !full
     }
 
     async fn try_make<R: Runtime>(&self, runtime: &R) -> Result<(), DiskError> {
-        let path = Path::new(FILE);
+        let path = Path::new(self.name);
         match runtime.open(path, OpenMode::Read).await {
             Ok(file) => {
                 let size = file.size().await?;
@@ -87,23 +92,59 @@ impl Reserve {
     }
 
     /// Gives its room away. False where that was done before.
-    pub async fn give<R: Runtime>(&self, runtime: &R) -> bool {
-        if self.given.swap(true, Ordering::AcqRel) {
+    async fn give<R: Runtime>(&self, runtime: &R) -> bool {
+        if self.is_given() {
             return false;
         }
-        tracing::warn!("the disk is full: the room that was kept for deletions is used now");
-        match runtime.remove(Path::new(FILE)).await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!("{error}");
-                false
-            }
+        tracing::warn!("the disk is full: the room that was kept for deletions is used now ({})", self.name);
+        let removed = runtime.remove(Path::new(self.name)).await;
+        if let Err(error) = &removed {
+            tracing::error!("{error}");
         }
+        self.given.store(true, Ordering::Release);
+        removed.is_ok()
+    }
+}
+
+impl Reserve {
+    /// One of so many bytes, which is taken to be there.
+    pub fn new(bytes: u64) -> Self {
+        Self {
+            large: Part::new("RESERVE", bytes),
+            small: Part::new("RESERVE.last", bytes / 4),
+            busy: AtomicBool::new(false),
+        }
+    }
+
+    /// One at a time: what is told of a file is told when it is done.
+    async fn lock<R: Runtime>(&self, runtime: &R) {
+        while self.busy.swap(true, Ordering::AcqRel) {
+            runtime.sleep(WAIT).await;
+        }
+    }
+
+    fn unlock(&self) {
+        self.busy.store(false, Ordering::Release);
+    }
+
+    /// Makes what of it there is room for, the last of it first.
+    pub async fn make<R: Runtime>(&self, runtime: &R) {
+        self.lock(runtime).await;
+        let _room = self.small.make(runtime).await && self.large.make(runtime).await;
+        self.unlock();
+    }
+
+    /// Gives room away. False where there is none left.
+    pub async fn give<R: Runtime>(&self, runtime: &R) -> bool {
+        self.lock(runtime).await;
+        let given = self.large.give(runtime).await || self.small.give(runtime).await;
+        self.unlock();
+        given
     }
 
     /// Is what room there is kept for deletions?
     pub fn is_given(&self) -> bool {
-        self.given.load(Ordering::Acquire)
+        self.large.is_given()
     }
 
     /// Is there room for more than deletions? Where it was given away, it is made first.
@@ -111,10 +152,29 @@ impl Reserve {
     /// # Errors
     /// That the disk is full, which `path` is not written for.
     pub async fn check<R: Runtime>(&self, runtime: &R, path: &Path) -> Result<(), DiskError> {
-        if !self.is_given() || self.make(runtime).await {
+        self.check_of(runtime, path, &[&self.small, &self.large]).await
+    }
+
+    /// Is there room to seal, which makes room in the end?
+    ///
+    /// # Errors
+    /// As [`Reserve::check`].
+    pub async fn check_last<R: Runtime>(&self, runtime: &R, path: &Path) -> Result<(), DiskError> {
+        self.check_of(runtime, path, &[&self.small]).await
+    }
+
+    async fn check_of<R: Runtime>(&self, runtime: &R, path: &Path, parts: &[&Part]) -> Result<(), DiskError> {
+        if parts.iter().all(|part| !part.is_given()) {
             return Ok(());
         }
+        self.lock(runtime).await;
+        let mut all = true;
+        for part in parts {
+            // Another may have made it meanwhile.
+            all = all && (!part.is_given() || part.make(runtime).await);
+        }
+        self.unlock();
         let why = "the little room there is is kept for deletions";
-        Err(DiskError::new(DiskErrorKind::Full, "write", path, why))
+        if all { Ok(()) } else { Err(DiskError::new(DiskErrorKind::Full, "write", path, why)) }
     }
 }

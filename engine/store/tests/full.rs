@@ -31,8 +31,8 @@ fn has_reserve(sim: &Sim) -> bool {
 
 #[test]
 fn who_has_a_full_disk_can_delete() {
-    for seed in 0..12 {
-        let sim = Sim::new(seed, of_capacity((900 << 10) + seed * 4096 * 37));
+    for seed in 0..16 {
+        let sim = Sim::new(seed, of_capacity((1_600 << 10) + seed * 4096 * 37));
         let mut options = small(24 << 10, 256 << 10);
         options.shards = 1 + seed as usize % 3;
         options.reserve_bytes = 512 << 10;
@@ -57,6 +57,7 @@ fn who_has_a_full_disk_can_delete() {
         };
         assert!(matches!(full, StoreError::Full(_)), "seed {seed}: {full}");
         let some = 20.min(loaded.len() as u64 / 4);
+        assert!(some > 3, "seed {seed}: {} fit", loaded.len());
         for n in 0..some {
             // However many try, the room that is left is not for them.
             for m in 0..if n == some / 2 { 400 } else { 0 } {
@@ -70,6 +71,18 @@ fn who_has_a_full_disk_can_delete() {
             put.unwrap_or_else(|error| panic!("seed {seed}, deletion {n}: {error}"));
             assert!(load.is_ok() || matches!(load, Err(StoreError::Full(_))), "{load:?}");
             loaded.extend(load.is_ok().then_some(1_000_000 + n));
+        }
+        // A file that deletions have filled exactly: what confirms the last of them has no room, and was tried for ever.
+        let mut revision = 1;
+        for burst in [3 + seed % 4, 3 + seed / 4 % 4, 4] {
+            for _ in 0..burst {
+                revision += 1;
+                let again = Mark { deleted: true, revision, ..Mark::default() };
+                sim.run(store.put(vec![mark(0, &again)]))
+                    .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+            }
+            let runtime = sim.runtime();
+            sim.run(async move { runtime.sleep(std::time::Duration::from_secs(2)).await });
         }
         for round in 0..3 {
             let rest: Vec<u64> = loaded.iter().copied().filter(|n| *n >= some).collect();

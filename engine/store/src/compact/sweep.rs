@@ -37,8 +37,12 @@ pub async fn run<R: Runtime>(own: &Merger<R>, purged: bool) -> Result<Swept, Sto
     if !purged && !own.shared.attachments.is_due() {
         return Ok(Swept::Done(0));
     }
+    let before: BTreeSet<u64> = own.keeper.current().await?.segments.iter().map(|s| s.id).collect();
     match sweep(own).await {
-        Err(StoreError::Missing(missing)) => Ok(Swept::Damaged(missing)),
+        // A new segment that cannot be read back is another matter: then the disk itself is not to be trusted.
+        Err(StoreError::Missing(missing)) if missing.segment.is_some_and(|id| before.contains(&id)) => {
+            Ok(Swept::Damaged(missing))
+        }
         other => other,
     }
 }

@@ -122,7 +122,7 @@ async fn step<R: Runtime>(shard: &Rc<Shard<R>>, job: &mut SealJob) -> Result<(),
             if job.written.iter().any(|(done, _)| *done == kind) {
                 continue;
             }
-            shard.shared.reserve.check(&shard.runtime, Path::new(names::SEGMENTS)).await?;
+            shard.shared.reserve.check_last(&shard.runtime, Path::new(names::SEGMENTS)).await?;
             let made = make_one(shard, frozen, kind).await?;
             job.written.push((kind, made));
         }

@@ -525,6 +525,11 @@ impl<R: Runtime> Writer<R> {
     }
 
     async fn scrub(&mut self) -> Result<(), StoreError> {
+        // A frame that failed may be found at the next opening: a mail whose attachments were taken out meanwhile, as no
+        // segment named them. Going on in a new file leaves nothing of it.
+        if self.log.is_poisoned() {
+            self.heal().await?;
+        }
         self.seal().await?;
         // The file that was written to last is needed no more either.
         self.log.roll().await?;

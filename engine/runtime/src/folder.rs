@@ -4,7 +4,7 @@
 //! descriptor is closed on exec.
 
 use crate::disk::{AppendFile, DirEntry, DiskError, DiskErrorKind, Lock, OpenMode, SharedFile};
-use crate::whole::{self, WholeFile};
+use crate::whole::{self, Pace, WholeFile};
 use crate::{Runtime, UNPUBLISHED};
 use bytes::Bytes;
 use rustix::fs::{Advice, AtFlags, CWD, Mode, OFlags, RenameFlags, fadvise};
@@ -162,9 +162,9 @@ impl Folder {
         Ok(Arc::new(PlainFile { file, path }))
     }
 
-    pub(crate) fn open_whole(&self, path: &Path) -> Result<Arc<dyn SharedFile>, DiskError> {
+    pub(crate) fn open_whole(&self, path: &Path, pace: Pace) -> Result<Arc<dyn SharedFile>, DiskError> {
         let (file, path) = self.open(path, OpenMode::Read)?;
-        Ok(Arc::new(WholeFile::new(file, path)))
+        Ok(Arc::new(WholeFile::new(file, path, pace)))
     }
 
     /// Blocks for as long as that takes.

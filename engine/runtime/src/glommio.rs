@@ -14,7 +14,9 @@ use crate::cpu::CpuPool;
 use crate::disk::{AppendFile, DirEntry, DiskError, DiskErrorKind, Lock, OpenMode, SharedFile};
 use crate::folder::Folder;
 use crate::rng::SplitMix64;
-use crate::{Executor, Job, LocalFuture, Runtime, ShardMain, Spawner, background_on, clock, offload_on};
+use crate::{
+    Executor, Job, LocalFuture, Pace, Runtime, ShardMain, Spawner, background_on, clock, offload_on,
+};
 use ::glommio::{LocalExecutorBuilder, Placement};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -144,8 +146,8 @@ impl Runtime for GlommioRuntime {
         self.shard.folder.open_shared(path)
     }
 
-    fn open_whole(&self, path: &Path) -> Result<Arc<dyn SharedFile>, DiskError> {
-        self.shard.folder.open_whole(path)
+    fn open_whole(&self, path: &Path, pace: Pace) -> Result<Arc<dyn SharedFile>, DiskError> {
+        self.shard.folder.open_whole(path, pace)
     }
 
     async fn remove_whole(&self, path: &Path) -> Result<(), DiskError> {

@@ -30,6 +30,7 @@ pub use disk::{
 };
 pub use open_files::raise_open_files;
 pub use target::Target;
+pub use whole::Pace;
 
 use std::future::Future;
 use std::path::Path;
@@ -72,9 +73,9 @@ pub trait Runtime: Clone + 'static {
     async fn read_all(&self, path: &Path, limit: u64) -> Result<Vec<u8>, DiskError>;
     /// Opens a file for positioned reads from any thread (the CPU pool's text search).
     fn open_shared(&self, path: &Path) -> Result<Arc<dyn SharedFile>, DiskError>;
-    /// Opens a file to be read once from its start to its end, in no hurry: past the page cache, and so that who reads
-    /// it leaves most of the disk's time to others. Blocks, and rests; for [`Runtime::background`] and the CPU pool.
-    fn open_whole(&self, path: &Path) -> Result<Arc<dyn SharedFile>, DiskError>;
+    /// Opens a file to be read once from its start to its end, past the page cache: what is read is what the medium
+    /// has, and what others read often stays cached. Blocks; for [`Runtime::background`] and the CPU pool.
+    fn open_whole(&self, path: &Path, pace: Pace) -> Result<Arc<dyn SharedFile>, DiskError>;
     /// Removes a large file, in no hurry either; one that is not there is no error.
     async fn remove_whole(&self, path: &Path) -> Result<(), DiskError>;
     /// Gives a file a second name outside of the store's folder, an absolute one; false where the system cannot.

@@ -11,7 +11,9 @@ use crate::folder::{Folder, PIECE, check_length, read_buffered};
 use crate::panics::Panics;
 use crate::rng::SplitMix64;
 use crate::whole::{past_cache, read_direct};
-use crate::{Executor, Job, LocalFuture, Runtime, ShardMain, Spawner, background_on, clock, offload_on};
+use crate::{
+    Executor, Job, LocalFuture, Pace, Runtime, ShardMain, Spawner, background_on, clock, offload_on,
+};
 use async_executor::LocalExecutor;
 use bytes::Bytes;
 use executor::Timers;
@@ -119,8 +121,8 @@ impl Runtime for PortableRuntime {
         self.shard.folder.open_shared(path)
     }
 
-    fn open_whole(&self, path: &Path) -> Result<Arc<dyn SharedFile>, DiskError> {
-        self.shard.folder.open_whole(path)
+    fn open_whole(&self, path: &Path, pace: Pace) -> Result<Arc<dyn SharedFile>, DiskError> {
+        self.shard.folder.open_whole(path, pace)
     }
 
     async fn remove_whole(&self, path: &Path) -> Result<(), DiskError> {

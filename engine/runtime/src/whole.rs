@@ -1,7 +1,7 @@
 //! Large files read and removed while others wait for the same disk.
 //!
-//! What always holds: reads go past the page cache where the file system allows that, in pieces, and after each the
-//! reader rests for longer than the piece took, so that most of the disk's time stays for those who wait for an answer.
+//! What always holds: reads go past the page cache where the file system allows that, in pieces. Who has time rests
+//! after each for longer than the piece took, so that most of the disk's time stays for those who wait for an answer.
 
 use crate::disk::{AlignedBuf, DiskError, DiskErrorKind, SharedFile, page_of};
 use crate::folder::{Folder, check_length, past_end, read_buffered};
@@ -15,8 +15,19 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// How fast a file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Nobody waits for it: small pieces, with rests between them.
+    Rests,
+    /// Somebody waits for it.
+    Goes,
+}
+
 /// One read: what a read of somebody else waits behind.
 const PIECE: usize = 128 << 10;
+/// One read of somebody who is waited for.
+const LARGE_PIECE: usize = 1 << 20;
 /// Rests for so many times what the work before it took, but never for longer than this: the machine may have stood still.
 const REST: u32 = 2;
 const LONGEST_REST: Duration = Duration::from_millis(100);
@@ -84,22 +95,25 @@ pub(crate) struct WholeFile {
     file: File,
     path: PathBuf,
     direct: bool,
+    pace: Pace,
 }
 
 impl WholeFile {
-    pub(crate) fn new(file: File, path: PathBuf) -> Self {
+    pub(crate) fn new(file: File, path: PathBuf, pace: Pace) -> Self {
         let direct = past_cache(&file);
-        Self { file, path, direct }
+        Self { file, path, direct, pace }
     }
 }
 
 impl SharedFile for WholeFile {
     fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError> {
         check_length(&self.file, &self.path, offset, len)?;
-        if self.direct && len > 0 {
-            return read_direct(&self.file, &self.path, (offset, len), PIECE, rest);
+        match (self.pace, self.direct && len > 0) {
+            (Pace::Rests, true) => read_direct(&self.file, &self.path, (offset, len), PIECE, rest),
+            (Pace::Rests, false) => restfully(|| read_buffered(&self.file, &self.path, offset, len)),
+            (Pace::Goes, true) => read_direct(&self.file, &self.path, (offset, len), LARGE_PIECE, |_| {}),
+            (Pace::Goes, false) => read_buffered(&self.file, &self.path, offset, len),
         }
-        restfully(|| read_buffered(&self.file, &self.path, offset, len))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::keeper::KeeperHandle;
 use crate::names;
 use crate::verify;
 use postlode_format::manifest::{Manifest, SegmentEntry};
-use postlode_runtime::{DiskErrorKind, Runtime, Target, offload};
+use postlode_runtime::{DiskErrorKind, Pace, Runtime, Target, offload};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -154,12 +154,13 @@ async fn one<R: Runtime>(
     if link && runtime.link_out(&name, &target.path(&name))? {
         return Ok(true);
     }
-    let from = runtime.open_shared(&name)?;
+    // Past the page cache, which is for those who ask.
+    let from = runtime.open_whole(&name, Pace::Goes)?;
     let (target, own) = (target.clone(), entry.clone());
     let copy = move || {
         target.copy(&name, &*from, own.bytes)?;
         let copied = target.open(&name)?;
-        match verify::check_segment(&copied, &own).damage.into_iter().next() {
+        match verify::check_segment(&copied, &copied, &own).damage.into_iter().next() {
             None => Ok(()),
             Some(missing) => Err(StoreError::Missing(missing)),
         }

@@ -24,12 +24,18 @@ use postlode_format::segment::{
     DIRECTORY_BLOCK, Directory, Identity, ORDINAL, Ordinal, Section, SectionKind, check_header,
     directory_block, read_trailer,
 };
-use postlode_runtime::{DiskErrorKind, Runtime, SharedFile, offload};
+use postlode_runtime::{DiskError, DiskErrorKind, Pace, Runtime, SharedFile, offload};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Bytes read at a time.
 const CHUNK: u64 = 1 << 20;
+/// Segments checked at once. One is read while the other is checked; a deeper queue (io_uring, 4 to 64 reads of 64 KiB
+/// to 1 MiB) read no faster where it was measured: 0.9 to 1.2 times two readers of 1 MiB.
+const AT_ONCE: usize = 2;
+/// Steps behind those who ask.
+const NICE: u8 = 5;
 
 /// Asks the maintenance task.
 ///
@@ -54,8 +60,18 @@ pub async fn describe(core: &Core, manifest: &Arc<Manifest>) -> Result<Described
 pub async fn run<R: Runtime>(runtime: &R, keeper: &KeeperHandle) -> Result<VerifyReport, StoreError> {
     let mut report = VerifyReport::default();
     let manifest = keeper.current().await?;
-    for entry in &manifest.segments {
-        let one = one_segment(runtime, entry.clone()).await;
+    let mut ahead = VecDeque::new();
+    let mut to_come = manifest.segments.iter();
+    loop {
+        ahead
+            .extend(to_come.by_ref().take(AT_ONCE - ahead.len()).map(|entry| (entry, begin(runtime, entry))));
+        let Some((entry, begun)) = ahead.pop_front() else { break };
+        let one = match begun {
+            Ok(checked) => {
+                checked.await.unwrap_or_else(|_| broken(entry.id, "file", "checking it was broken off"))
+            }
+            Err(error) => broken(entry.id, "file", error),
+        };
         // Compaction may have replaced it meanwhile.
         let gone = one.damage.iter().any(|m| m.section == "file");
         if gone && !keeper.current().await?.segments.iter().any(|s| s.id == entry.id) {
@@ -74,14 +90,18 @@ fn add(report: &mut VerifyReport, one: VerifyReport) {
     report.damage.extend(one.damage);
 }
 
-async fn one_segment<R: Runtime>(runtime: &R, entry: SegmentEntry) -> VerifyReport {
-    let id = entry.id;
-    let file = match runtime.open_shared(&names::segment(id)) {
-        Ok(file) => file,
-        Err(error) => return broken(id, "file", error),
-    };
-    let checked = offload(runtime, move || check_segment(&file, &entry)).await;
-    checked.unwrap_or_else(|| broken(id, "file", "checking it was broken off"))
+/// Begins to check a segment, on a thread of its own: the pool's are for those who ask.
+fn begin<R: Runtime>(
+    runtime: &R,
+    entry: &SegmentEntry,
+) -> Result<oneshot::Receiver<VerifyReport>, DiskError> {
+    let (name, entry) = (names::segment(entry.id), entry.clone());
+    let (medium, file) = (runtime.open_whole(&name, Pace::Goes)?, runtime.open_shared(&name)?);
+    let (sender, receiver) = oneshot::channel();
+    // Where nobody waits any more, the report is dropped.
+    let check = move || drop(sender.send(check_segment(&medium, &file, &entry)));
+    runtime.background(NICE, Box::new(check));
+    Ok(receiver)
 }
 
 /// Reads back what was just written, blocking: all blocks of a segment that nobody relies on yet.
@@ -131,17 +151,22 @@ pub fn shared_directory(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> Res
     if agrees { Ok(directory) } else { Err(name("directory", &"it is not what the manifest says")) }
 }
 
-/// Checks all of a segment, blocking.
-pub fn check_segment(file: &Arc<dyn SharedFile>, entry: &SegmentEntry) -> VerifyReport {
+/// Checks all of a segment, blocking: its blocks as the `medium` has them, not a cache; then, when all of them are what
+/// was written, what they mean, from wherever `file` has it.
+pub fn check_segment(
+    medium: &Arc<dyn SharedFile>,
+    file: &Arc<dyn SharedFile>,
+    entry: &SegmentEntry,
+) -> VerifyReport {
     let mut report = VerifyReport { files: 1, bytes: entry.bytes, blocks: 2, ..VerifyReport::default() };
-    let directory = match shared_directory(file, entry) {
+    let directory = match shared_directory(medium, entry) {
         Ok(directory) => directory,
         Err(missing) => {
             report.damage.push(missing);
             return report;
         }
     };
-    check_sections(file, entry, &directory, &mut report);
+    check_sections(medium, entry, &directory, &mut report);
     if report.damage.is_empty() {
         for section in &directory.sections {
             if let Err(missing) = check_tree(file, &directory, section) {

@@ -7,7 +7,7 @@ use crate::disk::{
     check_aligned,
 };
 use crate::folder::{LOCK_PATIENCE, LOCK_PAUSE};
-use crate::{Job, LocalFuture, Runtime};
+use crate::{Job, LocalFuture, Pace, Runtime};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -109,7 +109,7 @@ impl Runtime for SimRuntime {
         Ok(Arc::new(SimSharedFile { disk: Arc::clone(&self.machine.disk), inode, path, life: disk.life }))
     }
 
-    fn open_whole(&self, path: &Path) -> Result<Arc<dyn SharedFile>, DiskError> {
+    fn open_whole(&self, path: &Path, _pace: Pace) -> Result<Arc<dyn SharedFile>, DiskError> {
         self.open_shared(path)
     }
 

@@ -1,6 +1,8 @@
 //! The cases, generic over the runtime.
 
-use postlode_runtime::{ALIGN, AlignedBuf, DiskError, DiskErrorKind, DiskFile, OpenMode, Runtime, offload};
+use postlode_runtime::{
+    ALIGN, AlignedBuf, DiskError, DiskErrorKind, DiskFile, OpenMode, Pace, Runtime, offload,
+};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
@@ -153,7 +155,7 @@ pub async fn missing_files<R: Runtime>(rt: R) {
     assert_eq!(kind(rt.read_all(path("no"), 10).await), DiskErrorKind::NotFound);
     assert_eq!(kind(rt.rename(path("no"), path("yes")).await), DiskErrorKind::NotFound);
     assert_eq!(kind(rt.open_shared(path("no"))), DiskErrorKind::NotFound);
-    assert_eq!(kind(rt.open_whole(path("no"))), DiskErrorKind::NotFound);
+    assert_eq!(kind(rt.open_whole(path("no"), Pace::Rests)), DiskErrorKind::NotFound);
     assert_eq!(kind(rt.sync_dir(path("no")).await), DiskErrorKind::NotFound);
     let error = rt.open(path("no"), OpenMode::Read).await.err().unwrap();
     assert_eq!(error.operation, "open");
@@ -227,7 +229,8 @@ pub async fn shared_files<R: Runtime>(rt: R) {
     let file = file_of(&rt, &bytes).await;
     file.sync().await.unwrap();
     file.close().await.unwrap();
-    for shared in [rt.open_shared(path(FILE)).unwrap(), rt.open_whole(path(FILE)).unwrap()] {
+    let whole = |pace| rt.open_whole(path(FILE), pace).unwrap();
+    for shared in [rt.open_shared(path(FILE)).unwrap(), whole(Pace::Rests), whole(Pace::Goes)] {
         for (offset, len) in [(0, 1), (4097, 9000), (5, MIB + 99), (bytes.len() - 1, 1), (17, 0)] {
             let shared = shared.clone();
             let got = offload(&rt, move || shared.read_at(offset as u64, len)).await.unwrap().unwrap();

@@ -19,7 +19,7 @@ use crate::verify::shared_directory;
 use postlode_format::manifest::{Manifest, SegmentEntry, SegmentKind};
 use postlode_format::row::{ArchivedEmail, access};
 use postlode_format::segment::{ORDINAL, Ordinal, SectionKind};
-use postlode_runtime::{Runtime, SharedFile, background};
+use postlode_runtime::{Pace, Runtime, SharedFile, background};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -65,7 +65,7 @@ async fn sweep<R: Runtime>(own: &Merger<R>) -> Result<Swept, StoreError> {
     let (mut mail, mut blobs) = (Files::new(), Files::new());
     for entry in &manifest.segments {
         // Nobody waits for it, and others read from the same disk.
-        let opened = runtime.open_whole(&names::segment(entry.id));
+        let opened = runtime.open_whole(&names::segment(entry.id), Pace::Rests);
         let file = opened.map_err(|error| {
             StoreError::Missing(Missing {
                 segment: Some(entry.id),

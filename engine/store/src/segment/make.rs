@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::names;
 use crate::verify;
 use postlode_format::manifest::SegmentEntry;
-use postlode_runtime::{AppendFile, Runtime, SharedFile, background, offload};
+use postlode_runtime::{AppendFile, Pace, Runtime, SharedFile, background, offload};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -89,7 +89,7 @@ async fn into_file<R: Runtime, S: Source>(
     // Somebody waits for what the pool does.
     let reader = match by {
         By::Pool => runtime.open_shared(tmp)?,
-        By::Background(_) => runtime.open_whole(tmp)?,
+        By::Background(_) => runtime.open_whole(tmp, Pace::Rests)?,
     };
     let job = move || work(&open()?, &recipe, &mut *file, &reader);
     let done = match by {

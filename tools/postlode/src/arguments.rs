@@ -85,6 +85,53 @@ pub struct Restore {
 pub enum BenchCommand {
     /// Load archives into a throw-away store: mails a minute by stage, memory, bytes on disk a mail
     Load(BenchLoad),
+    /// Index vectors and search them: recall, queries a second of one thread, how long each takes
+    Vectors(BenchVectors),
+}
+
+/// `bench vectors`
+#[derive(Debug, Args)]
+pub struct BenchVectors {
+    /// The vectors (.fvecs)
+    #[arg(long, value_name = "FILE")]
+    pub base: PathBuf,
+    /// Vectors that are asked for (.fvecs)
+    #[arg(long, value_name = "FILE")]
+    pub query: PathBuf,
+    /// The nearest of each, the nearest first (.ivecs)
+    #[arg(long, value_name = "FILE")]
+    pub truth: PathBuf,
+    /// What a walk compares
+    #[arg(long, value_enum, default_value_t = Codes::Sq8)]
+    pub codes: Codes,
+    /// Nodes in sight, one run for each
+    #[arg(long, value_delimiter = ',', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000),
+          default_values_t = [10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512])]
+    pub ef: Vec<u32>,
+    /// Nearest that are asked for
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub k: u32,
+    /// Links of a node; twice as many at the bottom
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(2..=256))]
+    pub m: u16,
+    /// Nodes in sight while the graph is built
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(2..=4096))]
+    pub ef_construction: u16,
+    /// Threads that build [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// Runs of each, of which the median counts
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub runs: u16,
+}
+
+/// What a walk through a graph compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Codes {
+    /// A byte a value
+    Sq8,
+    /// Halves
+    F16,
 }
 
 /// `bench load`

@@ -1,0 +1,286 @@
+//! One segment's vectors: codes, graph, exact values, and whose they are.
+
+mod filter;
+mod rows;
+
+use crate::code::{Codes, Halves, MOST_DIMENSIONS, Sq8, Step, normalise};
+use crate::error::VectorError;
+use crate::graph::{Candidate, Graph, GraphOptions, Limits, MOST_NODES, Scratch};
+use crate::threads::Parallel;
+pub use filter::Filter;
+use rows::Rows;
+
+/// Fewer vectors than this are compared one by one.
+pub const EXACT: u32 = 5_000;
+/// The best by codes of which the exact score is asked for, at least.
+const RESCORED: usize = 24;
+/// Nodes compared at a time by an exact scan.
+const SCAN: usize = 1024;
+
+/// What a walk compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CodeKind {
+    /// A byte a value.
+    #[default]
+    Sq8,
+    /// The exact values, as halves.
+    F16,
+}
+
+/// How an index is built.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct IndexOptions {
+    /// What a walk compares.
+    pub codes: CodeKind,
+    /// The graph.
+    pub graph: GraphOptions,
+    /// The step of the codes of the model; fitted to these vectors where there is none yet.
+    pub step: Option<Step>,
+    /// A graph is built where there are at least so many vectors; [`EXACT`] if there is no reason for another number.
+    pub graph_from: Option<u32>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Search<'f> {
+    /// Rows.
+    pub k: usize,
+    /// Nodes that a walk keeps in sight: more find more, and cost more.
+    pub ef: usize,
+    /// Of these rows alone.
+    pub only: Option<&'f Filter>,
+}
+
+/// A row and how near it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hit {
+    /// The row, as numbered when the index was built.
+    pub row: u32,
+    /// The cosine, from exact values: it compares with that of other indexes of the model.
+    pub score: f32,
+}
+
+/// What a search needs, to be used again by the next.
+#[derive(Default)]
+pub struct Searcher {
+    scratch: Scratch,
+    nodes: Vec<u32>,
+    scores: Vec<f32>,
+    best: Vec<Candidate>,
+}
+
+/// The vectors of one segment.
+pub struct Index {
+    /// None where the exact values are what a walk compares.
+    codes: Option<Sq8>,
+    halves: Halves,
+    dimensions: usize,
+    graph: Option<Graph>,
+    rows: Rows,
+}
+
+impl Index {
+    /// Builds it of rows of `dimensions` values each, which lie one after another.
+    ///
+    /// # Errors
+    /// A row without direction, a number or dimension that no index has, no memory.
+    pub fn build(
+        dimensions: usize,
+        values: &[f32],
+        options: IndexOptions,
+        parallel: &dyn Parallel,
+    ) -> Result<Self, VectorError> {
+        if dimensions == 0 || dimensions > MOST_DIMENSIONS {
+            return Err(VectorError::TooManyDimensions(dimensions));
+        }
+        let rest = values.len() % dimensions;
+        if rest != 0 {
+            return Err(VectorError::Dimension { expected: dimensions, found: rest });
+        }
+        let count = (values.len() / dimensions) as u64;
+        if count > MOST_NODES {
+            return Err(VectorError::TooMany(count));
+        }
+        let halves = |row: &[f32], number| {
+            let mut row = row.to_vec();
+            normalise(&mut row, number).map(|()| row)
+        };
+        // Halves are what a vector is from here on: equal halves are one node.
+        let mut all = Halves::zeroed(count as u32, dimensions)?;
+        for (number, row) in (0u32..).zip(values.chunks_exact(dimensions)) {
+            all.set(number, &halves(row, number.into())?);
+        }
+        let rows = Rows::group(&all);
+        let nodes = rows.nodes();
+        let mut own = Halves::zeroed(nodes, dimensions)?;
+        let mut decoded = Vec::with_capacity(dimensions);
+        let mut codes = match options.codes {
+            CodeKind::F16 => None,
+            CodeKind::Sq8 => {
+                let step = options.step.unwrap_or_else(|| Step::fit(values));
+                Some(Sq8::zeroed(nodes, dimensions, step)?)
+            }
+        };
+        for node in 0..nodes {
+            own.copy(node, &all, rows.first(node));
+            if let Some(codes) = &mut codes {
+                decoded.clear();
+                decoded.extend(own.query_of(node));
+                codes.set(node, &decoded);
+            }
+        }
+        drop(all);
+        let graph = match (nodes >= options.graph_from.unwrap_or(EXACT), &codes) {
+            (false, _) => None,
+            (true, Some(codes)) => Some(Graph::build(codes, options.graph, parallel)?),
+            (true, None) => Some(Graph::build(&own, options.graph, parallel)?),
+        };
+        Ok(Self { codes, halves: own, dimensions, graph, rows })
+    }
+
+    /// The nearest rows, the best first: as many as were asked for, or as there are.
+    ///
+    /// # Errors
+    /// A query of another dimension, or without direction.
+    pub fn search(
+        &self,
+        query: &[f32],
+        search: Search,
+        searcher: &mut Searcher,
+    ) -> Result<Vec<Hit>, VectorError> {
+        let query = self.checked(query)?;
+        match &self.codes {
+            Some(codes) => {
+                self.candidates(codes, &codes.query(&query), (search.k.max(RESCORED), search), searcher);
+                self.rescore(&query, searcher);
+            }
+            None => self.candidates(&self.halves, &query, (search.k, search), searcher),
+        }
+        keep_best(&mut searcher.best, search.k);
+        let wanted = |row: &u32| search.only.is_none_or(|only| only.has(*row));
+        let hits = searcher.best.iter().flat_map(|candidate| {
+            self.rows.of(candidate.node).filter(wanted).map(|row| Hit { row, score: candidate.score })
+        });
+        Ok(hits.take(search.k).collect())
+    }
+
+    /// The best by codes, in `searcher.best`.
+    fn candidates<C: Codes>(
+        &self,
+        codes: &C,
+        query: &C::Query,
+        (most, search): (usize, Search),
+        searcher: &mut Searcher,
+    ) {
+        let ef = search.ef.max(search.k);
+        let matches = |only: &Filter| usize::try_from(only.len()).unwrap_or(usize::MAX);
+        let limits = |only: &Filter| Limits { ef, scored: matches(only) };
+        searcher.best.clear();
+        match (&self.graph, search.only) {
+            (Some(graph), None) => {
+                let found = graph.search(codes, query, ef, &mut searcher.scratch);
+                searcher.best.extend(found.iter().take(most));
+            }
+            (Some(graph), Some(only)) if limits(only).allow(matches(only), self.rows.rows() as usize) => {
+                let wanted = |node| self.rows.of(node).any(|row| only.has(row));
+                let limits = limits(only);
+                let found = graph.search_wanted(codes, query, limits, &wanted, &mut searcher.scratch);
+                match found {
+                    // Several rows may be one node, so fewer may be all there are; then there is little to scan.
+                    Some(found) if found.len() >= search.k => searcher.best.extend(found.iter().take(most)),
+                    _ => self.scan_wanted(codes, query, (most, only), searcher),
+                }
+            }
+            (_, Some(only)) => self.scan_wanted(codes, query, (most, only), searcher),
+            (None, None) => scan(codes, query, (most, 0..codes.nodes()), searcher),
+        }
+    }
+
+    /// All codes that a filter leaves, one by one.
+    fn scan_wanted<C: Codes>(
+        &self,
+        codes: &C,
+        query: &C::Query,
+        (most, only): (usize, &Filter),
+        searcher: &mut Searcher,
+    ) {
+        // Each once, although several rows may be one node, and in the order in which they lie in memory.
+        let mut nodes = Filter::none(self.rows.nodes());
+        only.iter().filter_map(|row| self.rows.node(row)).for_each(|node| nodes.add(node));
+        scan(codes, query, (most, nodes.iter()), searcher);
+    }
+
+    /// The exact scores of what codes say is near.
+    fn rescore(&self, query: &Vec<f32>, searcher: &mut Searcher) {
+        searcher.nodes.clear();
+        searcher.nodes.extend(searcher.best.iter().map(|candidate| candidate.node));
+        searcher.scores.clear();
+        self.halves.scores(query, &searcher.nodes, &mut searcher.scores);
+        for (candidate, score) in searcher.best.iter_mut().zip(&searcher.scores) {
+            candidate.score = *score;
+        }
+    }
+
+    fn checked(&self, query: &[f32]) -> Result<Vec<f32>, VectorError> {
+        if query.len() != self.dimensions {
+            return Err(VectorError::Dimension { expected: self.dimensions, found: query.len() });
+        }
+        let mut query = query.to_vec();
+        normalise(&mut query, 0)?;
+        Ok(query)
+    }
+
+    /// Rows, distinct vectors among them, and values of each.
+    #[must_use]
+    pub fn size(&self) -> (u32, u32, usize) {
+        (self.rows.rows(), self.halves.nodes(), self.dimensions)
+    }
+
+    /// The graph, where there are enough vectors for one.
+    #[must_use]
+    pub fn graph(&self) -> Option<&Graph> {
+        self.graph.as_ref()
+    }
+
+    /// Bytes of memory: codes, links, rows; and those of the exact values.
+    #[must_use]
+    pub fn bytes(&self) -> (usize, usize) {
+        let graph = self.graph.as_ref().map_or(0, Graph::bytes);
+        (self.codes.as_ref().map_or(0, Sq8::bytes) + graph + self.rows.bytes(), self.halves.bytes())
+    }
+}
+
+/// Codes one by one.
+fn scan<C: Codes>(
+    codes: &C,
+    query: &C::Query,
+    (most, nodes): (usize, impl Iterator<Item = u32>),
+    searcher: &mut Searcher,
+) {
+    let mut nodes = nodes.peekable();
+    searcher.best.clear();
+    // What the last of the best had when there were enough of them.
+    let mut bar = f32::NEG_INFINITY;
+    while nodes.peek().is_some() {
+        searcher.nodes.clear();
+        searcher.nodes.extend(nodes.by_ref().take(SCAN));
+        searcher.scores.clear();
+        codes.scores(query, &searcher.nodes, &mut searcher.scores);
+        let scored = searcher.nodes.iter().zip(&searcher.scores).filter(|(_, score)| **score > bar);
+        searcher.best.extend(scored.map(|(node, score)| Candidate { score: *score, node: *node }));
+        if searcher.best.len() > most {
+            keep_best(&mut searcher.best, most);
+            bar = searcher.best.last().map_or(bar, |last| last.score);
+        }
+    }
+    keep_best(&mut searcher.best, most);
+}
+
+/// Leaves the best, in order.
+fn keep_best(candidates: &mut Vec<Candidate>, most: usize) {
+    candidates.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.node.cmp(&b.node)));
+    candidates.truncate(most);
+}
+
+#[cfg(test)]
+mod tests;

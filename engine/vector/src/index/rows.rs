@@ -1,0 +1,83 @@
+//! Whose vectors the nodes of an index are.
+//!
+//! What always holds: each row belongs to exactly one node, rows with equal values to the same; the order of the nodes
+//! depends on their values and numbers alone.
+
+use crate::code::{Codes, Halves};
+use std::collections::HashMap;
+
+/// The rows of each node.
+pub struct Rows {
+    /// Where the rows of a node begin in `rows`; one more than there are nodes.
+    begins: Vec<u32>,
+    rows: Vec<u32>,
+    /// The node of each row.
+    nodes: Vec<u32>,
+}
+
+/// A well-mixed number for each number (splitmix64, Steele and others, 2014).
+fn mixed(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+impl Rows {
+    /// Puts equal vectors together. Nodes come in an order that has nothing to do with that of the rows: the first of
+    /// them are the upper levels of the graph, which are to be a fair sample.
+    pub fn group(vectors: &Halves) -> Self {
+        let mut by_value: HashMap<&[u16], u32> = HashMap::new();
+        let mut groups: Vec<Vec<u32>> = Vec::new();
+        for row in 0..vectors.nodes() {
+            let next = u32::try_from(groups.len()).unwrap_or(u32::MAX);
+            let group = *by_value.entry(vectors.bits(row).unwrap_or(&[])).or_insert(next);
+            match groups.get_mut(group as usize) {
+                Some(rows) => rows.push(row),
+                None => groups.push(vec![row]),
+            }
+        }
+        groups.sort_by_cached_key(|rows| mixed(rows.first().copied().unwrap_or(0).into()));
+        let count = vectors.nodes() as usize;
+        let mut own = Self { begins: vec![0], rows: Vec::with_capacity(count), nodes: vec![0; count] };
+        for (node, group) in (0..).zip(groups) {
+            for row in &group {
+                if let Some(slot) = own.nodes.get_mut(*row as usize) {
+                    *slot = node;
+                }
+            }
+            own.rows.extend(group);
+            own.begins.push(own.rows());
+        }
+        own
+    }
+
+    pub fn nodes(&self) -> u32 {
+        u32::try_from(self.begins.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    pub fn rows(&self) -> u32 {
+        u32::try_from(self.rows.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The rows of a node.
+    pub fn of(&self, node: u32) -> impl Iterator<Item = u32> {
+        let begin = |at: usize| self.begins.get(at).map(|begin| *begin as usize);
+        let range = begin(node as usize).zip(begin(node as usize + 1));
+        range.and_then(|(from, to)| self.rows.get(from..to)).unwrap_or(&[]).iter().copied()
+    }
+
+    /// The node of a row.
+    pub fn node(&self, row: u32) -> Option<u32> {
+        self.nodes.get(row as usize).copied()
+    }
+
+    /// One of the rows of a node.
+    pub fn first(&self, node: u32) -> u32 {
+        self.of(node).next().unwrap_or(u32::MAX)
+    }
+
+    pub fn bytes(&self) -> usize {
+        (self.begins.len() + self.rows.len() + self.nodes.len()) * size_of::<u32>()
+    }
+}

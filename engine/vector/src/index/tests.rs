@@ -1,0 +1,191 @@
+//! Against comparing everything with everything.
+
+use super::*;
+use crate::threads::{Sequential, Threads};
+
+/// Sums of random numbers, which are nearly normal.
+fn normals(seed: u64) -> impl FnMut() -> f32 {
+    let mut state = seed | 1;
+    move || {
+        let mut sum = 0.0f32;
+        for _ in 0..4 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            sum += (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0;
+        }
+        sum
+    }
+}
+
+/// Vectors of length one around 32 centres, which are the same whatever the seed.
+fn made(count: usize, dimensions: usize, seed: u64) -> Vec<f32> {
+    let (mut centre, mut normal) = (normals(77), normals(seed));
+    let centres: Vec<f32> = (0..32 * dimensions).map(|_| centre()).collect();
+    let mut out = Vec::with_capacity(count * dimensions);
+    for row in 0..count {
+        let centre = &centres[row % 32 * dimensions..][..dimensions];
+        let mut vector: Vec<f32> = centre.iter().map(|x| x + 0.8 * normal()).collect();
+        normalise(&mut vector, 0).unwrap();
+        out.extend(vector);
+    }
+    out
+}
+
+fn exact(values: &[f32], dimensions: usize, query: &[f32], k: usize) -> Vec<u32> {
+    let score = |row: &[f32]| row.iter().zip(query).map(|(a, b)| a * b).sum::<f32>();
+    let mut all: Vec<(u32, f32)> = (0..).zip(values.chunks(dimensions).map(score)).collect();
+    all.sort_by(|a, b| b.1.total_cmp(&a.1));
+    all.into_iter().take(k).map(|(row, _)| row).collect()
+}
+
+fn recall(index: &Index, values: &[f32], queries: &[f32], ef: usize) -> f64 {
+    let dimensions = index.size().2;
+    let mut searcher = Searcher::default();
+    let mut found = 0;
+    for query in queries.chunks(dimensions) {
+        let truth = exact(values, dimensions, query, 10);
+        let hits = index.search(query, Search { k: 10, ef, only: None }, &mut searcher).unwrap();
+        assert_eq!(hits.len(), 10);
+        assert!(hits.is_sorted_by(|a, b| a.score >= b.score));
+        found += hits.iter().filter(|hit| truth.contains(&hit.row)).count();
+    }
+    found as f64 / (queries.len() / dimensions * 10) as f64
+}
+
+#[test]
+fn a_walk_finds_what_a_scan_finds() {
+    let (values, queries) = (made(6_000, 48, 1), made(200, 48, 2));
+    let built = |from| {
+        let options = IndexOptions { graph_from: Some(from), ..IndexOptions::default() };
+        Index::build(48, &values, options, &Threads(2)).unwrap()
+    };
+    let (graph, scan) = (built(1), built(u32::MAX));
+    assert!(graph.graph().is_some() && scan.graph().is_none());
+    let (walked, scanned) = (recall(&graph, &values, &queries, 128), recall(&scan, &values, &queries, 0));
+    println!("walked {walked}, scanned {scanned}");
+    assert!(scanned > 0.995, "{scanned}");
+    assert!(walked > 0.97, "{walked}");
+    // More in sight find more.
+    assert!(recall(&graph, &values, &queries, 16) < walked);
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let values = made(3_000, 32, 3);
+    let options = IndexOptions { graph_from: Some(1), ..IndexOptions::default() };
+    let one = Index::build(32, &values, options, &Sequential).unwrap();
+    let four = Index::build(32, &values, options, &Threads(4)).unwrap();
+    let links = |index: &Index| {
+        let graph = index.graph().unwrap();
+        (graph.sizes(), (0..graph.sizes().len()).map(|level| graph.links(level)).collect::<Vec<_>>())
+    };
+    assert_eq!(links(&one), links(&four));
+}
+
+#[test]
+fn equal_vectors_are_one_node_and_all_are_found() {
+    let mut values = made(200, 16, 4);
+    let twin = values[..16].to_vec();
+    for _ in 0..50 {
+        values.extend(&twin);
+    }
+    for graph_from in [1, u32::MAX] {
+        let options = IndexOptions { graph_from: Some(graph_from), ..IndexOptions::default() };
+        let index = Index::build(16, &values, options, &Sequential).unwrap();
+        assert_eq!(index.size(), (250, 200, 16));
+        let hits =
+            index.search(&twin, Search { k: 60, ef: 64, only: None }, &mut Searcher::default()).unwrap();
+        let mut rows: Vec<u32> = hits.iter().take(51).map(|hit| hit.row).collect();
+        rows.sort_unstable();
+        assert_eq!(rows, [0].into_iter().chain(200..250).collect::<Vec<_>>());
+        assert_eq!(hits.len(), 60);
+    }
+}
+
+#[test]
+fn what_has_no_direction_or_another_dimension_is_refused() {
+    let options = IndexOptions::default();
+    let build =
+        |dimensions, values: &[f32]| Index::build(dimensions, values, options, &Sequential).map(|i| i.size());
+    assert_eq!(build(2, &[1.0, 0.0, 0.0, 0.0]), Err(VectorError::NoDirection(1)));
+    assert_eq!(build(2, &[f32::NAN, 0.0]), Err(VectorError::NoDirection(0)));
+    assert_eq!(build(2, &[f32::INFINITY, 0.0]), Err(VectorError::NoDirection(0)));
+    assert_eq!(build(2, &[1.0]), Err(VectorError::Dimension { expected: 2, found: 1 }));
+    assert_eq!(build(0, &[]), Err(VectorError::TooManyDimensions(0)));
+    assert_eq!(build(2, &[f32::MAX, f32::MAX, 1e-30, 0.0]), Ok((2, 2, 2)));
+    assert_eq!(build(2, &[]), Ok((0, 0, 2)));
+    let index = Index::build(2, &[1.0, 0.0], options, &Sequential).unwrap();
+    let search =
+        |query: &[f32]| index.search(query, Search { k: 3, ef: 10, only: None }, &mut Searcher::default());
+    assert_eq!(search(&[1.0]), Err(VectorError::Dimension { expected: 2, found: 1 }));
+    assert_eq!(search(&[0.0, 0.0]), Err(VectorError::NoDirection(0)));
+    assert_eq!(search(&[3.0, 0.0]).unwrap(), [Hit { row: 0, score: 1.0 }]);
+}
+
+#[test]
+fn nothing_is_found_in_an_empty_index() {
+    let options = IndexOptions { graph_from: Some(0), ..IndexOptions::default() };
+    let index = Index::build(8, &[], options, &Sequential).unwrap();
+    assert!(index.graph().is_some());
+    assert_eq!(
+        index.search(&[1.0; 8], Search { k: 10, ef: 10, only: None }, &mut Searcher::default()).unwrap(),
+        []
+    );
+}
+
+/// Rows of a filter: each one in `part`, or those of some clusters alone.
+fn filter(count: u32, part: u32, clustered: bool) -> Filter {
+    let kept =
+        |row: &u32| if clustered { row % 32 * part < 32 } else { (row / 32 * 37 + row).is_multiple_of(part) };
+    (0..count).filter(kept).collect()
+}
+
+#[test]
+fn a_filter_leaves_the_nearest_of_what_it_lets_through() {
+    const COUNT: u32 = 12_000;
+    let (values, queries) = (made(COUNT as usize, 32, 11), made(64, 32, 12));
+    let options = IndexOptions { graph_from: Some(1), ..IndexOptions::default() };
+    let index = Index::build(32, &values, options, &Threads(2)).unwrap();
+    let mut searcher = Searcher::default();
+    // With 24 kept, of 12,000 rows all or half are worth a walk.
+    for (part, clustered) in [(1, false), (2, false), (2, true), (10, false), (10, true), (100, false)] {
+        let only = filter(COUNT, part, clustered);
+        let mut found = 0;
+        for query in queries.chunks(32) {
+            let score = |row: u32| {
+                values[row as usize * 32..][..32].iter().zip(query).map(|(a, b)| a * b).sum::<f32>()
+            };
+            let mut truth: Vec<(f32, u32)> = only.iter().map(|row| (score(row), row)).collect();
+            truth.sort_by(|a, b| b.0.total_cmp(&a.0));
+            truth.truncate(10);
+            let hits =
+                index.search(query, Search { k: 10, ef: 24, only: Some(&only) }, &mut searcher).unwrap();
+            assert_eq!(hits.len(), 10);
+            assert!(hits.iter().all(|hit| only.has(hit.row)));
+            found += truth.iter().filter(|(_, row)| hits.iter().any(|hit| hit.row == *row)).count();
+        }
+        println!("one in {part}, clustered {clustered}: {found} of 640");
+        assert!(found > 615, "one in {part}, clustered {clustered}: {found} of 640");
+    }
+}
+
+#[test]
+fn never_fewer_than_there_are() {
+    let mut values = made(6_000, 16, 13);
+    let twin = values[..16].to_vec();
+    (0..6_000).for_each(|_| values.extend(&twin));
+    let options = IndexOptions { graph_from: Some(1), ..IndexOptions::default() };
+    let index = Index::build(16, &values, options, &Threads(2)).unwrap();
+    let mut searcher = Searcher::default();
+    let count = |rows: std::ops::Range<u32>, k, searcher: &mut Searcher| {
+        let only: Filter = rows.collect();
+        let hits = index.search(&twin, Search { k, ef: 10, only: Some(&only) }, searcher).unwrap();
+        assert!(hits.iter().all(|hit| only.has(hit.row)));
+        hits.len()
+    };
+    // Many rows, and one vector; no row; rows that are not there.
+    assert_eq!(count(6_000..12_000, 50, &mut searcher), 50);
+    assert_eq!(count(0..0, 50, &mut searcher), 0);
+    assert_eq!(count(12_000..90_000, 50, &mut searcher), 0);
+    assert_eq!(count(5_990..6_010, 50, &mut searcher), 20);
+    assert_eq!(count(0..12_000, 7_000, &mut searcher), 7_000);
+}

@@ -1,0 +1,25 @@
+//! Vectors: codes for them, the kernels that compare codes, and the graph that finds the nearest.
+//!
+//! * [`kernel`] has the inner products, each in scalar code and in the best way that the machine has.
+//! * [`code`] has the quantisers: what a vector is kept as while a graph is walked.
+//! * [`graph`] is HNSW: built, searched, repaired, merged.
+//! * [`Index`] is all of it for one segment: codes, graph, exact values, and whose vectors they are.
+//!
+//! What always holds: vectors have length one, so that the inner product is the cosine and larger is nearer; a graph is
+//! the same for the same vectors whatever number of threads built it; every vector can be found, those that no link
+//! leads to are looked at one by one; what was built is never changed. Everything here blocks: it runs on the CPU pool.
+
+#![deny(clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, reason = "tests may panic"))]
+
+pub mod code;
+mod error;
+pub mod graph;
+mod index;
+pub mod kernel;
+mod memory;
+mod threads;
+
+pub use error::VectorError;
+pub use index::{CodeKind, Filter, Hit, Index, IndexOptions, Search, Searcher};
+pub use threads::{Parallel, Sequential, Threads};

@@ -1,6 +1,7 @@
 //! One segment's vectors: codes, graph, exact values, and whose they are.
 
 mod filter;
+mod merge;
 mod rows;
 
 use crate::code::{Codes, Halves, MOST_DIMENSIONS, Sq8, Step, normalise};
@@ -8,6 +9,7 @@ use crate::error::VectorError;
 use crate::graph::{Candidate, Graph, GraphOptions, Limits, MOST_NODES, Scratch};
 use crate::threads::Parallel;
 pub use filter::Filter;
+pub use merge::MergePart;
 use rows::Rows;
 
 /// Fewer vectors than this are compared one by one.

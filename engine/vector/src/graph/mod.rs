@@ -6,11 +6,13 @@
 
 mod build;
 mod filtered;
+mod merge;
 mod reach;
 mod search;
 mod visited;
 
 pub use filtered::Limits;
+pub use merge::{Part, Plan};
 pub use search::{Candidate, Scratch};
 
 use crate::code::Codes;

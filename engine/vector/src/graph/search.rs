@@ -33,6 +33,13 @@ impl Scratch {
         &self.pool
     }
 
+    /// Has some nodes in sight, and nothing else.
+    pub(super) fn begin<C: Codes>(&mut self, codes: &C, query: &C::Query, nodes: Vec<u32>, ef: usize) {
+        self.pool.clear();
+        self.fresh = nodes;
+        self.take_fresh(codes, query, ef);
+    }
+
     /// Takes a node in sight if it is nearer than the last of `ef`; at which place.
     #[inline]
     pub(super) fn offer(&mut self, score: f32, node: u32, ef: usize) -> Option<usize> {

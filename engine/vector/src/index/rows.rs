@@ -4,19 +4,21 @@
 //! depends on their values and numbers alone.
 
 use crate::code::{Codes, Halves};
+use crate::graph::NONE;
 use std::collections::HashMap;
 
 /// The rows of each node.
+#[derive(Default)]
 pub struct Rows {
     /// Where the rows of a node begin in `rows`; one more than there are nodes.
     begins: Vec<u32>,
     rows: Vec<u32>,
-    /// The node of each row.
+    /// The node of each row, or [`NONE`].
     nodes: Vec<u32>,
 }
 
 /// A well-mixed number for each number (splitmix64, Steele and others, 2014).
-fn mixed(number: u64) -> u64 {
+pub fn mixed(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -28,26 +30,47 @@ impl Rows {
     /// them are the upper levels of the graph, which are to be a fair sample.
     pub fn group(vectors: &Halves) -> Self {
         let mut by_value: HashMap<&[u16], u32> = HashMap::new();
-        let mut groups: Vec<Vec<u32>> = Vec::new();
+        let mut firsts: Vec<u32> = Vec::new();
+        let mut groups: Vec<u32> = Vec::with_capacity(vectors.nodes() as usize);
         for row in 0..vectors.nodes() {
-            let next = u32::try_from(groups.len()).unwrap_or(u32::MAX);
+            let next = u32::try_from(firsts.len()).unwrap_or(u32::MAX);
             let group = *by_value.entry(vectors.bits(row).unwrap_or(&[])).or_insert(next);
-            match groups.get_mut(group as usize) {
-                Some(rows) => rows.push(row),
-                None => groups.push(vec![row]),
+            if group == next {
+                firsts.push(row);
+            }
+            groups.push(group);
+        }
+        let nodes = u32::try_from(firsts.len()).unwrap_or(u32::MAX);
+        let mut order: Vec<u32> = (0..nodes).collect();
+        order.sort_by_cached_key(|group| mixed(firsts.get(*group as usize).copied().unwrap_or(0).into()));
+        let mut node_of = vec![0; firsts.len()];
+        for (node, group) in (0..).zip(order) {
+            if let Some(slot) = node_of.get_mut(group as usize) {
+                *slot = node;
             }
         }
-        groups.sort_by_cached_key(|rows| mixed(rows.first().copied().unwrap_or(0).into()));
-        let count = vectors.nodes() as usize;
-        let mut own = Self { begins: vec![0], rows: Vec::with_capacity(count), nodes: vec![0; count] };
-        for (node, group) in (0..).zip(groups) {
-            for row in &group {
+        let pair = |(row, group): (u32, u32)| (node_of.get(group as usize).copied().unwrap_or(0), row);
+        Self::of_pairs((0..).zip(groups).map(pair).collect(), nodes)
+    }
+
+    /// Of nodes and their rows, in any order; each row once.
+    pub fn of_pairs(mut pairs: Vec<(u32, u32)>, nodes: u32) -> Self {
+        pairs.sort_unstable();
+        let rows = pairs.iter().map(|(_, row)| *row as usize + 1).max().unwrap_or(0);
+        let mut own = Self {
+            begins: Vec::with_capacity(nodes as usize + 1),
+            rows: pairs.iter().map(|(_, row)| *row).collect(),
+            nodes: vec![NONE; rows],
+        };
+        let mut at = 0;
+        for node in 0..=nodes {
+            own.begins.push(u32::try_from(at).unwrap_or(u32::MAX));
+            for (_, row) in pairs.get(at..).unwrap_or(&[]).iter().take_while(|(of, _)| *of == node) {
                 if let Some(slot) = own.nodes.get_mut(*row as usize) {
                     *slot = node;
                 }
+                at += 1;
             }
-            own.rows.extend(group);
-            own.begins.push(own.rows());
         }
         own
     }
@@ -69,7 +92,7 @@ impl Rows {
 
     /// The node of a row.
     pub fn node(&self, row: u32) -> Option<u32> {
-        self.nodes.get(row as usize).copied()
+        self.nodes.get(row as usize).copied().filter(|node| *node != NONE)
     }
 
     /// One of the rows of a node.

@@ -189,3 +189,115 @@ fn never_fewer_than_there_are() {
     assert_eq!(count(5_990..6_010, 50, &mut searcher), 20);
     assert_eq!(count(0..12_000, 7_000, &mut searcher), 7_000);
 }
+
+/// Rows of several indexes, each where it is to be in one.
+fn merged(parts: &[&Index], keep: &dyn Fn(usize, u32) -> Option<u32>, options: IndexOptions) -> Index {
+    let rows: Vec<_> = (0..parts.len()).map(|part| move |row: u32| keep(part, row)).collect();
+    let parts: Vec<MergePart<'_>> =
+        parts.iter().zip(&rows).map(|(index, row)| MergePart { index, row }).collect();
+    Index::merge(&parts, options, &Threads(2)).unwrap()
+}
+
+#[test]
+fn merged_graphs_find_what_one_graph_finds() {
+    let (values, queries) = (made(9_000, 32, 21), made(128, 32, 22));
+    let options =
+        IndexOptions { graph_from: Some(1), step: Some(Step::fit(&values)), ..IndexOptions::default() };
+    let whole = Index::build(32, &values, options, &Threads(2)).unwrap();
+    let build = |rows: std::ops::Range<usize>, options| {
+        Index::build(32, &values[rows.start * 32..rows.end * 32], options, &Threads(2)).unwrap()
+    };
+    let small = IndexOptions { graph_from: Some(u32::MAX), ..options };
+    // Two graphs of much the same size, a small one, and vectors without one.
+    let parts = [
+        build(0..4_000, options),
+        build(4_000..8_000, options),
+        build(8_000..8_500, options),
+        build(8_500..9_000, small),
+    ];
+    let begins = [0, 4_000, 8_000, 8_500];
+    let parts: Vec<&Index> = parts.iter().collect();
+    let joined = merged(&parts, &|part, row| Some(begins[part] + row), options);
+    assert_eq!(joined.size(), (9_000, 9_000, 32));
+    assert_eq!(joined.graph().unwrap().strays().len(), 0);
+    let [one, two] = [&whole, &joined].map(|index| recall(index, &values, &queries, 24));
+    println!("whole {one}, joined {two}");
+    assert!(two > 0.97 && two > one - 0.01, "whole {one}, joined {two}");
+    // The same on any number of threads.
+    let rows: Vec<_> = begins.map(|begin| move |row: u32| Some(begin + row)).to_vec();
+    let again: Vec<MergePart<'_>> =
+        parts.iter().zip(&rows).map(|(index, row)| MergePart { index, row }).collect();
+    let again = Index::merge(&again, options, &Sequential).unwrap();
+    assert_eq!(again.graph().unwrap().links(0), joined.graph().unwrap().links(0));
+}
+
+#[test]
+fn what_is_gone_is_not_found_and_does_not_stand_in_the_way() {
+    let (values, queries) = (made(8_000, 32, 31), made(128, 32, 32));
+    let options = IndexOptions { graph_from: Some(1), ..IndexOptions::default() };
+    let [a, b] = [&values[..6_000 * 32], &values[6_000 * 32..]]
+        .map(|values| Index::build(32, values, options, &Threads(2)).unwrap());
+    // Of 32 after each other. One in ten goes, and the graph is kept; or every second, and a new one is built; or all but a few.
+    for nth in [10, 2, 1] {
+        let gone = |row: u32| (row / 32).is_multiple_of(nth) && row != 77;
+        let keep = |part: usize, row: u32| Some(row + [0, 6_000][part]).filter(|row| !gone(*row));
+        let joined = merged(&[&b, &a], &|part, row| keep(1 - part, row), options);
+        let left: Vec<u32> = (0..8_000).filter(|row| !gone(*row)).collect();
+        assert_eq!(joined.size().0, left.len() as u32);
+        let mut searcher = Searcher::default();
+        let mut found = 0;
+        for query in queries.chunks(32) {
+            let mut truth = exact(&values, 32, query, 8_000);
+            truth.retain(|row| !gone(*row));
+            truth.truncate(10);
+            let hits = joined.search(query, Search { k: 10, ef: 32, only: None }, &mut searcher).unwrap();
+            assert_eq!(hits.len(), left.len().min(10));
+            assert!(hits.iter().all(|hit| !gone(hit.row)));
+            found += hits.iter().filter(|hit| truth.contains(&hit.row)).count();
+        }
+        let of = left.len().min(10) * 128;
+        println!("one in {nth} gone: {found} of {of}");
+        assert!(found * 100 > of * 97, "one in {nth} gone: {found} of {of}");
+    }
+}
+
+#[test]
+fn equal_vectors_of_several_indexes_are_one_node() {
+    let values = made(600, 16, 41);
+    let options = IndexOptions { graph_from: Some(1), ..IndexOptions::default() };
+    let a = Index::build(16, &values[..400 * 16], options, &Sequential).unwrap();
+    let b = Index::build(16, &values[200 * 16..], options, &Sequential).unwrap();
+    // Row 250 goes in one of them, and stays in the other.
+    let keep = |part: usize, row: u32| {
+        [Some(row), Some(400 + row)][part].filter(|row| ![250, 451, 51].contains(row))
+    };
+    let joined = merged(&[&a, &b], &keep, options);
+    assert_eq!(joined.size(), (797, 599, 16));
+    let hits = |row: usize| {
+        let query = &values[row * 16..][..16];
+        let search = Search { k: 2, ef: 32, only: None };
+        joined
+            .search(query, search, &mut Searcher::default())
+            .unwrap()
+            .iter()
+            .map(|hit| hit.row)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(hits(300), [300, 500]);
+    assert_eq!(hits(250)[0], 450);
+    assert_eq!(hits(251)[0], 251);
+    let [first, second] = hits(251)[..] else { panic!() };
+    assert!(first == 251 && second != 451);
+    let none = merged(&[&a, &b], &|_, _| None, options);
+    assert_eq!(none.size(), (0, 0, 16));
+    assert_eq!(
+        none.search(&values[..16], Search { k: 5, ef: 5, only: None }, &mut Searcher::default()).unwrap(),
+        []
+    );
+    let other = Index::build(8, &made(3, 8, 1), options, &Sequential).unwrap();
+    let part = |index| MergePart { index, row: &|row| Some(row) };
+    assert_eq!(
+        Index::merge(&[part(&a), part(&other)], options, &Sequential).map(|index| index.size()),
+        Err(VectorError::Dimension { expected: 16, found: 8 })
+    );
+}

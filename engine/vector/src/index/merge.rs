@@ -1,0 +1,172 @@
+//! Merging the indexes of several segments.
+
+use super::{EXACT, Index, IndexOptions, rows::Rows, rows::mixed};
+use crate::code::{Codes, Halves, Sq8};
+use crate::error::VectorError;
+use crate::graph::{Graph, MOST_NODES, NONE, Part, Plan};
+use crate::index::CodeKind;
+use crate::threads::Parallel;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// An index that is to be merged.
+#[derive(Clone, Copy)]
+pub struct MergePart<'p> {
+    /// The index.
+    pub index: &'p Index,
+    /// The new number of each of its rows; `None` for one that is gone.
+    pub row: &'p dyn Fn(u32) -> Option<u32>,
+}
+
+/// What becomes of the nodes of a part.
+struct Fate {
+    /// Those that stay.
+    stays: Vec<bool>,
+    /// Those whose vector a node of this part or of one before it has already.
+    twins: Vec<(u32, (usize, u32))>,
+}
+
+impl Index {
+    /// Merges indexes of one model into one. Where they have graphs, these are joined to the largest; where too much of
+    /// that is gone, a new one is built.
+    ///
+    /// # Errors
+    /// Parts of several dimensions, more vectors than one index can have, no memory.
+    pub fn merge(
+        parts: &[MergePart<'_>],
+        options: IndexOptions,
+        parallel: &dyn Parallel,
+    ) -> Result<Self, VectorError> {
+        let mut parts = parts.to_vec();
+        parts.sort_by_key(|part| Reverse(part.index.rows.nodes()));
+        let Some(first) = parts.first().map(|part| part.index) else {
+            return Err(VectorError::TooManyDimensions(0));
+        };
+        let dimensions = first.dimensions;
+        if let Some(other) = parts.iter().find(|part| part.index.dimensions != dimensions) {
+            return Err(VectorError::Dimension { expected: dimensions, found: other.index.dimensions });
+        }
+        let fates = fates(&parts);
+        let kept: usize = fates.iter().map(|fate| fate.stays.iter().filter(|stays| **stays).count()).sum();
+        let nodes = u32::try_from(kept).ok().filter(|nodes| u64::from(*nodes) <= MOST_NODES);
+        let nodes = nodes.ok_or(VectorError::TooMany(kept as u64))?;
+        let stays: Vec<_> = fates
+            .iter()
+            .map(|fate| |node: u32| fate.stays.get(node as usize).copied().unwrap_or(false))
+            .collect();
+        let graphs: Vec<Part<'_>> = parts
+            .iter()
+            .zip(&stays)
+            .map(|(part, stays)| Part {
+                graph: part.index.graph.as_ref(),
+                nodes: part.index.rows.nodes(),
+                stays,
+            })
+            .collect();
+        let wants_graph = nodes >= options.graph_from.unwrap_or(EXACT);
+        let plan = if wants_graph { Plan::of(&graphs, options.graph) } else { None };
+        let numbers = match &plan {
+            Some(plan) => plan.numbers().to_vec(),
+            None => shuffled(&parts, &fates),
+        };
+        let mut own = Self::moved(&parts, &numbers, (nodes, dimensions), options)?;
+        own.rows = merged_rows(&parts, &fates, &numbers, nodes);
+        own.graph = match (&own.codes, plan) {
+            _ if !wants_graph => None,
+            (Some(codes), Some(plan)) => Some(plan.join(codes, &graphs, options.graph, parallel)?),
+            (Some(codes), None) => Some(Graph::build(codes, options.graph, parallel)?),
+            (None, Some(plan)) => Some(plan.join(&own.halves, &graphs, options.graph, parallel)?),
+            (None, None) => Some(Graph::build(&own.halves, options.graph, parallel)?),
+        };
+        Ok(own)
+    }
+
+    /// Values and codes at their new numbers; no rows and no graph yet.
+    fn moved(
+        parts: &[MergePart<'_>],
+        numbers: &[Vec<u32>],
+        (nodes, dimensions): (u32, usize),
+        options: IndexOptions,
+    ) -> Result<Self, VectorError> {
+        let step =
+            options.step.or_else(|| parts.iter().find_map(|part| Some(part.index.codes.as_ref()?.step())));
+        let mut codes = match (options.codes, step) {
+            (CodeKind::Sq8, Some(step)) => Some(Sq8::zeroed(nodes, dimensions, step)?),
+            _ => None,
+        };
+        let mut halves = Halves::zeroed(nodes, dimensions)?;
+        for (part, numbers) in parts.iter().zip(numbers) {
+            for (old, new) in (0u32..).zip(numbers).filter(|(_, new)| **new != NONE) {
+                halves.copy(*new, &part.index.halves, old);
+                match (&mut codes, &part.index.codes) {
+                    (None, _) => {}
+                    (Some(codes), Some(own)) if own.step() == codes.step() => codes.copy(*new, own, old),
+                    (Some(codes), _) => codes.set(*new, &part.index.halves.query_of(old)),
+                }
+            }
+        }
+        Ok(Self { codes, halves, dimensions, graph: None, rows: Rows::default() })
+    }
+}
+
+/// A node stays if one of its rows does, and no node before it has the same vector.
+fn fates(parts: &[MergePart<'_>]) -> Vec<Fate> {
+    let mut known: HashMap<&[u16], (usize, u32)> = HashMap::new();
+    let mut fates = Vec::with_capacity(parts.len());
+    for (number, part) in parts.iter().enumerate() {
+        let own = part.index;
+        let mut fate = Fate { stays: vec![false; own.rows.nodes() as usize], twins: Vec::new() };
+        for (node, stays) in (0u32..).zip(&mut fate.stays) {
+            let Some(values) = own.halves.bits(node) else { continue };
+            if own.rows.of(node).all(|row| (part.row)(row).is_none()) {
+                continue;
+            }
+            match known.entry(values) {
+                Entry::Vacant(entry) => {
+                    entry.insert((number, node));
+                    *stays = true;
+                }
+                Entry::Occupied(entry) => fate.twins.push((node, *entry.get())),
+            }
+        }
+        fates.push(fate);
+    }
+    fates
+}
+
+/// New numbers in an order that has nothing to do with that of the rows.
+fn shuffled(parts: &[MergePart<'_>], fates: &[Fate]) -> Vec<Vec<u32>> {
+    let mut order: Vec<(u64, usize, u32)> = Vec::new();
+    for (number, (part, fate)) in parts.iter().zip(fates).enumerate() {
+        for (node, _) in (0u32..).zip(&fate.stays).filter(|(_, stays)| **stays) {
+            let row = part.index.rows.of(node).find_map(part.row).unwrap_or(0);
+            order.push((mixed(row.into()), number, node));
+        }
+    }
+    order.sort_unstable();
+    let mut numbers: Vec<Vec<u32>> = fates.iter().map(|fate| vec![NONE; fate.stays.len()]).collect();
+    for (new, (_, number, node)) in (0u32..).zip(order) {
+        if let Some(slot) = numbers.get_mut(number).and_then(|own| own.get_mut(node as usize)) {
+            *slot = new;
+        }
+    }
+    numbers
+}
+
+/// Whose the nodes are then.
+fn merged_rows(parts: &[MergePart<'_>], fates: &[Fate], numbers: &[Vec<u32>], nodes: u32) -> Rows {
+    let new = |part: usize, node: u32| {
+        numbers.get(part).and_then(|own| own.get(node as usize)).copied().filter(|number| *number != NONE)
+    };
+    let mut pairs: Vec<(u32, u32)> = Vec::new();
+    for (number, (part, fate)) in parts.iter().zip(fates).enumerate() {
+        let own =
+            (0u32..).zip(&fate.stays).filter(|(_, stays)| **stays).map(|(node, _)| (node, (number, node)));
+        for (node, (of, kept)) in own.chain(fate.twins.iter().copied()) {
+            let Some(new) = new(of, kept) else { continue };
+            pairs.extend(part.index.rows.of(node).filter_map(part.row).map(|row| (new, row)));
+        }
+    }
+    Rows::of_pairs(pairs, nodes)
+}

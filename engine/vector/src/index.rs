@@ -14,7 +14,7 @@ use rows::Rows;
 
 /// Fewer vectors than this are compared one by one.
 pub const EXACT: u32 = 5_000;
-/// The best by codes of which the exact score is asked for, at least.
+/// The best by codes of which the exact score is asked for, where a walk keeps as many.
 const RESCORED: usize = 24;
 /// Nodes compared at a time by an exact scan.
 const SCAN: usize = 1024;
@@ -115,23 +115,17 @@ impl Index {
         let rows = Rows::group(&all);
         let nodes = rows.nodes();
         let mut own = Halves::zeroed(nodes, dimensions)?;
-        let mut decoded = Vec::with_capacity(dimensions);
-        let mut codes = match options.codes {
+        (0..nodes).for_each(|node| own.copy(node, &all, rows.first(node)));
+        drop(all);
+        let codes = match options.codes {
             CodeKind::F16 => None,
             CodeKind::Sq8 => {
-                let step = options.step.unwrap_or_else(|| Step::fit(values));
-                Some(Sq8::zeroed(nodes, dimensions, step)?)
+                let step = options.step.unwrap_or_else(|| Step::fit(&own.sample()));
+                let mut codes = Sq8::zeroed(nodes, dimensions, step)?;
+                (0..nodes).for_each(|node| codes.set(node, &own.query_of(node)));
+                Some(codes)
             }
         };
-        for node in 0..nodes {
-            own.copy(node, &all, rows.first(node));
-            if let Some(codes) = &mut codes {
-                decoded.clear();
-                decoded.extend(own.query_of(node));
-                codes.set(node, &decoded);
-            }
-        }
-        drop(all);
         let graph = match (nodes >= options.graph_from.unwrap_or(EXACT), &codes) {
             (false, _) => None,
             (true, Some(codes)) => Some(Graph::build(codes, options.graph, parallel)?),
@@ -179,7 +173,8 @@ impl Index {
         let limits = |only: &Filter| Limits { ef, scored: matches(only) };
         searcher.best.clear();
         match (&self.graph, search.only) {
-            (Some(graph), None) => {
+            // To keep very many in order costs more than to score all.
+            (Some(graph), None) if (Limits { ef, scored: self.rows.nodes() as usize }).allow(1, 1) => {
                 let found = graph.search(codes, query, ef, &mut searcher.scratch);
                 searcher.best.extend(found.iter().take(most));
             }
@@ -194,7 +189,7 @@ impl Index {
                 }
             }
             (_, Some(only)) => self.scan_wanted(codes, query, (most, only), searcher),
-            (None, None) => scan(codes, query, (most, 0..codes.nodes()), searcher),
+            (_, None) => scan(codes, query, (most, 0..codes.nodes()), searcher),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Floats and halves: no code at all, and the exact values for rescoring.
 
-use super::Codes;
+use super::{Codes, SAMPLE};
 use crate::error::VectorError;
 use crate::kernel::{Kernels, best, row, to_half};
 use crate::memory::{Array, prefetch};
@@ -118,7 +118,9 @@ impl Halves {
     /// Writes one vector. One that is not there is not written.
     pub fn set(&mut self, node: u32, vector: &[f32]) {
         if let Some(row) = self.0.row_mut(node) {
-            row.iter_mut().zip(vector).for_each(|(to, from)| *to = to_half(*from));
+            // Two zeros would make two nodes of equal vectors.
+            let half = |value: f32| Some(to_half(value)).filter(|bits| *bits != 0x8000).unwrap_or(0);
+            row.iter_mut().zip(vector).for_each(|(to, from)| *to = half(*from));
         }
     }
 
@@ -129,6 +131,14 @@ impl Halves {
         {
             to.copy_from_slice(row);
         }
+    }
+
+    /// Values of some vectors, evenly over all: enough to fit a step to.
+    #[must_use]
+    pub fn sample(&self) -> Vec<f32> {
+        let rows = (SAMPLE / self.0.dimensions.max(1)).clamp(1, self.0.nodes.max(1) as usize);
+        let step = (self.0.nodes as usize).div_ceil(rows).max(1);
+        (0..self.0.nodes).step_by(step).flat_map(|node| self.query_of(node)).collect()
     }
 
     /// The bits of one vector.

@@ -7,6 +7,7 @@ mod float;
 mod sq8;
 
 pub use float::{Floats, Halves};
+pub(crate) use sq8::SAMPLE;
 pub use sq8::{Sq8, Step};
 
 use crate::error::VectorError;

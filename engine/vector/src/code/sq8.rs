@@ -14,7 +14,7 @@ const MOST: f32 = 127.0;
 /// Clips that are tried, as parts of the largest value.
 const TRIES: usize = 48;
 /// Values of a sample that are looked at.
-const SAMPLE: usize = 1 << 20;
+pub(crate) const SAMPLE: usize = 1_048_573;
 
 impl Step {
     /// A step that somebody fitted before.
@@ -39,11 +39,14 @@ impl Step {
     /// wide steps cost all others.
     #[must_use]
     pub fn fit(values: &[f32]) -> Self {
-        // An odd stride meets all dimensions of vectors whose dimension is even.
-        let stride = (values.len() / SAMPLE).max(1) | 1;
-        let mut sample: Vec<f32> = values.iter().step_by(stride).map(|x| x.abs()).collect();
+        // So many are a prime, so that no dimension is left out.
+        let taken = values.len().min(SAMPLE);
+        let places = (0..taken).map(|at| (at as u64 * values.len() as u64 / taken as u64) as usize);
+        let mut sample: Vec<f32> = places.filter_map(|at| values.get(at)).map(|x| x.abs()).collect();
         sample.sort_unstable_by(f32::total_cmp);
-        let largest = sample.last().copied().filter(|x| x.is_finite() && *x > 0.0).unwrap_or(1.0);
+        let Some(largest) = sample.last().copied().filter(|x| x.is_finite() && *x > 0.0) else {
+            return Self(1.0 / MOST);
+        };
         // What lies between the values of a histogram is close enough.
         let thin: Vec<f32> = sample.iter().copied().step_by((sample.len() / 65_536).max(1)).collect();
         let error = |step: f32| -> f64 {
@@ -52,7 +55,7 @@ impl Step {
         };
         let steps = (1..=TRIES).map(|part| largest * part as f32 / TRIES as f32 / MOST);
         let best = steps.map(|step| (error(step), step)).min_by(|a, b| a.0.total_cmp(&b.0));
-        Self(best.map_or(largest / MOST, |(_, step)| step))
+        Self(best.map_or(largest / MOST, |(_, step)| step).max(f32::MIN_POSITIVE))
     }
 
     fn code(self, value: f32) -> i8 {

@@ -192,7 +192,7 @@ pub fn diverse<C: Codes>(codes: &C, near: &[Candidate], most: usize) -> Vec<u32>
         if taken.len() >= most {
             break;
         }
-        if taken.iter().all(|other| codes.between(candidate.node, *other) <= candidate.score) {
+        if taken.iter().all(|other| codes.between(candidate.node, *other) < candidate.score) {
             taken.push(candidate.node);
         }
     }

@@ -55,7 +55,10 @@ impl Plan {
         };
         let kept = (0..base.nodes).filter(|node| (base.stays)(*node)).count();
         let gone = (base.nodes as usize).saturating_sub(kept);
-        if base.graph.is_none() || kept == 0 || gone.saturating_mul(100) > kept.saturating_mul(MOST_GONE) {
+        if base.graph.is_none()
+            || kept == 0
+            || gone.saturating_mul(100) > (base.nodes as usize).saturating_mul(MOST_GONE)
+        {
             return None;
         }
         // Levels of which the base keeps a node: node 0 is to be one of its own.
@@ -99,7 +102,6 @@ impl Plan {
         parallel: &dyn Parallel,
     ) -> Result<Graph, VectorError> {
         let mut building = Building::empty(codes, options, &self.sizes)?;
-        let mut done = 0;
         for (number, (part, numbers)) in parts.iter().zip(&self.numbers).enumerate() {
             match part.graph {
                 Some(graph) => {
@@ -112,10 +114,10 @@ impl Plan {
                 None => {
                     let mut nodes: Vec<u32> = numbers.iter().copied().filter(|node| *node != NONE).collect();
                     nodes.sort_unstable();
-                    building.insert_all(done, &nodes, parallel);
+                    // Few at a time at first: they do not see the others of their batch, which may be all that is like them.
+                    building.insert_all(1, &nodes, parallel);
                 }
             }
-            done += numbers.iter().filter(|node| **node != NONE).count();
         }
         building.finish(parallel)
     }
@@ -127,6 +129,10 @@ impl Plan {
         // Those of the upper levels come down from the top. (All, where there is but one level.)
         let upper = part.graph.sizes().get(1).copied().unwrap_or(u32::MAX);
         let mut todo: Vec<u32> = part.nodes().take_while(|node| *node < upper).collect();
+        if todo.is_empty() {
+            // All of those are gone.
+            todo = part.nodes().collect();
+        }
         while !todo.is_empty() {
             let (own, known) = (&*building, &found);
             let looked = spread(parallel, todo.len(), |range| {
@@ -186,9 +192,9 @@ fn keep<C: Codes>(part: &Own<'_>, building: &mut Building<'_, C>, parallel: &dyn
                 links.sort_unstable();
                 links.dedup();
                 links.retain(|link| *link != new);
-                if links.len() > degree(own.options, number) {
-                    links = own.thin(number, new, &links);
-                }
+            }
+            if links.len() > degree(own.options, number) {
+                links = own.thin(number, new, &links);
             }
             Some((number, new, links))
         };

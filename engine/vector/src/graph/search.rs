@@ -138,7 +138,12 @@ pub(super) fn nearest<C: Codes>(
     walk(bottom, codes, query, ef, scratch);
     if !graph.strays.is_empty() {
         scratch.fresh.clear();
-        scratch.fresh.extend(graph.strays.iter().copied());
+        for stray in &graph.strays {
+            // A walk may have begun at one.
+            if scratch.visited.insert(*stray) {
+                scratch.fresh.push(*stray);
+            }
+        }
         scratch.take_fresh(codes, query, ef.max(1));
     }
 }

@@ -101,3 +101,35 @@ fn strays_are_found_all_the_same() {
     let found = graph.search(&codes, &query, 10, &mut scratch);
     assert_eq!(found.first().map(|candidate| candidate.node), Some(300));
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// Also where many are equally near, as codes in coarse steps are: rows of equals only, and a walk that begins at a stray,
+    /// once gave nodes twice and lost others.
+    #[test]
+    fn ties_keep_no_node_from_being_found(
+        count in 1..500u32,
+        m in 2..8usize,
+        ef_construction in 2..40usize,
+        kinds in 1..40u64,
+        seed in any::<u64>(),
+    ) {
+        let mut codes = Floats::zeroed(count, 3).unwrap();
+        for node in 0..count {
+            let kind = (u64::from(node).wrapping_mul(seed | 1) >> 7) % kinds;
+            let angle = kind as f32;
+            codes.set(node, &[angle.cos() * 0.8, angle.sin() * 0.8, 0.6]);
+        }
+        let graph = Graph::build(&codes, GraphOptions { m, ef_construction }, &Sequential).unwrap();
+        hold(&graph);
+        let mut scratch = Scratch::default();
+        for target in [0, count / 2, count - 1] {
+            let found = graph.search(&codes, &codes.query_of(target), count as usize, &mut scratch);
+            let mut nodes: Vec<u32> = found.iter().map(|candidate| candidate.node).collect();
+            nodes.sort_unstable();
+            prop_assert_eq!(nodes, (0..count).collect::<Vec<_>>());
+        }
+        prop_assert_eq!(graph.strays.len(), 0);
+    }
+}

@@ -21,6 +21,12 @@ impl Visited {
         }
     }
 
+    /// Was a node seen?
+    #[inline]
+    pub fn has(&self, node: u32) -> bool {
+        self.bits.get(node as usize / 64).is_some_and(|bits| bits & (1 << (node % 64)) != 0)
+    }
+
     /// True the first time. False also for a node for which there is no room.
     #[inline]
     pub fn insert(&mut self, node: u32) -> bool {

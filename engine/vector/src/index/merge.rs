@@ -1,7 +1,7 @@
 //! Merging the indexes of several segments.
 
 use super::{EXACT, Index, IndexOptions, rows::Rows, rows::mixed};
-use crate::code::{Codes, Halves, Sq8};
+use crate::code::{Codes, Halves, Sq8, Step};
 use crate::error::VectorError;
 use crate::graph::{Graph, MOST_NODES, NONE, Part, Plan};
 use crate::index::CodeKind;
@@ -89,23 +89,36 @@ impl Index {
         (nodes, dimensions): (u32, usize),
         options: IndexOptions,
     ) -> Result<Self, VectorError> {
-        let step =
-            options.step.or_else(|| parts.iter().find_map(|part| Some(part.index.codes.as_ref()?.step())));
-        let mut codes = match (options.codes, step) {
-            (CodeKind::Sq8, Some(step)) => Some(Sq8::zeroed(nodes, dimensions, step)?),
-            _ => None,
+        let moves = || {
+            let of = |(part, numbers): (usize, &'_ Vec<u32>)| {
+                (0u32..)
+                    .zip(numbers.clone())
+                    .filter(|(_, new)| *new != NONE)
+                    .map(move |(old, new)| (part, old, new))
+            };
+            numbers.iter().enumerate().flat_map(of)
         };
+        let index = |part: usize| parts.get(part).map(|part| part.index);
         let mut halves = Halves::zeroed(nodes, dimensions)?;
-        for (part, numbers) in parts.iter().zip(numbers) {
-            for (old, new) in (0u32..).zip(numbers).filter(|(_, new)| **new != NONE) {
-                halves.copy(*new, &part.index.halves, old);
-                match (&mut codes, &part.index.codes) {
-                    (None, _) => {}
-                    (Some(codes), Some(own)) if own.step() == codes.step() => codes.copy(*new, own, old),
-                    (Some(codes), _) => codes.set(*new, &part.index.halves.query_of(old)),
-                }
-            }
+        for (part, old, new) in moves() {
+            index(part).into_iter().for_each(|own| halves.copy(new, &own.halves, old));
         }
+        let codes = match options.codes {
+            CodeKind::F16 => None,
+            CodeKind::Sq8 => {
+                let known = parts.iter().filter(|part| part.index.rows.nodes() > 0);
+                let known = known.filter_map(|part| part.index.codes.as_ref()).map(Sq8::step).next();
+                let step = options.step.or(known).unwrap_or_else(|| Step::fit(&halves.sample()));
+                let mut codes = Sq8::zeroed(nodes, dimensions, step)?;
+                for (part, old, new) in moves() {
+                    match index(part).and_then(|own| own.codes.as_ref()).filter(|own| own.step() == step) {
+                        Some(own) => codes.copy(new, own, old),
+                        None => codes.set(new, &halves.query_of(new)),
+                    }
+                }
+                Some(codes)
+            }
+        };
         Ok(Self { codes, halves, dimensions, graph: None, rows: Rows::default() })
     }
 }

@@ -46,6 +46,7 @@ fn recall(index: &Index, values: &[f32], queries: &[f32], ef: usize) -> f64 {
         let hits = index.search(query, Search { k: 10, ef, only: None }, &mut searcher).unwrap();
         assert_eq!(hits.len(), 10);
         assert!(hits.is_sorted_by(|a, b| a.score >= b.score));
+        assert_eq!(hits.iter().map(|hit| hit.row).collect::<std::collections::BTreeSet<_>>().len(), 10);
         found += hits.iter().filter(|hit| truth.contains(&hit.row)).count();
     }
     found as f64 / (queries.len() / dimensions * 10) as f64
@@ -300,4 +301,80 @@ fn equal_vectors_of_several_indexes_are_one_node() {
         Index::merge(&[part(&a), part(&other)], options, &Sequential).map(|index| index.size()),
         Err(VectorError::Dimension { expected: 16, found: 8 })
     );
+}
+
+/// The step of the codes was fitted to the vectors as they came, and the codes are of vectors of length one: of lengths of
+/// 500, as SIFT's are, all codes were the same; of 0.01 all values were clipped.
+#[test]
+fn the_length_of_vectors_does_not_matter() {
+    let (values, queries) = (made(2_000, 48, 51), made(50, 48, 52));
+    for length in [1e-20, 0.01, 500.0, 1e20] {
+        let long: Vec<f32> = values.iter().map(|x| x * length).collect();
+        let index = Index::build(48, &long, IndexOptions::default(), &Sequential).unwrap();
+        let found = recall(&index, &values, &queries, 10);
+        assert!(found > 0.99, "{length}: {found}");
+    }
+}
+
+/// A part without a graph was inserted in one batch, of which no node sees another: what was like nothing in the base was
+/// linked to nothing like it.
+#[test]
+fn a_small_part_of_another_kind_is_found() {
+    let turned = |count, seed| -> Vec<f32> {
+        // Of the last 16 values alone, which the others have not.
+        made(count, 16, seed).chunks(16).flat_map(|row| [&[0.0; 16], row].concat()).collect()
+    };
+    let base: Vec<f32> = made(6_000, 16, 61).chunks(16).flat_map(|row| [row, &[0.0; 16]].concat()).collect();
+    let (part, queries) = (turned(300, 62), turned(100, 63));
+    let base = Index::build(32, &base, IndexOptions::default(), &Threads(2)).unwrap();
+    let small = Index::build(32, &part, IndexOptions::default(), &Sequential).unwrap();
+    assert!(base.graph().is_some() && small.graph().is_none());
+    let joined = merged(&[&base, &small], &|part, row| Some(row + [0, 6_000][part]), IndexOptions::default());
+    let mut searcher = Searcher::default();
+    let mut found = 0;
+    for query in queries.chunks(32) {
+        let hits = joined.search(query, Search { k: 10, ef: 48, only: None }, &mut searcher).unwrap();
+        let truth = exact(&part, 32, query, 10);
+        found += hits.iter().filter(|hit| hit.row >= 6_000 && truth.contains(&(hit.row - 6_000))).count();
+    }
+    assert!(found > 950, "{found} of 1000");
+}
+
+/// Where all nodes of a part's upper levels were gone, the rest was linked to nothing.
+#[test]
+fn what_is_left_of_a_part_without_its_upper_levels_is_joined() {
+    let values = made(9_000, 32, 71);
+    let options = IndexOptions { graph_from: Some(1), ..IndexOptions::default() };
+    let a = Index::build(32, &values[..6_000 * 32], options, &Threads(2)).unwrap();
+    let b = Index::build(32, &values[6_000 * 32..], options, &Threads(2)).unwrap();
+    let upper = b.graph().unwrap().sizes()[1];
+    let top: Vec<u32> = (0..upper).flat_map(|node| b.rows.of(node).collect::<Vec<_>>()).collect();
+    let keep = |part: usize, row: u32| match part {
+        0 => Some(row),
+        _ => Some(6_000 + row).filter(|_| !top.contains(&row)),
+    };
+    let joined = merged(&[&a, &b], &keep, options);
+    let links = joined.graph().unwrap().links(0);
+    let own: Vec<usize> = (6_000..9_000)
+        .filter_map(|row| joined.rows.node(row))
+        .map(|node| links[node as usize].len())
+        .collect();
+    assert_eq!(own.len(), 3_000 - upper as usize);
+    let across = (6_000..9_000u32)
+        .filter_map(|row| joined.rows.node(row))
+        .filter(|node| links[*node as usize].iter().any(|link| joined.rows.first(*link) < 6_000));
+    assert!(across.count() * 10 > own.len() * 9);
+}
+
+/// More than are worth a walk are scored one by one, and none is given twice.
+#[test]
+fn any_number_may_be_asked_for() {
+    let values = made(6_000, 16, 81);
+    let index = Index::build(16, &values, IndexOptions::default(), &Threads(2)).unwrap();
+    for k in [0, 1, 1_000, 6_000, 10_000] {
+        let hits =
+            index.search(&values[..16], Search { k, ef: 1, only: None }, &mut Searcher::default()).unwrap();
+        let distinct: std::collections::BTreeSet<u32> = hits.iter().map(|hit| hit.row).collect();
+        assert_eq!((hits.len(), distinct.len()), (k.min(6_000), k.min(6_000)));
+    }
 }

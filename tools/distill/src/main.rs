@@ -4,7 +4,7 @@
 //!
 //! MODEL_DIR has config.json, vocab.txt and model.safetensors of a BERT-like model with mean pooling; TEXTS_DIR has
 //! unpacked Debian packages, one folder each, whose man pages, HTML and text are the training texts. `recipe.sh` beside
-//! this program fetches what the table in engine/embed was made of. The steps:
+//! this program fetches a model and texts. The steps:
 //!
 //! 1. Each piece of the vocabulary goes through the transformer; the principal axes of what comes out, half-whitened, are
 //!    the first table (`start.rs`), weighted by how seldom a piece is (SIF: Arora and others, 2017).

@@ -1,5 +1,6 @@
 //! One segment's vectors: codes, graph, exact values, and whose they are.
 
+mod bytes;
 mod filter;
 mod merge;
 mod rows;
@@ -8,6 +9,7 @@ use crate::code::{Codes, Halves, MOST_DIMENSIONS, Sq8, Step, normalise};
 use crate::error::VectorError;
 use crate::graph::{Candidate, Graph, GraphOptions, Limits, MOST_NODES, Scratch};
 use crate::threads::Parallel;
+pub use bytes::IndexBytes;
 pub use filter::Filter;
 pub use merge::MergePart;
 use rows::Rows;

@@ -133,6 +133,18 @@ impl Halves {
         }
     }
 
+    /// All values, one vector after another.
+    pub(crate) fn all(&self) -> &[u16] {
+        self.0.values.as_slice()
+    }
+
+    /// Has so many vectors, of these values.
+    pub(crate) fn fill(&mut self, nodes: u32, values: impl Iterator<Item = u16>) -> Result<(), VectorError> {
+        *self = Self::zeroed(nodes, self.0.dimensions)?;
+        self.0.values.as_mut_slice().iter_mut().zip(values).for_each(|(to, value)| *to = value);
+        Ok(())
+    }
+
     /// Values of some vectors, evenly over all: enough to fit a step to.
     #[must_use]
     pub fn sample(&self) -> Vec<f32> {

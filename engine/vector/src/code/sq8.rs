@@ -126,6 +126,23 @@ impl Sq8 {
         self.codes.as_mut_slice().get_mut(from..from.checked_add(width)?)
     }
 
+    /// Bytes of a row.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// All codes, one row after another.
+    pub(crate) fn all(&self) -> &[i8] {
+        self.codes.as_slice()
+    }
+
+    /// Has so many codes, which are these.
+    pub(crate) fn fill(&mut self, nodes: u32, codes: &[i8]) -> Result<(), VectorError> {
+        *self = Self::zeroed(nodes, self.dimensions, self.step)?;
+        self.codes.as_mut_slice().iter_mut().zip(codes).for_each(|(to, code)| *to = *code);
+        Ok(())
+    }
+
     /// The step of its values.
     #[must_use]
     pub fn step(&self) -> Step {

@@ -149,6 +149,58 @@ impl Graph {
         &self.strays
     }
 
+    /// Nodes and links of a row of each level, the bottom first.
+    pub(crate) fn shape(&self) -> Vec<(u32, u32)> {
+        let width = |level: &Level| u32::try_from(level.width).unwrap_or(u32::MAX);
+        self.levels.iter().map(|level| (level.nodes, width(level))).collect()
+    }
+
+    /// All links, level after level, little-endian.
+    pub(crate) fn all_links(&self) -> Vec<u8> {
+        let all = self.levels.iter().flat_map(|level| level.links.as_slice());
+        all.flat_map(|link| link.to_le_bytes()).collect()
+    }
+
+    /// A graph of such links, if what the module says of all graphs holds.
+    pub(crate) fn from_links(
+        nodes: u32,
+        shape: &[[u32; 2]],
+        links: &[u8],
+        strays: &[u32],
+        most_links: u32,
+    ) -> Result<Self, VectorError> {
+        let wrong = |what: &str| Err(VectorError::Damaged(what.to_owned()));
+        let shrinks = shape.is_sorted_by(|[below, _], [above, _]| above <= below);
+        let widths = shape.iter().all(|[_, width]| (1..=most_links).contains(width));
+        if shape.first().is_none_or(|[bottom, _]| *bottom != nodes) || !shrinks || !widths {
+            return wrong("its graph has levels that no graph has");
+        }
+        let slots: u64 = shape.iter().map(|[nodes, width]| u64::from(*nodes) * u64::from(*width)).sum();
+        if links.len() as u64 != slots * 4 {
+            return wrong("there are not as many links as it says");
+        }
+        let mut words = links.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word));
+        let mut levels = Vec::with_capacity(shape.len());
+        for [nodes, width] in shape {
+            let mut level = Level::empty(*nodes, *width as usize)?;
+            for node in 0..*nodes {
+                let row: Vec<u32> = words.by_ref().take(*width as usize).collect();
+                let used = row.iter().take_while(|link| **link != NONE).count();
+                let (used, rest) = row.split_at(used);
+                let good = used.iter().all(|link| link < nodes && *link != node);
+                if !good || rest.iter().any(|link| *link != NONE) {
+                    return wrong("a link leads to a node that is not there, or to its own");
+                }
+                level.set(node, row);
+            }
+            levels.push(level);
+        }
+        if strays.iter().any(|stray| *stray >= nodes) {
+            return wrong("a stray is not there");
+        }
+        Ok(Self { levels, strays: strays.to_vec() })
+    }
+
     /// Bytes of memory.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -4,6 +4,7 @@
 //! depends on their values and numbers alone.
 
 use crate::code::{Codes, Halves};
+use crate::error::VectorError;
 use crate::graph::NONE;
 use std::collections::HashMap;
 
@@ -73,6 +74,42 @@ impl Rows {
             }
         }
         own
+    }
+
+    /// Where the rows of each node begin, then the rows.
+    pub fn words(&self) -> impl Iterator<Item = u32> {
+        // Rows of nothing begin nowhere.
+        let begins = if self.begins.is_empty() { &[0][..] } else { &self.begins };
+        begins.iter().chain(&self.rows).copied()
+    }
+
+    /// The rows of so many nodes, as [`Rows::words`] gave them, all below `numbers`.
+    pub fn from_words(nodes: u32, numbers: u32, words: Vec<u32>) -> Result<Self, VectorError> {
+        let (begins, rows) = words.split_at_checked(nodes as usize + 1).unwrap_or_default();
+        let ends = begins.first() == Some(&0) && begins.last().map(|last| *last as usize) == Some(rows.len());
+        if !ends || !begins.is_sorted() {
+            return Err(VectorError::Damaged("rows do not begin where others end".into()));
+        }
+        let bound = rows.iter().max().map_or(0, |row| u64::from(*row) + 1);
+        if bound > numbers.into() {
+            return Err(VectorError::Damaged(format!(
+                "it has row {}, of {numbers}",
+                bound.saturating_sub(1)
+            )));
+        }
+        let bound = usize::try_from(bound).unwrap_or(usize::MAX);
+        let mut own = Self { begins: begins.to_vec(), rows: rows.to_vec(), nodes: vec![NONE; bound] };
+        for node in 0..nodes {
+            let (from, to) = (begins.get(node as usize), begins.get(node as usize + 1));
+            let range = from.zip(to).map_or(0..0, |(from, to)| *from as usize..*to as usize);
+            for row in rows.get(range).unwrap_or(&[]) {
+                match own.nodes.get_mut(*row as usize) {
+                    Some(slot) if *slot == NONE => *slot = node,
+                    _ => return Err(VectorError::Damaged("a row belongs to two nodes".into())),
+                }
+            }
+        }
+        Ok(own)
     }
 
     pub fn nodes(&self) -> u32 {

@@ -378,3 +378,118 @@ fn any_number_may_be_asked_for() {
         assert_eq!((hits.len(), distinct.len()), (k.min(6_000), k.min(6_000)));
     }
 }
+
+fn small(kind: CodeKind, graph_from: u32) -> Index {
+    let mut values = made(60, 16, 91);
+    values.extend_from_within(..16 * 3);
+    let graph = GraphOptions { m: 4, ef_construction: 16 };
+    let options = IndexOptions { codes: kind, graph, graph_from: Some(graph_from), step: None };
+    Index::build(16, &values, options, &Sequential).unwrap()
+}
+
+fn answers(index: &Index) -> Vec<Vec<(u32, u32)>> {
+    let search = Search { k: 8, ef: 16, only: None };
+    let hits = |query: &[f32]| index.search(query, search, &mut Searcher::default()).unwrap();
+    made(8, 16, 92)
+        .chunks(16)
+        .map(|q| hits(q).iter().map(|hit| (hit.row, hit.score.to_bits())).collect())
+        .collect()
+}
+
+#[test]
+fn what_is_written_is_read_and_answers_alike() {
+    let empty = Index::build(16, &[], IndexOptions::default(), &Sequential).unwrap();
+    for index in [small(CodeKind::Sq8, 1), small(CodeKind::F16, 1), small(CodeKind::Sq8, u32::MAX), empty] {
+        let bytes = index.to_bytes();
+        let read = Index::from_bytes(&bytes, 63).unwrap();
+        assert_eq!(read.to_bytes(), bytes);
+        assert_eq!(read.size(), index.size());
+        assert_eq!(answers(&read), answers(&index));
+    }
+}
+
+/// Checksums are none of this crate's: what is read may be anything.
+#[test]
+fn bytes_that_are_others_are_refused_or_an_index() {
+    let whole = small(CodeKind::Sq8, 1).to_bytes();
+    type Part = fn(&mut IndexBytes) -> &mut Vec<u8>;
+    let parts: [Part; 5] =
+        [|b| &mut b.head, |b| &mut b.values, |b| &mut b.codes, |b| &mut b.links, |b| &mut b.rows];
+    let (mut refused, mut read) = (0, 0);
+    let mut attempt = |bytes: &IndexBytes| match Index::from_bytes(bytes, 63) {
+        Err(_) => refused += 1,
+        Ok(index) => {
+            read += 1;
+            answers(&index).iter().for_each(|hits| assert!(hits.len() <= 8));
+        }
+    };
+    for part in parts {
+        let len = part(&mut whole.clone()).len();
+        for at in 0..len {
+            for flip in [1, 0x80, 0xff] {
+                let mut bytes = whole.clone();
+                part(&mut bytes)[at] ^= flip;
+                attempt(&bytes);
+            }
+        }
+        for cut in (0..len).step_by(7) {
+            let mut bytes = whole.clone();
+            part(&mut bytes).truncate(cut);
+            assert!(Index::from_bytes(&bytes, 63).is_err(), "cut at {cut}");
+        }
+    }
+    println!("{refused} refused, {read} read");
+    assert!(refused > 1_000 && read > 1_000);
+}
+
+#[test]
+fn numbers_of_another_index_are_refused() {
+    let whole = small(CodeKind::Sq8, 1).to_bytes();
+    for at in (0..32).step_by(4) {
+        for value in [2u32, 17, 61, 1 << 16, 1 << 31, u32::MAX] {
+            let mut bytes = whole.clone();
+            bytes.head[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            // Any float above zero is a step.
+            let is_step = at == 20 && value < 1 << 31 || bytes == whole;
+            assert_eq!(Index::from_bytes(&bytes, 63).is_ok(), is_step, "{value} at {at}");
+        }
+    }
+    assert!(Index::from_bytes(&whole, 62).is_err(), "row 62 is none of 62");
+}
+
+#[test]
+fn links_rows_and_strays_that_cannot_be_are_refused() {
+    let whole = small(CodeKind::Sq8, 1).to_bytes();
+    let nodes = 60u32;
+    let with = |change: &dyn Fn(&mut IndexBytes)| {
+        let mut bytes = whole.clone();
+        change(&mut bytes);
+        Index::from_bytes(&bytes, 63)
+    };
+    let link = |at: usize, value: u32| {
+        move |bytes: &mut IndexBytes| bytes.links[at * 4..][..4].copy_from_slice(&value.to_le_bytes())
+    };
+    // Node 0 to one that is not there, to itself, and to one behind its last link.
+    for (at, value) in [(0, nodes), (0, 0), (0, u32::MAX)] {
+        assert!(with(&link(at, value)).is_err(), "{value} at {at}");
+    }
+    // In the upper level, of 15 nodes, to one of the bottom.
+    assert!(with(&link(60 * 8, 15)).is_err());
+    assert!(with(&link(60 * 8, 14)).is_ok());
+    // The rows begin behind where those of each node do; the second is also the first.
+    let twice = |bytes: &mut IndexBytes| {
+        let rows = (nodes as usize + 1) * 4;
+        bytes.rows.copy_within(rows..rows + 4, rows + 4);
+    };
+    assert!(with(&twice).is_err());
+    let stray = |node: u32| {
+        move |bytes: &mut IndexBytes| {
+            bytes.head[28] = 1;
+            bytes.head.extend(node.to_le_bytes());
+        }
+    };
+    assert!(with(&stray(nodes)).is_err());
+    let read = with(&stray(7)).unwrap();
+    assert_eq!(read.graph().unwrap().strays(), [7]);
+    assert_eq!(Index::from_bytes(&read.to_bytes(), 63).unwrap().graph().unwrap().strays(), [7]);
+}

@@ -1,0 +1,152 @@
+//! An index as bytes: what a segment keeps of it, and what is read back without building anything.
+//!
+//! Five parts, so that each can be read when it is needed and kept where it belongs: codes, links and rows in memory, exact
+//! values on the disk. Numbers are little-endian. The head:
+//!
+//! | at | bytes | what |
+//! |---|---|---|
+//! | 0 | 4 | 1, the version of this layout |
+//! | 4 | 4 | values of a vector |
+//! | 8 | 4 | nodes |
+//! | 12 | 4 | rows that belong to a node |
+//! | 16 | 4 | codes: 0 none (exact values are compared), 1 SQ8 |
+//! | 20 | 4 | the step of the codes, a float; 0 where there are none |
+//! | 24 | 4 | levels of the graph, *l*; 0 where there is none |
+//! | 28 | 4 | strays, *s* |
+//! | 32 | 8 x *l* | of each level, the bottom first: nodes, links of a row |
+//! | | 4 x *s* | strays |
+//!
+//! Exact values: a half each, nodes one after another. Codes: a byte a value, rows filled up with zeros to a multiple of 64.
+//! Links: four bytes each, `0xffffffff` for none, levels one after another. Rows: where those of each node begin (four bytes
+//! each, one more than there are nodes), then the rows.
+//!
+//! What always holds: bytes that were read are an index, whatever they are: every number is checked before it is used. Whether
+//! they are the bytes that were written, the checksums of the segment's blocks tell.
+
+use super::{Index, Rows};
+use crate::code::{Halves, MOST_DIMENSIONS, Sq8, Step};
+use crate::error::VectorError;
+use crate::graph::{Graph, MOST_NODES};
+
+const VERSION: u32 = 1;
+const HEAD: usize = 32;
+/// Levels of a graph: each has at most half of the nodes of the one below.
+const MOST_LEVELS: usize = 32;
+/// Links of a row.
+const MOST_LINKS: u32 = 512;
+
+/// The parts of an index.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IndexBytes {
+    /// What the others are.
+    pub head: Vec<u8>,
+    /// Exact values.
+    pub values: Vec<u8>,
+    /// Codes; nothing where exact values are compared.
+    pub codes: Vec<u8>,
+    /// Links; nothing where there is no graph.
+    pub links: Vec<u8>,
+    /// Whose the nodes are.
+    pub rows: Vec<u8>,
+}
+
+fn damaged<T>(what: impl Into<String>) -> Result<T, VectorError> {
+    Err(VectorError::Damaged(what.into()))
+}
+
+fn words(bytes: &[u8]) -> impl Iterator<Item = u32> {
+    bytes.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word))
+}
+
+impl Index {
+    /// All of it as bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> IndexBytes {
+        let levels = self.graph.as_ref().map(Graph::shape).unwrap_or_default();
+        let strays = self.graph.as_ref().map_or(&[][..], Graph::strays);
+        let step = self.codes.as_ref().map_or(0.0, |codes| codes.step().get());
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let mut head: Vec<u8> = Vec::new();
+        let fixed = [
+            VERSION,
+            count(self.dimensions),
+            self.rows.nodes(),
+            self.rows.rows(),
+            u32::from(self.codes.is_some()),
+            step.to_bits(),
+            count(levels.len()),
+            count(strays.len()),
+        ];
+        let shape = levels.iter().flat_map(|(nodes, width)| [*nodes, *width]);
+        head.extend(fixed.into_iter().chain(shape).chain(strays.iter().copied()).flat_map(u32::to_le_bytes));
+        IndexBytes {
+            head,
+            values: self.halves.all().iter().flat_map(|bits| bits.to_le_bytes()).collect(),
+            codes: self
+                .codes
+                .as_ref()
+                .map(|codes| bytemuck::cast_slice(codes.all()).to_vec())
+                .unwrap_or_default(),
+            links: self.graph.as_ref().map(Graph::all_links).unwrap_or_default(),
+            rows: self.rows.words().flat_map(u32::to_le_bytes).collect(),
+        }
+    }
+
+    /// The index that bytes are of, whose rows all have numbers below `numbers`.
+    ///
+    /// # Errors
+    /// [`VectorError::Damaged`] where they are of none; no memory.
+    pub fn from_bytes(bytes: &IndexBytes, numbers: u32) -> Result<Self, VectorError> {
+        let head: Vec<u32> = words(&bytes.head).collect();
+        let (Some(fixed), rest) = (head.first_chunk::<{ HEAD / 4 }>(), head.get(HEAD / 4..).unwrap_or(&[]))
+        else {
+            return damaged("its head is cut off");
+        };
+        let [version, dimensions, nodes, rows, codes, step, levels, strays] = *fixed;
+        if version != VERSION {
+            return damaged(format!("it is of version {version}, this program knows {VERSION}"));
+        }
+        let dimensions = dimensions as usize;
+        if dimensions == 0 || dimensions > MOST_DIMENSIONS || u64::from(nodes) > MOST_NODES {
+            return damaged(format!("{nodes} vectors of {dimensions} values"));
+        }
+        let levels = levels as usize;
+        let whole = levels.checked_mul(2).and_then(|shape| shape.checked_add(strays as usize));
+        if levels > MOST_LEVELS || whole != Some(rest.len()) || !bytes.head.len().is_multiple_of(4) {
+            return damaged("its head is not as long as it says");
+        }
+        let (shape, strays) = rest.split_at(levels * 2);
+
+        let mut halves = Halves::zeroed(0, dimensions)?;
+        if bytes.values.len() as u64 != u64::from(nodes) * dimensions as u64 * 2 {
+            return damaged("there are not as many exact values as it says");
+        }
+        halves.fill(nodes, bytes.values.as_chunks::<2>().0.iter().map(|half| u16::from_le_bytes(*half)))?;
+
+        let codes = match codes {
+            0 if bytes.codes.is_empty() => None,
+            1 => {
+                let mut all = Sq8::zeroed(0, dimensions, Step::new(f32::from_bits(step))?)?;
+                if bytes.codes.len() as u64 != u64::from(nodes) * all.width() as u64 {
+                    return damaged("there are not as many codes as it says");
+                }
+                all.fill(nodes, bytemuck::cast_slice(&bytes.codes))?;
+                Some(all)
+            }
+            other => return damaged(format!("codes of kind {other}")),
+        };
+        let graph = match levels {
+            0 if bytes.links.is_empty() && strays.is_empty() => None,
+            0 => return damaged("it has links, and no graph"),
+            _ => {
+                let (shape, _) = shape.as_chunks::<2>();
+                Some(Graph::from_links(nodes, shape, &bytes.links, strays, MOST_LINKS)?)
+            }
+        };
+        if bytes.rows.len() as u64 != (u64::from(nodes) + 1 + u64::from(rows)) * 4 {
+            return damaged("there are not as many rows as it says");
+        }
+        let rows = Rows::from_words(nodes, numbers, words(&bytes.rows).collect())?;
+        Ok(Self { codes, halves, dimensions, graph, rows })
+    }
+}

@@ -3,10 +3,10 @@
 //! The vectors were distilled from a transformer (`tools/distill`), so that the sum, given length one, comes near to what
 //! the transformer says of the whole text. A piece that comes often counts more, but far less than as often as it comes.
 
-use crate::Model;
 use crate::error::EmbedError;
 use crate::table::Table;
 use crate::wordpiece::Tokenizer;
+use crate::{Embed, Model};
 
 /// Pieces of a text that are looked at.
 const MOST_PIECES: usize = 2048;
@@ -48,6 +48,24 @@ impl StaticModel {
     }
 }
 
+/// The language of the texts that static models are trained on.
+const LANGUAGE: &str = "eng";
+
+impl Embed for StaticModel {
+    fn model(&self) -> Model {
+        self.model()
+    }
+
+    fn knows(&self, language: &str) -> bool {
+        language.is_empty() || language == LANGUAGE
+    }
+
+    fn embed(&self, texts: &[String]) -> Result<Vec<Option<Vec<f32>>>, EmbedError> {
+        let mut embedder = self.embedder();
+        Ok(texts.iter().map(|text| embedder.embed(text)).collect())
+    }
+}
+
 /// Embeds one text after another.
 pub struct StaticEmbedder<'m> {
     table: &'m Table,
@@ -57,9 +75,27 @@ pub struct StaticEmbedder<'m> {
     counts: Vec<u16>,
 }
 
+/// The last letter of the Latin script, as far as languages of Europe need it.
+const LAST_LATIN: char = '\u{24f}';
+/// Letters that are looked at.
+const LETTERS: usize = 512;
+
+/// Are most letters of the Latin script? The vocabulary has letters of others, but was trained on none of their words.
+fn is_latin(text: &str) -> bool {
+    let (mut all, mut latin) = (0usize, 0usize);
+    for letter in text.chars().filter(|c| c.is_alphabetic()).take(LETTERS) {
+        all += 1;
+        latin += usize::from(letter <= LAST_LATIN);
+    }
+    latin * 2 >= all
+}
+
 impl StaticEmbedder<'_> {
-    /// The vector of a text; `None` where it has no piece that says anything.
+    /// The vector of a text; `None` where it has no piece that says anything, or is in a script of other languages.
     pub fn embed(&mut self, text: &str) -> Option<Vec<f32>> {
+        if !is_latin(text) {
+            return None;
+        }
         self.tokenizer.tokens(text, MOST_PIECES, &mut self.pieces);
         for piece in &self.pieces {
             if let Some(count) = self.counts.get_mut(*piece as usize) {

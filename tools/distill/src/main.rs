@@ -21,6 +21,7 @@ use postlode_embed::{Table, Tokenizer, Vocabulary};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use texts::Paragraph;
 
 /// Values of a vector in the table.
 const DIMENSIONS: usize = 256;
@@ -79,7 +80,9 @@ fn distill(model: &Path, texts: &Path, out: &Path) -> Result<(), Box<dyn Error>>
         tokenizer.tokens(text, PARAGRAPH, &mut pieces);
         pieces
     };
-    let pieces: Vec<Vec<u32>> = paragraphs.iter().map(&mut cut).collect();
+    let pieces: Vec<Vec<u32>> = paragraphs.iter().map(|paragraph| cut(&paragraph.text)).collect();
+    let near: Vec<[Vec<u32>; 2]> =
+        paragraphs.iter().map(|Paragraph { heading, next, .. }| [cut(heading), cut(next)]).collect();
 
     let mut random = Random(1);
     let mut order: Vec<usize> = (0..pieces.len()).collect();
@@ -108,8 +111,8 @@ fn distill(model: &Path, texts: &Path, out: &Path) -> Result<(), Box<dyn Error>>
     };
     write("first", &table, &out.with_extension("first"))?;
 
-    let table = train::train(table, DIMENSIONS, (&taught, &said), &pieces, &say);
-    write("minilm-static", &table, out)?;
+    let table = train::train(table, DIMENSIONS, (&taught, &said), (&pieces, &near), &say);
+    write("static-en", &table, out)?;
     say(&format!("written to {}", out.display()));
     Ok(())
 }

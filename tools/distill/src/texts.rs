@@ -12,8 +12,19 @@ const MOST_OF_ONE: usize = 14_000;
 const SHORTEST: usize = 120;
 const LONGEST: usize = 2_000;
 
+/// A paragraph, and what stands near it.
+#[derive(Debug, Clone, Default)]
+pub struct Paragraph {
+    /// Its text.
+    pub text: String,
+    /// The heading that it stands under, or empty.
+    pub heading: String,
+    /// The paragraph behind it, or empty.
+    pub next: String,
+}
+
 /// The paragraphs of all packages, each once, in the order of the files' names.
-pub fn paragraphs(folder: &Path) -> std::io::Result<Vec<String>> {
+pub fn paragraphs(folder: &Path) -> std::io::Result<Vec<Paragraph>> {
     let mut packages: Vec<PathBuf> =
         std::fs::read_dir(folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
     packages.sort();
@@ -22,13 +33,18 @@ pub fn paragraphs(folder: &Path) -> std::io::Result<Vec<String>> {
         let mut files = Vec::new();
         walk(package, &mut files)?;
         files.sort();
-        let mut own = Vec::new();
+        let mut own: Vec<Paragraph> = Vec::new();
         for file in files {
-            for paragraph in read(&file) {
-                let text = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+            let first = own.len();
+            for (heading, paragraph) in read(&file) {
+                let even = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+                let text = even(&paragraph);
                 if (SHORTEST..=LONGEST).contains(&text.len()) && is_prose(&text) && seen.insert(text.clone())
                 {
-                    own.push(text);
+                    if let Some(last) = own.get_mut(first..).and_then(<[Paragraph]>::last_mut) {
+                        last.next.clone_from(&text);
+                    }
+                    own.push(Paragraph { text, heading: even(&heading), next: String::new() });
                 }
             }
         }
@@ -76,7 +92,8 @@ fn is_english(text: &str) -> bool {
     known * 100 >= all * 12
 }
 
-fn read(path: &Path) -> Vec<String> {
+/// Paragraphs, each after its heading.
+fn read(path: &Path) -> Vec<(String, String)> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let Ok(mut bytes) = std::fs::read(path) else { return Vec::new() };
     let name = match name.strip_suffix(".gz") {
@@ -94,34 +111,49 @@ fn read(path: &Path) -> Vec<String> {
     let is_man = path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("man"))
         && name.rsplit('.').next().is_some_and(|end| end.starts_with(|c: char| c.is_ascii_digit()));
     match name.rsplit('.').next() {
-        Some("html" | "htm" | "xhtml") => html(&text),
-        Some("txt" | "rst" | "pod") => text.split("\n\n").map(str::to_owned).collect(),
-        _ if is_man => man(&text),
+        // Mallard, of which GNOME makes its help, has the same names of blocks.
+        Some("html" | "htm" | "xhtml" | "page") => html(&text),
+        Some("txt" | "rst" | "pod") => without_heading(text.split("\n\n").map(str::to_owned)),
+        _ if is_man => without_heading(man(&text).into_iter()),
         _ => Vec::new(),
     }
 }
 
+/// Those of man pages are all alike.
+fn without_heading(paragraphs: impl Iterator<Item = String>) -> Vec<(String, String)> {
+    paragraphs.map(|text| (String::new(), text)).collect()
+}
+
+fn is_heading(name: &[u8]) -> bool {
+    matches!(name, b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" | b"dt")
+}
+
 /// Text between tags that begin a block; no programs, menus and scripts.
-fn html(text: &str) -> Vec<String> {
+fn html(text: &str) -> Vec<(String, String)> {
     let (mut out, mut current, mut hidden) = (Vec::new(), String::new(), 0usize);
+    let mut heading = String::new();
     for token in Tokenizer::new(text) {
         let Ok(token) = token;
         match token {
             Token::StartTag(tag) => match tag.name.as_slice() {
                 b"script" | b"style" | b"pre" | b"nav" | b"head" if !tag.self_closing => hidden += 1,
-                name if is_block(name) => out.push(std::mem::take(&mut current)),
+                name if is_block(name) => out.push((heading.clone(), std::mem::take(&mut current))),
                 _ => {}
             },
             Token::EndTag(tag) => match tag.name.as_slice() {
                 b"script" | b"style" | b"pre" | b"nav" | b"head" => hidden = hidden.saturating_sub(1),
-                name if is_block(name) => out.push(std::mem::take(&mut current)),
+                name if is_heading(name) => {
+                    heading.clone_from(&current);
+                    out.push((String::new(), std::mem::take(&mut current)));
+                }
+                name if is_block(name) => out.push((heading.clone(), std::mem::take(&mut current))),
                 _ => {}
             },
             Token::String(text) if hidden == 0 => current.push_str(&String::from_utf8_lossy(&text)),
             _ => {}
         }
     }
-    out.push(current);
+    out.push((heading, current));
     out
 }
 

@@ -6,7 +6,7 @@
 //! * relational distillation: the Kullback-Leibler divergence between the softmax of a text's similarities to the others of
 //!   its batch, as the transformer says and as the table says;
 //! * InfoNCE: a span of a paragraph, among the paragraphs of its batch, is to be nearest to its own, from which it was taken
-//!   out.
+//!   out; so is a heading to a paragraph under it, and a paragraph to the one behind it.
 
 use crate::Random;
 use crate::start::CHARACTERS;
@@ -24,6 +24,9 @@ const PARAGRAPH: usize = 30;
 const SPAN: std::ops::Range<usize> = 6..20;
 /// Of ten, one paragraph keeps the span, so that equal words still count.
 const KEPT: usize = 10;
+/// One of so many is a heading with its paragraph, and one a paragraph with the next, as far as there are such.
+const OTHERS: usize = 3;
+const HEADING: std::ops::Range<usize> = 2..24;
 const RATE: f32 = 3e-3;
 const LAST_RATE: f32 = 3e-5;
 const MOMENTUM: f32 = 0.9;
@@ -180,7 +183,7 @@ pub fn train(
     rows: Vec<f32>,
     dimensions: usize,
     (taught, said): (&[Vec<u32>], &Said),
-    paragraphs: &[Vec<u32>],
+    (paragraphs, near): (&[Vec<u32>], &[[Vec<u32>; 2]]),
     say: &dyn Fn(&str),
 ) -> Vec<f32> {
     let pieces = rows.len() / dimensions;
@@ -193,7 +196,8 @@ pub fn train(
         is_touched: vec![false; pieces],
         rows,
     };
-    let long: Vec<&Vec<u32>> = paragraphs.iter().filter(|text| text.len() >= PARAGRAPH).collect();
+    let long = paragraphs.iter().zip(near).filter(|(text, _)| text.len() >= PARAGRAPH);
+    let long: Vec<(&Vec<u32>, &[Vec<u32>; 2])> = long.collect();
     let steps = (long.len() / SPANS).max(taught.len() / TAUGHT).max(1);
     say(&format!(
         "{} texts of the transformer, {} paragraphs, {steps} steps an epoch",
@@ -225,7 +229,20 @@ pub fn train(
 
             let (mut spans, mut rests) = (Vec::new(), Vec::new());
             for n in 0..SPANS.min(order.len()) {
-                let text = long[order[(step * SPANS + n) % order.len()]];
+                let (text, [heading, next]) = long[order[(step * SPANS + n) % order.len()]];
+                match random.below(OTHERS) {
+                    0 if HEADING.contains(&heading.len()) => {
+                        spans.push(weighted(heading));
+                        rests.push(weighted(text));
+                        continue;
+                    }
+                    1 if next.len() >= PARAGRAPH => {
+                        spans.push(weighted(text));
+                        rests.push(weighted(next));
+                        continue;
+                    }
+                    _ => {}
+                }
                 let len = SPAN.start + random.below(SPAN.end - SPAN.start);
                 let from = random.below(text.len() - len);
                 spans.push(weighted(&text[from..from + len]));

@@ -240,3 +240,4 @@ enums:
     8: text
     9: email_frames
     10: dictionary
+    11: vectors

@@ -32,6 +32,7 @@ class PostlodeSegment(KaitaiStruct):
         text = 8
         email_frames = 9
         dictionary = 10
+        vectors = 11
     def __init__(self, _io, _parent=None, _root=None):
         self._io = _io
         self._parent = _parent

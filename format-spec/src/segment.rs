@@ -23,8 +23,8 @@ use rkyv::{Archive, Deserialize, Serialize};
 const HEAD_MAGIC: &[u8; 8] = b"PLSEGMNT";
 const TAIL_MAGIC: &[u8; 8] = b"PLSEGEND";
 /// Newest version known here. Version 1 had no [`SectionKind::EmailFrames`]; version 2 no [`SectionKind::Dictionary`], no
-/// short [`Location`]s, and fewer indexes ([`IndexId::since`]).
-pub const VERSION: u32 = 3;
+/// short [`Location`]s, and fewer indexes ([`IndexId::since`]); version 3 no [`SectionKind::Vectors`].
+pub const VERSION: u32 = 4;
 /// The directory's own section number, in its blocks' CRCs.
 pub const DIRECTORY_SECTION: u16 = u16::MAX;
 /// Block size of the directory.
@@ -64,11 +64,50 @@ pub enum SectionKind {
     /// Since version 3: what the frames or values of another section were compressed with; `index` is the number of that
     /// section's kind.
     Dictionary = 10,
+    /// Since version 4: vectors of the emails; `index` is the number of the [`VectorPart`].
+    Vectors = 11,
+}
+
+/// The parts of a segment's vectors, each a section of its own. The numbers are part of the format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u16)]
+pub enum VectorPart {
+    /// The model, what was embedded, and what the other parts are.
+    Head = 0,
+    /// The ordinal of the email of each vector.
+    Emails = 1,
+    /// Exact values.
+    Values = 2,
+    /// What a walk of the graph compares.
+    Codes = 3,
+    /// The links of the graph.
+    Links = 4,
+    /// Vectors by their nodes in the graph.
+    Rows = 5,
+}
+
+impl VectorPart {
+    /// All of them.
+    pub const ALL: [VectorPart; 6] =
+        [Self::Head, Self::Emails, Self::Values, Self::Codes, Self::Links, Self::Rows];
+
+    /// Its name, for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Head => "head",
+            Self::Emails => "emails",
+            Self::Values => "values",
+            Self::Codes => "codes",
+            Self::Links => "links",
+            Self::Rows => "rows",
+        }
+    }
 }
 
 impl SectionKind {
     /// All of them.
-    pub const ALL: [SectionKind; 10] = [
+    pub const ALL: [SectionKind; 11] = [
         Self::Emails,
         Self::Ordinals,
         Self::Bodies,
@@ -79,6 +118,7 @@ impl SectionKind {
         Self::Text,
         Self::EmailFrames,
         Self::Dictionary,
+        Self::Vectors,
     ];
 
     /// The kind of a number, if it is known here.
@@ -101,6 +141,7 @@ impl SectionKind {
             Self::Text => "text",
             Self::EmailFrames => "emails",
             Self::Dictionary => "dictionary",
+            Self::Vectors => "vectors",
         }
     }
 }
@@ -139,6 +180,10 @@ impl Section {
             Some(SectionKind::Dictionary) => {
                 let of = SectionKind::from_number(self.index);
                 format!("dictionary:{}", of.map_or("unknown", SectionKind::name))
+            }
+            Some(SectionKind::Vectors) => {
+                let part = VectorPart::ALL.into_iter().find(|part| *part as u16 == self.index);
+                format!("vectors:{}", part.map_or("unknown", VectorPart::name))
             }
             Some(kind) => kind.name().to_owned(),
             None => format!("unknown:{}", self.kind),

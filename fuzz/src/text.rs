@@ -96,6 +96,7 @@ fn search(data: &Bytes, disk: Disk) {
         emails: EMAILS as u64,
         text: Arc::<Section>::clone(&section),
         ordinals: Section::new(ordinals(EMAILS), Disk::Honest),
+        vectors: Default::default(),
     };
     let sources = TextSources { segments: vec![segment], ..TextSources::default() };
     let view = engine.view(&sources, &engine.known());

@@ -1,10 +1,12 @@
 //! What callers of the store hand in and get back. Plain values: they cross threads, later machines.
 
+use crate::vectors::{VectorBuilder, VectorParts};
 use bytes::Bytes;
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
 use postlode_format::manifest::{SegmentEntry, SegmentKind};
 use postlode_format::row::{Counts, Holdings, Row};
+use postlode_format::segment::{ORDINAL, Ordinal};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub struct StoreOptions {
     pub queue: usize,
     /// Builds the text index of a segment.
     pub text: Arc<dyn TextBuilder>,
+    /// Makes the vectors of a segment; without it there are none.
+    pub vectors: Option<Arc<dyn VectorBuilder>>,
 }
 
 impl StoreOptions {
@@ -46,6 +50,7 @@ impl StoreOptions {
             fan_in: 16,
             queue: 1024,
             text,
+            vectors: None,
         }
     }
 }
@@ -266,7 +271,7 @@ pub struct ScanPage {
     pub missing: Vec<Missing>,
 }
 
-/// Everything that text search reads.
+/// Everything that search by words or meaning reads.
 #[derive(Clone, Default)]
 pub struct TextSources {
     /// Sealed segments, each once.
@@ -277,7 +282,7 @@ pub struct TextSources {
     pub missing: Vec<Missing>,
 }
 
-/// Text of one sealed segment.
+/// Text and vectors of one sealed segment.
 #[derive(Clone)]
 pub struct SegmentText {
     /// The segment.
@@ -288,6 +293,35 @@ pub struct SegmentText {
     pub text: Arc<dyn SectionRead>,
     /// The ordinals section: [`postlode_format::segment::Ordinal`] × emails, ascending by (date, id).
     pub ordinals: Arc<dyn SectionRead>,
+    /// The vectors.
+    pub vectors: VectorParts,
+}
+
+/// Ordinals read at once.
+const AT_ONCE: usize = 4096;
+
+impl SegmentText {
+    /// The positions of its emails, by their ordinals.
+    ///
+    /// # Errors
+    /// Damage in the ordinals.
+    pub fn positions(&self) -> Result<Vec<Position>, Missing> {
+        let count = usize::try_from(self.ordinals.len() / ORDINAL as u64).unwrap_or(usize::MAX);
+        let count = count.min(usize::try_from(self.emails).unwrap_or(usize::MAX));
+        let mut out = Vec::with_capacity(count);
+        while out.len() < count {
+            let take = AT_ONCE.min(count.saturating_sub(out.len()));
+            let at = (out.len() as u64).saturating_mul(ORDINAL as u64);
+            let bytes = self.ordinals.read(at, take.saturating_mul(ORDINAL))?;
+            let decoded = bytes.chunks_exact(ORDINAL).map(Ordinal::decode);
+            let before = out.len();
+            out.extend(decoded.filter_map(Result::ok).map(|o| Position { date: o.date, id: o.id }));
+            if out.len() == before {
+                break;
+            }
+        }
+        Ok(out)
+    }
 }
 
 /// Emails of one memtable, in the order in which they came.

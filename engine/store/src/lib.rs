@@ -6,7 +6,7 @@
 //! * acknowledged means durable: a commit returns after its frame's fdatasync;
 //! * a segment is never changed; the manifest names all there are, and is itself never changed;
 //! * damage is found by checksums, confined to the block it is in, and named in every answer it touches;
-//! * nothing here knows HTTP, a query language or a search library, or reads a clock or a file except through
+//! * nothing here knows HTTP, a query language, a search library or a model, or reads a clock or a file except through
 //!   [`postlode_runtime::Runtime`].
 
 pub mod api;
@@ -29,6 +29,7 @@ mod reserve;
 mod segment;
 mod shard;
 mod store;
+mod vectors;
 mod verify;
 
 pub use api::*;
@@ -37,3 +38,4 @@ pub use backup::Copied;
 pub use error::StoreError;
 pub use inspect::{Dumped, Inside, Inspected, Shape, TreeShape};
 pub use store::Store;
+pub use vectors::{MergedVectors, NewVectors, VectorBuilder, VectorParts};

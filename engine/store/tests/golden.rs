@@ -76,6 +76,11 @@ fn a_store_of_version_3_opens_and_is_whole() {
     opens_and_is_whole("v3", 130);
 }
 
+#[test]
+fn a_store_of_version_4_opens_and_is_whole() {
+    opens_and_is_whole("v4", 300);
+}
+
 fn opens_and_is_whole(version: &str, emails: u64) {
     let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../format-spec/golden");
     let golden = golden.join(version).join("store");
@@ -103,6 +108,9 @@ fn opens_and_is_whole(version: &str, emails: u64) {
             if access == Access::Write {
                 machine.wait(store.compact()).unwrap();
                 compacted = true;
+                // Those of older versions had none, and have them now.
+                let sources = machine.wait(store.text_sources(Default::default())).unwrap();
+                assert_eq!(machine.wait(check_vectors(&store)), sources.segments.len(), "{version}");
                 let emails_of = |index| machine.wait(store.count(index, KeyRange::prefix(&[]))).unwrap();
                 // Indexes that the version did not have are there now.
                 assert_eq!(emails_of(IndexId::Size), emails, "{version}");

@@ -3,16 +3,10 @@
 use crate::directory::{BundleDirectory, Damage};
 use crate::error::TextError;
 use crate::schema::equip;
-use postlode_format::index::{POSITION, Position};
-use postlode_format::segment::{ORDINAL, Ordinal};
-use postlode_store::{Missing, SectionRead, SegmentText};
+use postlode_format::index::Position;
+use postlode_store::{Missing, SegmentText};
 use std::sync::Arc;
 use tantivy::{Index, SegmentReader};
-
-/// Ordinals read at once.
-const AT_ONCE: usize = 4096;
-
-const _: () = assert!(POSITION <= ORDINAL);
 
 /// An index that can be searched, with the place of each of its documents.
 pub struct Part {
@@ -43,7 +37,7 @@ impl Part {
             readers(&index)
         };
         let readers = open().map_err(|e| missing(segment.id, &damage, &e))?;
-        let positions = positions(segment.emails, segment.ordinals.as_ref())?;
+        let positions = segment.positions()?;
         let part = Self { readers, positions, segment: Some(segment.id), damage: damage.clone() };
         part.check().map_err(|e| missing(segment.id, &damage, &e))
     }
@@ -74,23 +68,4 @@ fn missing(segment: u64, damage: &Damage, error: &TextError) -> Missing {
 fn readers(index: &Index) -> Result<Vec<SegmentReader>, TextError> {
     let segments = index.searchable_segments()?;
     Ok(segments.iter().map(SegmentReader::open).collect::<Result<_, _>>()?)
-}
-
-/// The positions of a segment's emails, from its ordinals.
-fn positions(emails: u64, ordinals: &dyn SectionRead) -> Result<Vec<Position>, Missing> {
-    let count = usize::try_from(ordinals.len() / ORDINAL as u64).unwrap_or(usize::MAX);
-    let count = count.min(usize::try_from(emails).unwrap_or(usize::MAX));
-    let mut out = Vec::with_capacity(count);
-    while out.len() < count {
-        let take = AT_ONCE.min(count.saturating_sub(out.len()));
-        let at = (out.len() as u64).saturating_mul(ORDINAL as u64);
-        let bytes = ordinals.read(at, take.saturating_mul(ORDINAL))?;
-        let decoded = bytes.chunks_exact(ORDINAL).map(Ordinal::decode);
-        let before = out.len();
-        out.extend(decoded.filter_map(Result::ok).map(|o| Position { date: o.date, id: o.id }));
-        if out.len() == before {
-            break;
-        }
-    }
-    Ok(out)
 }

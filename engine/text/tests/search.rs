@@ -130,6 +130,7 @@ fn damage_is_named_and_the_rest_is_searched() {
             emails: 100,
             text,
             ordinals: section(ordinals(&mails[100..])),
+            vectors: Default::default(),
         };
         let engine = TextEngine::new();
         let answer =

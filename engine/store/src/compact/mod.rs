@@ -335,6 +335,7 @@ async fn make_target<R: Runtime>(
         own: Identity { id: shared.next_segment.fetch_add(1, Ordering::Relaxed), salt: runtime.random_u64() },
         range: merge.range,
         text: Some(shared.options.text.clone()),
+        vectors: shared.options.vectors.clone(),
         effort: Effort::Small,
     };
     let (gone, own) = (gone.clone(), shared.clone());

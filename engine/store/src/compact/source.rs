@@ -13,9 +13,10 @@ use crate::segment::emails::Emails;
 use crate::segment::frames;
 use crate::segment::heap::Heap;
 use crate::segment::leaves;
-use crate::segment::shared::SharedSection;
+use crate::segment::shared::{self, SharedSection};
 use crate::segment::source::{BuildError, Sampled, Source, SourceEmail, SourceRow};
 use crate::shard::Shared;
+use crate::vectors::{MergedVectors, VectorParts};
 use crate::verify::shared_directory;
 use bytes::Bytes;
 use postlode_format::id::{Id, hash_of};
@@ -47,6 +48,7 @@ struct Input {
     bodies: Option<SharedSection>,
     heap: Option<Heap>,
     text: Option<SharedSection>,
+    vectors: VectorParts,
     indexes: Vec<(IndexId, SharedSection)>,
     /// The frame read last, decompressed: neighbours share it.
     frame: RefCell<Option<(u64, Bytes)>>,
@@ -212,6 +214,7 @@ impl MergeSource {
             bodies: find(SectionKind::Bodies),
             heap: Heap::find(file, &directory).map_err(BuildError::Missing)?,
             text: SharedSection::find(file, &directory, SectionKind::Text, 0, Some(&self.text_blocks)),
+            vectors: shared::vectors(file, &directory, None),
             indexes: IndexId::ALL
                 .into_iter()
                 .filter_map(|index| {
@@ -287,6 +290,20 @@ impl MergeSource {
             }
         }
         Ok(self.made.get_or_init(|| out))
+    }
+
+    /// The sources that have emails, and the new number of each email of theirs; `None` where one is where none can be.
+    fn with_emails(&self) -> Option<impl Iterator<Item = (&Input, Vec<u32>)>> {
+        let docs = |input: &Input| {
+            let bytes = input.ordinals.as_ref().map_or(0, SectionRead::len);
+            usize::try_from(bytes / ORDINAL as u64).unwrap_or(0)
+        };
+        let mut to: Vec<Vec<u32>> = self.inputs.iter().map(|input| vec![NOWHERE; docs(input)]).collect();
+        for (new, email) in self.emails.iter().enumerate() {
+            let old = usize::try_from(email.number).ok()?;
+            *to.get_mut(email.input)?.get_mut(old)? = u32::try_from(new).ok()?;
+        }
+        Some(self.inputs.iter().zip(to).filter(|(_, to)| !to.is_empty()))
     }
 
     fn input(&self, number: usize) -> Result<&Input, BuildError> {
@@ -376,19 +393,15 @@ impl Source for MergeSource {
     }
 
     fn texts(&self) -> Option<Vec<MergedText>> {
-        let docs = |input: &Input| {
-            let bytes = input.ordinals.as_ref().map_or(0, SectionRead::len);
-            usize::try_from(bytes / ORDINAL as u64).unwrap_or(0)
+        let text =
+            |(input, to): (&Input, Vec<u32>)| Some(MergedText { text: Arc::new(input.text.clone()?), to });
+        self.with_emails()?.map(text).collect()
+    }
+
+    fn vectors(&self) -> Option<Vec<MergedVectors>> {
+        let vectors = |(input, to): (&Input, Vec<u32>)| {
+            (!input.vectors.is_empty()).then(|| MergedVectors { parts: input.vectors.clone(), to })
         };
-        let mut to: Vec<Vec<u32>> = self.inputs.iter().map(|input| vec![NOWHERE; docs(input)]).collect();
-        for (new, email) in self.emails.iter().enumerate() {
-            let old = usize::try_from(email.number).ok()?;
-            *to.get_mut(email.input)?.get_mut(old)? = u32::try_from(new).ok()?;
-        }
-        let mut out = Vec::new();
-        for (input, to) in self.inputs.iter().zip(to).filter(|(_, to)| !to.is_empty()) {
-            out.push(MergedText { text: Arc::new(input.text.clone()?), to });
-        }
-        Some(out)
+        self.with_emails()?.map(vectors).collect()
     }
 }

@@ -9,6 +9,7 @@ use super::source::{BuildError, Sampled, Source};
 use super::writer::{SectionWriter, SegmentWriter};
 use crate::api::{TextBuilder, TextDoc};
 use crate::memtable::full_key;
+use crate::vectors::VectorBuilder;
 use postlode_format::bloom::Bloom;
 use postlode_format::index::IndexId;
 use postlode_format::manifest::{SegmentEntry, SegmentKind};
@@ -36,6 +37,8 @@ pub struct Recipe {
     pub range: (u64, u64),
     /// Builds the text index. Without it the segment has none, and says so in every search.
     pub text: Option<Arc<dyn TextBuilder>>,
+    /// Makes the vectors. Without it the segment has none.
+    pub vectors: Option<Arc<dyn VectorBuilder>>,
     /// How hard to compress.
     pub effort: Effort,
 }
@@ -50,12 +53,12 @@ pub fn build(
     recipe: &Recipe,
     file: &mut dyn AppendFile,
 ) -> Result<Option<SegmentEntry>, BuildError> {
-    let Recipe { kind, own, range, ref text, effort } = *recipe;
+    let Recipe { kind, own, range, effort, .. } = *recipe;
     let mut writer = SegmentWriter::new(own, file);
     let mut sums = Sums { min_date: i64::MAX, max_date: i64::MIN, ..Sums::default() };
     let mut primary: BTreeMap<Vec<u8>, Location> = BTreeMap::new();
     if kind == SegmentKind::Mail {
-        emails(source, &mut writer, &mut sums, &mut primary, text.as_deref(), effort)?;
+        emails(source, recipe, &mut writer, &mut sums, &mut primary)?;
     }
     heap(source, kind, &mut writer, &mut sums, &mut primary, effort)?;
     if primary.is_empty() {
@@ -115,12 +118,12 @@ impl Sums {
 
 fn emails(
     source: &dyn Source,
+    recipe: &Recipe,
     writer: &mut SegmentWriter<'_>,
     sums: &mut Sums,
     primary: &mut BTreeMap<Vec<u8>, Location>,
-    text: Option<&dyn TextBuilder>,
-    effort: Effort,
 ) -> Result<(), BuildError> {
+    let effort = recipe.effort;
     let mut ordinals: Vec<Ordinal> = Vec::new();
     let dictionary = dictionary(source, Some(Sampled::Emails), SectionKind::EmailFrames, writer)?;
     let mut compressor =
@@ -173,9 +176,64 @@ fn emails(
     }
     section.end(count)?;
 
-    match text {
-        Some(text) => words(source, writer, text, count),
+    if let Some(text) = &recipe.text {
+        words(source, writer, text.as_ref(), count)?;
+    }
+    match &recipe.vectors {
+        Some(builder) => vectors(source, writer, builder.as_ref()),
         None => Ok(()),
+    }
+}
+
+/// The vectors: merged from those of the sources, or else made from the emails. Where that fails the segment has none, and
+/// searches say so: mail that cannot be found by its meaning is better than none.
+fn vectors(
+    source: &dyn Source,
+    writer: &mut SegmentWriter<'_>,
+    builder: &dyn VectorBuilder,
+) -> Result<(), BuildError> {
+    let merged = source.vectors().map(|sources| builder.merge(&sources));
+    let made = match merged {
+        Some(Ok(merged)) => Ok(merged),
+        other => {
+            if let Some(Err(reason)) = other {
+                tracing::warn!("mail is embedded anew, vectors cannot be merged: {reason}");
+            }
+            with_documents(source, |next| builder.build(next))?
+        }
+    };
+    let made = match made {
+        Ok(made) => made,
+        Err(reason) => {
+            tracing::error!("a segment is without vectors: {reason}");
+            return Ok(());
+        }
+    };
+    for (part, (bytes, entries)) in &made.parts {
+        let mut section = writer.section(SectionKind::Vectors, *part as u16, RECORD_BLOCK);
+        section.write(bytes)?;
+        section.end(*entries)?;
+    }
+    Ok(())
+}
+
+/// Gives somebody all emails as documents, and tells whether all could be read.
+fn with_documents<T>(
+    source: &dyn Source,
+    work: impl FnOnce(&mut dyn FnMut() -> Option<TextDoc>) -> T,
+) -> Result<T, BuildError> {
+    let mut emails = source.emails();
+    let mut unreadable = None;
+    let done = work(&mut || match emails.next()? {
+        Ok(e) => Some(TextDoc { email: e.email, body: e.body }),
+        Err(error) => {
+            unreadable = Some(error);
+            None
+        }
+    });
+    match unreadable {
+        Some(error) => Err(error),
+        None => Ok(done),
     }
 }
 
@@ -198,19 +256,7 @@ fn words(
             Err(reason) => return Err(BuildError::Text(reason)),
         }
     }
-    let mut emails = source.emails();
-    let mut unreadable = None;
-    let mut next = || match emails.next()? {
-        Ok(e) => Some(TextDoc { email: e.email, body: e.body }),
-        Err(error) => {
-            unreadable = Some(error);
-            None
-        }
-    };
-    let built = text.build(&mut next, &mut section);
-    if let Some(error) = unreadable {
-        return Err(error);
-    }
+    let built = with_documents(source, |next| text.build(next, &mut section))?;
     // A disk that took no more is told as what it is.
     section.check()?;
     built.map_err(BuildError::Text)?;

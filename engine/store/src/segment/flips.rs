@@ -165,7 +165,19 @@ fn every_byte_of_version_1() {
 /// It is larger, for the sake of its dictionaries: `ALL=1` turns every byte of it.
 #[test]
 fn one_byte_of_61_of_version_3() {
-    let (store, manifest) = golden("v3");
+    let wanted =
+        ["dictionary:emails", "dictionary:heap", "index:domain", "index:size", "index:archive-folder"];
+    some_bytes_of("v3", 61, &wanted);
+}
+
+/// Larger yet.
+#[test]
+fn one_byte_of_251_of_version_4() {
+    some_bytes_of("v4", 251, &["dictionary:emails", "vectors:head", "vectors:values"]);
+}
+
+fn some_bytes_of(version: &str, one_of: usize, wanted: &[&str]) {
+    let (store, manifest) = golden(version);
     let sections: Vec<String> = manifest
         .segments
         .iter()
@@ -176,12 +188,11 @@ fn one_byte_of_61_of_version_3() {
             directory.sections.iter().map(|section| section.name()).collect::<Vec<_>>()
         })
         .collect();
-    for name in ["dictionary:emails", "dictionary:heap", "index:domain", "index:size", "index:archive-folder"]
-    {
+    for name in wanted {
         assert!(sections.iter().any(|section| section == name), "{name} is not among {sections:?}");
     }
     let all = std::env::var_os("ALL").is_some();
-    campaign("v3", 0, if all { 1 } else { 61 });
+    campaign(version, 0, if all { 1 } else { one_of });
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use super::frames::{self, Dictionary};
 use super::heap;
-use super::shared::{SharedSection, checked, pieces};
+use super::shared::{self, SharedSection, checked, pieces};
 use super::tree::{self, Pages};
 use crate::api::{KeyRange, Missing, SegmentText};
 use crate::cache::BlockCache;
@@ -455,6 +455,7 @@ impl<R: Runtime> Segment<R> {
             part.ok_or_else(|| whole(self.entry.id, kind.name(), "the segment has no such section"))
         };
         let (text, ordinals) = (Arc::new(find(SectionKind::Text)?), Arc::new(find(SectionKind::Ordinals)?));
-        Ok(Some(SegmentText { id: self.entry.id, emails: self.entry.emails, text, ordinals }))
+        let vectors = shared::vectors(file, &open.directory, Some(&open.cache));
+        Ok(Some(SegmentText { id: self.entry.id, emails: self.entry.emails, text, ordinals, vectors }))
     }
 }

@@ -3,10 +3,11 @@
 use crate::api::{Missing, SectionRead};
 use crate::cache::BlockCache;
 use crate::segment::tree::Pages;
+use crate::vectors::VectorParts;
 use bytes::{Bytes, BytesMut};
 use postlode_format::FormatError;
 use postlode_format::block::{self, BlockPlace};
-use postlode_format::segment::{Directory, Section, SectionKind};
+use postlode_format::segment::{Directory, Section, SectionKind, VectorPart};
 use postlode_runtime::SharedFile;
 use std::sync::Arc;
 
@@ -60,6 +61,13 @@ impl SharedSection {
         }
         Ok(payload)
     }
+}
+
+/// The vectors of a segment, as far as it has any.
+pub fn vectors(file: &Arc<dyn SharedFile>, directory: &Directory, cache: Option<&BlockCache>) -> VectorParts {
+    let part = |part| SharedSection::find(file, directory, SectionKind::Vectors, part as u16, cache);
+    let section = |of| part(of).map(|section| (of, Arc::new(section) as Arc<dyn SectionRead>));
+    VectorPart::ALL.into_iter().filter_map(section).collect()
 }
 
 /// The payload of a block that passes its check, without copying.

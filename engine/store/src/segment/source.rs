@@ -2,6 +2,7 @@
 
 use crate::api::{MergedText, Missing};
 use crate::memtable::Memtable;
+use crate::vectors::MergedVectors;
 use bytes::Bytes;
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
@@ -63,6 +64,10 @@ pub trait Source {
     fn texts(&self) -> Option<Vec<MergedText>> {
         None
     }
+    /// The vectors of all emails, if there are any: then none needs to be embedded again.
+    fn vectors(&self) -> Option<Vec<MergedVectors>> {
+        None
+    }
 }
 
 impl<S: Source + ?Sized> Source for Arc<S> {
@@ -88,6 +93,10 @@ impl<S: Source + ?Sized> Source for Arc<S> {
 
     fn texts(&self) -> Option<Vec<MergedText>> {
         (**self).texts()
+    }
+
+    fn vectors(&self) -> Option<Vec<MergedVectors>> {
+        (**self).vectors()
     }
 }
 

@@ -167,6 +167,7 @@ async fn make_one<R: Runtime>(
         own: Identity { id, salt: shard.runtime.random_u64() },
         range: shard.range,
         text: with_text.then(|| shard.shared.options.text.clone()),
+        vectors: shard.shared.options.vectors.clone(),
         effort: Effort::Fast,
     };
     let rows = frozen.rows.clone();

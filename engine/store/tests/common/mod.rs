@@ -6,6 +6,7 @@ pub mod machine;
 use bytes::Bytes;
 use postlode_format::id::{Field, Id, IdBuilder};
 use postlode_format::row::*;
+use postlode_format::segment::VectorPart;
 use postlode_store::*;
 use std::io::Write;
 use std::sync::Arc;
@@ -37,8 +38,60 @@ impl TextBuilder for Subjects {
     }
 }
 
+/// Makes vectors that are the lengths of the subjects, in four bytes each.
+pub struct Lengths;
+
+fn lengths(all: &[u32]) -> NewVectors {
+    let bytes = all.iter().flat_map(|length| length.to_le_bytes()).collect();
+    let parts =
+        [(VectorPart::Head, (b"lengths".to_vec(), 1)), (VectorPart::Values, (bytes, all.len() as u64))];
+    NewVectors { parts: parts.into() }
+}
+
+/// What [`lengths`] wrote.
+fn lengths_of(parts: &VectorParts) -> Result<Vec<u32>, Missing> {
+    let section = &parts[&VectorPart::Values];
+    let bytes = section.read(0, section.len() as usize)?;
+    Ok(bytes.as_chunks::<4>().0.iter().map(|length| u32::from_le_bytes(*length)).collect())
+}
+
+impl VectorBuilder for Lengths {
+    fn build(&self, next: &mut dyn FnMut() -> Option<TextDoc>) -> Result<NewVectors, String> {
+        let mut all = Vec::new();
+        while let Some(doc) = next() {
+            let email = access::<ArchivedEmail>(&doc.email).map_err(|e| e.to_string())?;
+            all.push(email.subject.len() as u32);
+        }
+        Ok(lengths(&all))
+    }
+
+    fn merge(&self, sources: &[MergedVectors]) -> Result<NewVectors, String> {
+        let mut all = std::collections::BTreeMap::new();
+        for source in sources {
+            let old = lengths_of(&source.parts).map_err(|missing| missing.to_string())?;
+            let moved = (0u32..).zip(old);
+            all.extend(moved.filter_map(|(old, length)| Some((source.new_number(old)?, length))));
+        }
+        Ok(lengths(&all.into_values().collect::<Vec<_>>()))
+    }
+}
+
+/// The vectors of each segment that has some are those of its emails.
+pub async fn check_vectors(store: &Store) -> usize {
+    let sources = store.text_sources(Default::default()).await.unwrap();
+    let with = sources.segments.iter().filter(|segment| !segment.vectors.is_empty());
+    for segment in with.clone() {
+        let text = segment.text.read(0, segment.text.len() as usize).unwrap();
+        let subjects = String::from_utf8(text.to_vec()).unwrap();
+        let wanted: Vec<u32> = subjects.lines().map(|line| line.len() as u32).collect();
+        assert_eq!(lengths_of(&segment.vectors).unwrap(), wanted, "segment {:x}", segment.id);
+    }
+    with.count()
+}
+
 pub fn options(shards: usize, access: Access) -> StoreOptions {
     let mut options = StoreOptions::new(shards, access, Arc::new(Subjects));
+    options.vectors = Some(Arc::new(Lengths));
     options.memtable_bytes = 64 << 10;
     options.log_file_bytes = 4 << 20;
     options.cache_bytes = 4 << 20;
@@ -169,6 +222,7 @@ pub async fn check(store: &Store, numbers: &[u64]) {
         let body = body.unwrap().unwrap_or_else(|| panic!("body {n} is not there"));
         assert_eq!(access::<ArchivedBody>(&body).unwrap().text(), text(*n));
     }
+    check_vectors(store).await;
     let mut expected: Vec<Position> =
         numbers.iter().map(|n| Position { date: date(*n), id: email_id(*n) }).collect();
     expected.sort_unstable();

@@ -11,7 +11,7 @@ use postlode_text::TextIndex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The options of a writer with one shard a core, as the program opens one.
+/// The options of a writer with one shard a core, as the program opens one, but without vectors.
 #[must_use]
 pub fn options() -> StoreOptions {
     StoreOptions::new(machine::cores(), Access::Write, Arc::new(TextIndex))

@@ -187,6 +187,11 @@ impl App {
                 _ => local::segment::dump(self, segment, limit).await,
             };
         }
+        if let Route::Similar(id) = route {
+            let limit = params.take_as::<usize>("limit", "a number")?;
+            params.finish()?;
+            return emails::similar(self, id, limit).await;
+        }
         params.finish()?;
         match route {
             Route::Home => Ok(home::page()),
@@ -205,7 +210,7 @@ impl App {
             Route::Compact => local::compact(self).await,
             Route::Seal => local::seal(self).await,
             Route::Backup => local::backup::answer(self, parts, body).await,
-            Route::Search | Route::Export | Route::Inspect | Route::Dump => {
+            Route::Search | Route::Similar(_) | Route::Export | Route::Inspect | Route::Dump => {
                 Err(Problem::new(ProblemKind::Internal, "the route was answered already"))
             }
         }

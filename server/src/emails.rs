@@ -44,6 +44,15 @@ pub(crate) async fn raw(app: &App, id: Id) -> Result<Reply, Problem> {
         .header(POSTLODE_RAW, kind))
 }
 
+/// Emails that are similar where nobody says how many.
+const SIMILAR: usize = 20;
+
+/// The emails nearest in meaning, as the answer to a search.
+pub(crate) async fn similar(app: &App, id: Id, limit: Option<usize>) -> Result<Reply, Problem> {
+    let answer = app.engine.similar(id, limit.unwrap_or(SIMILAR)).await?.ok_or_else(no_email)?;
+    Reply::json(&answer)
+}
+
 /// One attachment, as a download.
 pub(crate) async fn attachment(app: &App, id: Id, n: u32) -> Result<Reply, Problem> {
     let attachment = app

@@ -5,7 +5,8 @@ use postlode_format::id::to_hex;
 use postlode_format::row::{
     ArchivedArchiveVersion, ArchivedEmail, ArchivedException, ArchivedMark, ArchivedPlace, RowKind, access,
 };
-use postlode_store::{Dumped, Inside, Inspected, Shape};
+use postlode_query::{GraphInside, VectorsInside};
+use postlode_store::{Dumped, Inside, Inspected, Missing, Shape};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -19,6 +20,94 @@ pub struct SegmentInside {
     pub rows: BTreeMap<String, u64>,
     /// Its sections, as they lie in the file.
     pub sections: Vec<SectionInside>,
+    /// Its vectors, where it has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vectors: Option<VectorsOfSegment>,
+}
+
+/// The vectors of a segment from inside.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct VectorsOfSegment {
+    /// Name of the model.
+    pub model: String,
+    /// Its version.
+    pub version: u32,
+    /// Values of a vector.
+    pub dimensions: u32,
+    /// Vectors: one for each passage.
+    pub vectors: u64,
+    /// Different ones among them.
+    pub distinct: u64,
+    /// Emails that have some.
+    pub emails: u64,
+    /// Emails that have none, as the model does not know their language.
+    pub foreign: u64,
+    /// What is compared: `sq8`, `f16`.
+    pub codes: String,
+    /// Bytes of codes, links and rows.
+    pub bytes: u64,
+    /// Bytes of exact values.
+    pub exact_bytes: u64,
+    /// The graph; without one, vectors are compared one by one.
+    pub graph: Option<GraphOfSegment>,
+}
+
+/// The graph over the vectors of a segment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GraphOfSegment {
+    /// Nodes of each layer, the bottom first.
+    pub layers: Vec<u32>,
+    /// Nodes of the bottom by how many links they have: none, one …
+    pub degrees: Vec<u64>,
+    /// Links of a node of the bottom, on average.
+    pub mean_degree: f64,
+    /// Nodes that paths lead to.
+    pub reachable: u64,
+    /// Nodes that none leads to: each search looks at them one by one.
+    pub strays: u64,
+}
+
+impl From<VectorsInside> for VectorsOfSegment {
+    fn from(inside: VectorsInside) -> Self {
+        Self {
+            model: inside.model.name,
+            version: inside.model.version,
+            dimensions: inside.model.dimensions,
+            vectors: inside.vectors.0.into(),
+            distinct: inside.vectors.1.into(),
+            emails: inside.emails.0,
+            foreign: inside.emails.1,
+            codes: inside.codes.to_owned(),
+            bytes: inside.bytes.0,
+            exact_bytes: inside.bytes.1,
+            graph: inside.graph.map(GraphOfSegment::from),
+        }
+    }
+}
+
+impl From<GraphInside> for GraphOfSegment {
+    fn from(inside: GraphInside) -> Self {
+        let (nodes, links) = (0u64..)
+            .zip(&inside.degrees)
+            .fold((0u64, 0u64), |(nodes, links), (degree, count)| (nodes + count, links + degree * count));
+        Self {
+            layers: inside.layers,
+            mean_degree: links as f64 / nodes.max(1) as f64,
+            degrees: inside.degrees,
+            reachable: inside.reachable,
+            strays: inside.strays,
+        }
+    }
+}
+
+impl SegmentInside {
+    /// Notes damage that was found outside the sections' own checks.
+    pub fn note_damage(&mut self, missing: &Missing) {
+        let named = |section: &&mut SectionInside| section.name.starts_with(&missing.section);
+        if let Some(section) = self.sections.iter_mut().find(named) {
+            section.damage.get_or_insert_with(|| missing.reason.clone());
+        }
+    }
 }
 
 /// A section from inside.
@@ -78,6 +167,7 @@ impl From<Inspected> for SegmentInside {
             id: format!("{:016x}", inspected.id),
             rows: inspected.rows.into_iter().map(|(kind, rows)| (kind_name(kind), rows)).collect(),
             sections: inspected.sections.into_iter().map(SectionInside::from).collect(),
+            vectors: None,
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum Route {
     Body(Id),
     /// `/v1/emails/{id}/raw`
     Raw(Id),
+    /// `/v1/emails/{id}/similar`
+    Similar(Id),
     /// `/v1/emails/{id}/attachments/{n}`
     Attachment(Id, u32),
     /// `/local/load`
@@ -76,6 +78,7 @@ impl Route {
             ["v1", "emails", id] => Self::Email(email(id)?),
             ["v1", "emails", id, "body"] => Self::Body(email(id)?),
             ["v1", "emails", id, "raw"] => Self::Raw(email(id)?),
+            ["v1", "emails", id, "similar"] => Self::Similar(email(id)?),
             ["v1", "emails", id, "attachments", n] => Self::Attachment(email(id)?, number(n)?),
             ["local", name] if origin != Origin::Tcp => Self::local(name)?,
             _ => return Err(Problem::not_found("such route")),
@@ -141,6 +144,7 @@ impl Route {
             Self::Email(_) => "/v1/emails/{id}",
             Self::Body(_) => "/v1/emails/{id}/body",
             Self::Raw(_) => "/v1/emails/{id}/raw",
+            Self::Similar(_) => "/v1/emails/{id}/similar",
             Self::Attachment(..) => "/v1/emails/{id}/attachments/{n}",
             Self::Load => "/local/load",
             Self::Stats => "/local/stats",
@@ -180,6 +184,7 @@ mod tests {
         assert_eq!(tcp("/".into()), Ok(Route::Home));
         assert_eq!(tcp(format!("/v1/emails/{hex}")), Ok(Route::Email(id)));
         assert_eq!(tcp(format!("/v1/emails/%61{}/raw", &hex[1..])), Ok(Route::Raw(id)));
+        assert_eq!(tcp(format!("/v1/emails/{hex}/similar")), Ok(Route::Similar(id)));
         assert_eq!(tcp(format!("/v1/emails/{hex}/attachments/10")), Ok(Route::Attachment(id, 10)));
         for lost in [
             "",

@@ -6,15 +6,16 @@
 use clap::Parser;
 use futures_lite::future::block_on;
 use postlode_benches::{BenchError, machine, place, stores};
-use postlode_embed::{StaticModel, passages};
+use postlode_embed::{BuiltIn, Embed, StaticModel, passages};
 use postlode_mail::parts::{PartKind, split};
 use postlode_mail::subject::topic;
 use postlode_query::{Engine, Mode, SearchRequest, Sort};
-use postlode_vector::kernel::best;
+use postlode_semantic::{SemanticEngine, VectorIndex};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Measures how well mail is found.
@@ -22,9 +23,9 @@ use std::time::Instant;
 struct Arguments {
     /// Mails, one JSON object a line: id, irt, refs, subject, from_addr, date, body (.jsonl, .jsonl.zst).
     mails: PathBuf,
-    /// The table of vectors (tools/distill makes one).
+    /// A table of vectors (tools/distill makes one); the built-in one if not said.
     #[arg(long)]
-    table: PathBuf,
+    table: Option<PathBuf>,
     /// Questions of each kind.
     #[arg(long, default_value_t = 1_000)]
     questions: usize,
@@ -50,9 +51,8 @@ struct Question {
     own: Option<usize>,
 }
 
-/// Hits that are looked at; and those of each way that are mixed.
+/// Hits that are looked at.
 const DEPTH: usize = 10;
-const MIXED: usize = 100;
 /// Words of a mail that can be right, and of one that is asked with.
 const SHORTEST: usize = 5;
 const SHORTEST_ASKED: usize = 10;
@@ -66,48 +66,59 @@ fn main() -> Result<(), BenchError> {
     println!("retrieval: {}", machine::told());
     let mails = read(&arguments.mails)?;
     let texts: Vec<String> = mails.iter().map(|mail| new_text(&mail.body)).collect();
-    let bytes =
-        std::fs::read(&arguments.table).map_err(BenchError::io(arguments.table.display().to_string()))?;
-    let model = StaticModel::parse(&bytes).map_err(|error| BenchError::Other(error.to_string()))?;
-    let since = Instant::now();
-    let vectors = Vectors::of(&model, &texts);
-    println!(
-        "  {} mails, {} passages embedded by one thread in {:.2} s: {:.0} mails a second",
-        mails.len(),
-        vectors.of_mail.len(),
-        since.elapsed().as_secs_f64(),
-        mails.len() as f64 / since.elapsed().as_secs_f64()
-    );
-
+    let model: Arc<dyn Embed> = match &arguments.table {
+        None => Arc::new(BuiltIn),
+        Some(path) => {
+            let bytes = std::fs::read(path).map_err(BenchError::io(path.display().to_string()))?;
+            Arc::new(StaticModel::parse(&bytes).map_err(|error| BenchError::Other(error.to_string()))?)
+        }
+    };
+    embed(&*model, &texts)?;
     let scratch = place::throw_away(arguments.within.as_deref())?;
-    let words = Words::load(scratch.path(), &mails)?;
+    let searched = Searched::load(scratch.path(), &mails, &model)?;
     let kinds = [
         ("subject -> its thread", threads(&mails, &texts, arguments.questions)),
         ("reply -> what it answers", replies(&mails, &texts, arguments.questions)),
     ];
     for (kind, questions) in kinds {
         println!("  {kind}, {} questions{:>18}{:>12}", questions.len(), "nDCG@10", "recall@10");
-        let mut ways: [(&str, Scores); 3] =
-            [("keyword", Scores::default()), ("static", Scores::default()), ("mixed", Scores::default())];
+        let mut ways = [Mode::Keyword, Mode::Semantic, Mode::Hybrid].map(|mode| (mode, Scores::default()));
         for question in &questions {
-            let keyword = words.ask(&question.text, question.own)?;
-            let (meaning, all) = vectors.ask(&model, &question.text, question.own);
-            let mixed = mixed(&keyword, &meaning, &all);
-            for ((_, scores), mut hits) in ways.iter_mut().zip([keyword, meaning, mixed]) {
+            for (mode, scores) in &mut ways {
+                let mut hits = searched.ask(&question.text, question.own, *mode)?;
                 // What says next to nothing cannot be right, nor wrong.
-                hits.retain(|(mail, _)| texts[*mail].split_whitespace().count() >= SHORTEST);
+                hits.retain(|mail| texts[*mail].split_whitespace().count() >= SHORTEST);
                 scores.add(question, &hits);
             }
         }
-        for (way, scores) in &ways {
+        for (mode, scores) in &ways {
             println!(
-                "    {way:<24}{:>24.3}{:>12.3}",
+                "    {:<24}{:>24.3}{:>12.3}",
+                format!("{mode:?}").to_lowercase(),
                 scores.ndcg / scores.asked,
                 scores.recall / scores.asked
             );
         }
     }
-    block_on(words.store.close())?;
+    block_on(searched.store.close())?;
+    Ok(())
+}
+
+/// How fast texts become vectors.
+fn embed(model: &dyn Embed, texts: &[String]) -> Result<(), BenchError> {
+    let since = Instant::now();
+    let mut count = 0;
+    for some in texts.chunks(256) {
+        let texts: Vec<String> = some.iter().flat_map(|text| passages("", text)).map(|p| p.text).collect();
+        let vectors = model.embed(&texts).map_err(|error| BenchError::Other(error.to_string()))?;
+        count += vectors.iter().flatten().count();
+    }
+    let seconds = since.elapsed().as_secs_f64();
+    println!(
+        "  {} mails, {count} passages embedded by one thread in {seconds:.2} s: {:.0} mails a second",
+        texts.len(),
+        texts.len() as f64 / seconds
+    );
     Ok(())
 }
 
@@ -203,61 +214,18 @@ fn sample(questions: Vec<Question>, most: usize) -> Vec<Question> {
     questions.into_iter().enumerate().filter_map(of_these).collect()
 }
 
-/// Mails and their scores, the best first.
-type Hits = Vec<(usize, f32)>;
-
-struct Vectors {
-    of_mail: Vec<usize>,
-    values: Vec<f32>,
-    dimensions: usize,
-}
-
-impl Vectors {
-    fn of(model: &StaticModel, texts: &[String]) -> Self {
-        let dimensions = model.model().dimensions as usize;
-        let mut own = Self { of_mail: Vec::new(), values: Vec::new(), dimensions };
-        let mut embedder = model.embedder();
-        for (mail, text) in texts.iter().enumerate() {
-            for vector in passages("", text).iter().filter_map(|passage| embedder.embed(&passage.text)) {
-                own.of_mail.push(mail);
-                own.values.extend(vector);
-            }
-        }
-        own
-    }
-
-    /// The nearest mails by their best passages, and how near each mail is.
-    fn ask(&self, model: &StaticModel, text: &str, own: Option<usize>) -> (Hits, HashMap<usize, f32>) {
-        let mut all: HashMap<usize, f32> = HashMap::new();
-        let first = passages("", text).into_iter().next();
-        let Some(query) = first.and_then(|passage| model.embedder().embed(&passage.text)) else {
-            return (Hits::new(), all);
-        };
-        for (mail, vector) in self.of_mail.iter().zip(self.values.chunks_exact(self.dimensions)) {
-            let score = best().dot_f32(&query, vector);
-            all.entry(*mail).and_modify(|most| *most = most.max(score)).or_insert(score);
-        }
-        let mut hits: Hits =
-            all.iter().map(|(mail, score)| (*mail, *score)).filter(|(mail, _)| Some(*mail) != own).collect();
-        order(&mut hits);
-        hits.truncate(MIXED);
-        (hits, all)
-    }
-}
-
-fn order(hits: &mut Hits) {
-    hits.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-}
+/// Mails, the best first.
+type Hits = Vec<usize>;
 
 /// The store, with subjects withheld.
-struct Words {
+struct Searched {
     store: postlode_store::Store,
     engine: Engine,
     mails: HashMap<String, usize>,
 }
 
-impl Words {
-    fn load(folder: &Path, mails: &[Mail]) -> Result<Self, BenchError> {
+impl Searched {
+    fn load(folder: &Path, mails: &[Mail], model: &Arc<dyn Embed>) -> Result<Self, BenchError> {
         let path = folder.join("bodies.mbox");
         let file = std::fs::File::create(&path).map_err(BenchError::io("bodies.mbox"))?;
         let mut out = std::io::BufWriter::new(file);
@@ -270,18 +238,21 @@ impl Words {
         drop(out);
         let cpu = stores::cpu_pool()?;
         let (runtime, _) = postlode_runtime::choose(None);
-        let store = stores::open(&folder.join("store"), runtime, stores::options(), cpu.clone())?;
+        let mut options = stores::options();
+        options.vectors = Some(Arc::new(VectorIndex::new(Arc::clone(model))));
+        let store = stores::open(&folder.join("store"), runtime, options, cpu.clone())?;
         let report = stores::load(&store, &[path])?;
         if report.found != mails.len() as u64 {
             return Err(BenchError::Other(format!("{} of {} mails were found", report.found, mails.len())));
         }
         block_on(store.compact())?;
         let ids = (0..mails.len()).map(|n| (format!("<m{n}@x>"), n)).collect();
-        Ok(Self { engine: Engine::new(store.clone(), cpu), store, mails: ids })
+        let semantic = SemanticEngine::new(Arc::clone(model), 1 << 30);
+        Ok(Self { engine: Engine::with_meaning(store.clone(), cpu, semantic), store, mails: ids })
     }
 
-    /// The best mails for any of the words.
-    fn ask(&self, text: &str, own: Option<usize>) -> Result<Hits, BenchError> {
+    /// The best mails: by words for any of them, by meaning, or by both as a user asks who just types words.
+    fn ask(&self, text: &str, own: Option<usize>, mode: Mode) -> Result<Hits, BenchError> {
         let mut words: Vec<String> = Vec::new();
         for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 1) {
             let word = word.to_lowercase();
@@ -295,38 +266,24 @@ impl Words {
             return Ok(Hits::new());
         }
         let request = SearchRequest {
-            q: format!("({})", words.join(" OR ")),
-            mode: Mode::Keyword,
-            limit: MIXED + 1,
+            q: match mode {
+                Mode::Keyword => format!("({})", words.join(" OR ")),
+                Mode::Semantic | Mode::Hybrid => words.join(" "),
+            },
+            mode,
+            // Some are left out afterwards.
+            limit: 2 * DEPTH + 1,
             sort: Some(Sort::Relevance),
             ..SearchRequest::default()
         };
         let answer = block_on(self.engine.search(request))?;
         let hit = |hit: &postlode_query::Hit| {
-            let known = self.mails.get(&hit.message_id).copied().zip(hit.score);
+            let known = self.mails.get(&hit.message_id).copied();
             known.ok_or_else(|| BenchError::Other(format!("{} is no mail of these", hit.message_id)))
         };
         let hits: Result<Hits, BenchError> = answer.hits.iter().map(hit).collect();
-        Ok(hits?.into_iter().filter(|(mail, _)| Some(*mail) != own).collect())
+        Ok(hits?.into_iter().filter(|mail| Some(*mail) != own).collect())
     }
-}
-
-/// Half of each, as parts of the best. A mail that only meaning found has no words in common as far as is known, as it is
-/// with an index that is asked for its best.
-fn mixed(keyword: &Hits, meaning: &Hits, all: &HashMap<usize, f32>) -> Hits {
-    let most = |hits: &Hits| hits.first().map_or(1.0, |(_, score)| score.max(f32::MIN_POSITIVE));
-    let (most_keyword, most_meaning) = (most(keyword), most(meaning));
-    let words: HashMap<usize, f32> = keyword.iter().copied().collect();
-    let mut hits: Hits = Hits::new();
-    for mail in keyword.iter().chain(meaning).map(|(mail, _)| *mail) {
-        if hits.iter().all(|(known, _)| *known != mail) {
-            let word = words.get(&mail).copied().unwrap_or(0.0) / most_keyword;
-            let near = all.get(&mail).copied().unwrap_or(0.0) / most_meaning;
-            hits.push((mail, 0.5 * word + 0.5 * near));
-        }
-    }
-    order(&mut hits);
-    hits
 }
 
 #[derive(Default)]
@@ -339,8 +296,7 @@ struct Scores {
 impl Scores {
     fn add(&mut self, question: &Question, hits: &Hits) {
         let gain = |place: usize| 1.0 / (place as f64 + 2.0).log2();
-        let right = |mail: usize| question.right.contains(&mail);
-        let found = hits.iter().take(DEPTH).enumerate().filter(|(_, (mail, _))| right(*mail));
+        let found = hits.iter().take(DEPTH).enumerate().filter(|(_, mail)| question.right.contains(mail));
         let ideal: f64 = (0..question.right.len().min(DEPTH)).map(gain).sum();
         let (mut sum, mut count) = (0.0, 0.0);
         for (place, _) in found {

@@ -6,12 +6,13 @@ use crate::error::QueryError;
 use crate::export::Export;
 use crate::model::{EmailDetail, SearchAnswer, SearchRequest};
 use crate::ranked::RankedCache;
-use crate::{body, detail, search};
+use crate::{body, detail, search, similar};
 use body::BodyView;
 use postlode_format::id::Id;
 use postlode_format::row::{ArchivedArchiveVersion, ArchivedMark, RowKind, access, archive_key, key_id};
 use postlode_runtime::CpuPool;
-use postlode_store::{Found, Store, StoreError};
+use postlode_semantic::{Inside as VectorsInside, SemanticEngine, SemanticError};
+use postlode_store::{Found, Missing, Store, StoreError};
 use postlode_text::TextEngine;
 use quick_cache::sync::Cache;
 use std::collections::hash_map::Entry;
@@ -37,19 +38,31 @@ pub(crate) struct Inner {
     pub store: Store,
     pub cpu: CpuPool,
     pub text: TextEngine,
+    pub semantic: Option<SemanticEngine>,
     pub ranked: RankedCache,
     archives: Cache<Vec<u8>, Arc<str>>,
     deleted: Mutex<Option<Deleted>>,
 }
 
 impl Engine {
-    /// An engine over `store` that searches text on `cpu`.
+    /// An engine over `store` that searches on `cpu`, by words alone.
     #[must_use]
     pub fn new(store: Store, cpu: CpuPool) -> Self {
+        Self::made(store, cpu, None)
+    }
+
+    /// An engine that searches by meaning too.
+    #[must_use]
+    pub fn with_meaning(store: Store, cpu: CpuPool, semantic: SemanticEngine) -> Self {
+        Self::made(store, cpu, Some(semantic))
+    }
+
+    fn made(store: Store, cpu: CpuPool, semantic: Option<SemanticEngine>) -> Self {
         let inner = Inner {
             store,
             cpu,
             text: TextEngine::new(),
+            semantic,
             ranked: RankedCache::new(),
             archives: Cache::new(ARCHIVES),
             deleted: Mutex::default(),
@@ -101,6 +114,36 @@ impl Engine {
     /// As [`Engine::email`].
     pub async fn attachment(&self, id: Id, n: u32) -> Result<Option<Attachment>, QueryError> {
         Attachment::open(&self.inner, id, n).await
+    }
+
+    /// The emails nearest to one in meaning, at most `limit`; `None` where there is none of that id.
+    ///
+    /// # Errors
+    /// As [`Engine::search`].
+    pub async fn similar(&self, id: Id, limit: usize) -> Result<Option<SearchAnswer>, QueryError> {
+        similar::similar(&self.inner, id, limit).await
+    }
+
+    /// What the vectors of a segment are like; `None` where it has none, or there is no such segment.
+    ///
+    /// # Errors
+    /// Damage, or where the store fails.
+    pub async fn vectors_inside(&self, segment: u64) -> Result<Option<VectorsInside>, QueryError> {
+        let sources = self.inner.store.text_sources(HashMap::new()).await?;
+        let Some(segment) = sources.segments.into_iter().find(|own| own.id == segment) else {
+            return Ok(None);
+        };
+        let id = segment.id;
+        let inside = self.inner.cpu.run(move || postlode_semantic::inspect(&segment)).await;
+        inside.ok_or(QueryError::Internal("looking at vectors"))?.map_err(|error| {
+            let missing = match error {
+                SemanticError::Missing(missing) => missing,
+                other => {
+                    Missing { segment: Some(id), section: "vectors".to_owned(), reason: other.to_string() }
+                }
+            };
+            StoreError::Missing(missing).into()
+        })
     }
 
     /// All hits of a query with their text, oldest first. `tz` as in [`SearchRequest::tz`].

@@ -132,7 +132,60 @@ pub fn resolve(node: &Node, zone: &TimeZone) -> Result<Resolved, SyntaxError> {
     let wanted = filter.wanted_text();
     let mut texts = Vec::new();
     filter.take_texts(&mut texts);
-    Ok(Resolved { filter, texts, wanted })
+    Ok(Resolved { filter, texts, wanted, meaning: None })
+}
+
+/// Reads the values of a tree whose words are looked for by meaning too. Words that stand alone are apart from the
+/// conditions then: a mail may be near in meaning and have none of them. Words in quotes, in a field, or inside a NOT or OR
+/// stay conditions.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_apart(node: &Node, zone: &TimeZone) -> Result<Resolved, SyntaxError> {
+    let whole = resolve(node, zone)?;
+    let is_alone = |node: &Node| matches!(node, Node::Term(t) if t.field == Field::Any && !t.quoted);
+    let (alone, rest): (Vec<Node>, Vec<Node>) = match node {
+        Node::And(parts) => parts.iter().cloned().partition(is_alone),
+        other => std::iter::once(other.clone()).partition(is_alone),
+    };
+    let gathered = |nodes| Ok::<_, SyntaxError>(tree(&Node::And(nodes), zone)?.map(gather));
+    let (Some(Filter::Is(Condition::Text(words))), rest) = (gathered(alone)?, gathered(rest)?) else {
+        let text = whole.wanted.as_ref().map(meant).filter(|text| !text.is_empty());
+        let meaning = text.map(|text| Meaning { text, within: whole.filter.clone(), words: None });
+        return Ok(Resolved { meaning, ..whole });
+    };
+    let mut within = rest.unwrap_or(Filter::All(Vec::new()));
+    let mut any: Vec<TextQuery> = within.wanted_text().into_iter().collect();
+    any.push(words.clone());
+    let wanted = TextQuery::Any(any.into_iter().flat_map(each).collect());
+    let mut texts = Vec::new();
+    within.take_texts(&mut texts);
+    let number = texts.len();
+    texts.push(words);
+    let found = Filter::Is(Condition::Found(number));
+    let filter = match within.clone() {
+        Filter::All(parts) if parts.is_empty() => found,
+        Filter::All(parts) => Filter::All(parts.into_iter().chain([found]).collect()),
+        other => Filter::All(vec![other, found]),
+    };
+    let meaning = Some(Meaning { text: meant(&wanted), within, words: Some(number) });
+    Ok(Resolved { filter, texts, wanted: Some(wanted), meaning })
+}
+
+/// The words of a text that should be held, each by itself.
+fn each(text: TextQuery) -> Vec<TextQuery> {
+    match text {
+        TextQuery::All(parts) | TextQuery::Any(parts) => parts.into_iter().flat_map(each).collect(),
+        TextQuery::Not(_) => Vec::new(),
+        phrase => vec![phrase],
+    }
+}
+
+/// What a query asks for, as a text: names and addresses mean nothing.
+fn meant(wanted: &TextQuery) -> String {
+    let says = |phrase: &&Phrase| matches!(phrase.scope, Scope::Anywhere | Scope::Subject | Scope::Body);
+    let words = wanted.wanted().into_iter().filter(says).map(|phrase| phrase.text.as_str());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// A query, ready to be planned.
@@ -144,6 +197,19 @@ pub struct Resolved {
     pub texts: Vec<TextQuery>,
     /// The text that hits should hold: what ranks them and what snippets mark. `None` without words.
     pub wanted: Option<TextQuery>,
+    /// What is looked for by meaning; `None` without words, and where they are looked for as words alone.
+    pub meaning: Option<Meaning>,
+}
+
+/// What a query looks for by meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meaning {
+    /// What is embedded.
+    pub text: String,
+    /// The conditions, without the words that stand alone.
+    pub within: Filter,
+    /// The number of the text condition that the words make that stand alone: the last; `None` where there are none.
+    pub words: Option<usize>,
 }
 
 fn read(node: &Node, zone: &TimeZone) -> Result<Filter, SyntaxError> {
@@ -447,6 +513,42 @@ mod tests {
         assert_eq!(two.texts.len(), 2);
         assert_eq!(filter("(a OR from:x@y.z) -b").wanted_text(), filter("a").wanted_text());
         assert_eq!(filter("-b").wanted_text(), None);
+    }
+
+    fn apart(query: &str) -> Resolved {
+        resolve_apart(&parse(query).unwrap(), &TimeZone::UTC).unwrap()
+    }
+
+    #[test]
+    fn words_that_stand_alone_are_apart_from_conditions() {
+        let bare = apart("tax return");
+        let meaning = bare.meaning.unwrap();
+        assert_eq!((meaning.text.as_str(), &meaning.within), ("tax return", &Filter::All(vec![])));
+        assert_eq!((meaning.words, bare.filter), (Some(0), Filter::Is(Condition::Found(0))));
+        assert_eq!(bare.texts, resolve(&parse("tax return").unwrap(), &TimeZone::UTC).unwrap().texts);
+        assert!(matches!(bare.wanted, Some(TextQuery::Any(words)) if words.len() == 2));
+
+        let mixed = apart("tax \"annual report\" from:a@b.c -draft subject:due & 2020");
+        let meaning = mixed.meaning.unwrap();
+        assert_eq!(meaning.text, "annual report due tax 2020");
+        // In quotes, in a field, under a minus: one condition of text; and the author.
+        assert_eq!((mixed.texts.len(), meaning.words), (2, Some(1)));
+        let Filter::All(within) = meaning.within else { panic!() };
+        let Filter::All(all) = mixed.filter else { panic!() };
+        assert_eq!((within.len(), &all[..2], &all[2]), (2, &within[..], &Filter::Is(Condition::Found(1))));
+    }
+
+    #[test]
+    fn words_in_alternatives_stay_conditions_and_mean_something() {
+        let either = apart("(tax OR duty) before:2020");
+        let meaning = either.meaning.clone().unwrap();
+        assert_eq!((meaning.text.as_str(), meaning.words), ("tax duty", None));
+        assert_eq!(meaning.within, either.filter);
+        for query in ["from:bob", "after:2020", "", "-tax"] {
+            assert_eq!(apart(query).meaning, None, "{query}");
+        }
+        assert!(resolve_apart(&parse("&&").unwrap(), &TimeZone::UTC).is_err());
+        assert_eq!(apart("tax &&").meaning, apart("tax").meaning);
     }
 
     #[test]

@@ -12,7 +12,8 @@ use postlode_format::id::{Id, to_hex};
 use postlode_format::row::{
     ArchivedAddress, ArchivedAttachment, ArchivedAttachmentKind, ArchivedBody, ArchivedEmail, access,
 };
-use postlode_store::Found;
+use postlode_semantic::{Embed, Texts, texts};
+use postlode_store::{Found, TextDoc};
 use postlode_text::language::is_english;
 use postlode_text::{Highlighter, beginning, text_parts};
 use std::collections::HashMap;
@@ -29,6 +30,7 @@ pub async fn hits(run: &mut Run, matched: Vec<Matched>) -> Result<Vec<Hit>, Quer
     let engine = Arc::clone(&run.engine);
     let paths = paths(&engine, matched.iter().map(|m| &m.found)).await?;
     let wanted = run.resolved.wanted.clone();
+    let model = engine.semantic.as_ref().map(|semantic| Arc::clone(semantic.model()));
     let job = move || -> Result<Vec<Hit>, QueryError> {
         let highlighter = wanted.as_ref().map(Highlighter::new);
         let mut out = Vec::with_capacity(matched.len());
@@ -36,11 +38,27 @@ pub async fn hits(run: &mut Run, matched: Vec<Matched>) -> Result<Vec<Hit>, Quer
             let mut hit = hit(&one.found, &paths, false)?;
             hit.score = one.score;
             passage(&mut hit, &one.found, body.as_ref(), highlighter.as_ref())?;
+            let near = one.passage.zip(model.as_deref()).filter(|_| hit.matched_in.is_none());
+            if let Some(text) = near.and_then(|(passage, model)| own_text(one, body, passage, model)) {
+                hit.snippet = beginning(&text);
+            }
             out.push(hit);
         }
         Ok(out)
     };
     engine.cpu.run(job).await.ok_or(QueryError::Internal("hits"))?
+}
+
+/// The passage of an email that is nearest in meaning.
+fn own_text(one: &Matched, body: Option<Bytes>, passage: u32, model: &dyn Embed) -> Option<String> {
+    let doc = TextDoc { email: one.found.email.clone(), body: body? };
+    match texts(&doc, model) {
+        Texts::Some(mut texts) => {
+            let passage = usize::try_from(passage).ok().filter(|passage| *passage < texts.len())?;
+            Some(texts.swap_remove(passage).own)
+        }
+        Texts::Nothing | Texts::Foreign => None,
+    }
 }
 
 /// Fills in the snippet and where the words were found.

@@ -28,7 +28,9 @@ pub mod model;
 mod plan;
 mod props;
 mod ranked;
+mod relevance;
 mod search;
+mod similar;
 mod stream;
 mod threads;
 
@@ -40,3 +42,4 @@ pub use error::{QueryError, SyntaxError};
 pub use export::Export;
 pub use facets::Facet;
 pub use model::*;
+pub use postlode_semantic::{GraphInside, Inside as VectorsInside};

@@ -160,7 +160,8 @@ pub enum Places {
 pub struct Hit {
     /// Its id.
     pub id: String,
-    /// BM25 score; null where hits are not ranked.
+    /// How well it fits, as far as hits of one answer compare: by words BM25, by meaning the cosine, by both a mix of these;
+    /// null where hits are not ranked.
     pub score: Option<f32>,
     /// Subject.
     pub subject: String,
@@ -196,7 +197,8 @@ pub struct Hit {
     pub tags: Vec<String>,
     /// Where the query's words were found best: `subject`, `body`, `from`, `to` or `attachments`; null without words.
     pub matched_in: Option<String>,
-    /// HTML-escaped text around the best passage, with `<mark>`; without words the beginning of the text.
+    /// HTML-escaped text around the best passage, with `<mark>`; where none of the words is in it, the passage that is
+    /// nearest in meaning; without words the beginning of the text.
     pub snippet: String,
 }
 

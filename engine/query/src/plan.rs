@@ -113,6 +113,12 @@ fn everything(filter: &Filter) -> Driver {
     }
 }
 
+/// Has a filter no conditions but dates, all of which an email has to be between?
+#[must_use]
+pub fn is_dates_alone(filter: &Filter) -> bool {
+    everything(filter).covered
+}
+
 fn is_dates(filter: &Filter) -> bool {
     matches!(filter, Filter::Is(Condition::Dates(..)))
 }

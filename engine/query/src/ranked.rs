@@ -21,7 +21,12 @@ pub struct Ranked {
     pub score: f32,
     /// Its place among those of the same score.
     pub position: Position,
+    /// The passage of it that is nearest in meaning; [`NO_PASSAGE`] where none was looked for or found.
+    pub passage: u32,
 }
+
+/// No passage.
+pub const NO_PASSAGE: u32 = u32::MAX;
 
 impl Ranked {
     /// Best first, newest first among equals.
@@ -31,14 +36,25 @@ impl Ranked {
 }
 
 /// A ranked list.
-pub type List = Arc<Vec<Ranked>>;
+pub type List = Arc<Ranking>;
+
+/// Hits in their order.
+#[derive(Debug, Clone, Default)]
+pub struct Ranking {
+    /// The hits.
+    pub hits: Vec<Ranked>,
+    /// There may be more, where more are looked for.
+    pub more: bool,
+    /// All of them match, deleted ones apart.
+    pub covered: bool,
+}
 
 #[derive(Clone)]
 struct Bytes;
 
 impl Weighter<(u64, u64), List> for Bytes {
     fn weight(&self, _: &(u64, u64), list: &List) -> u64 {
-        (list.len().saturating_mul(size_of::<Ranked>()) as u64).saturating_add(128)
+        (list.hits.len().saturating_mul(size_of::<Ranked>()) as u64).saturating_add(128)
     }
 }
 

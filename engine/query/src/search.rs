@@ -8,11 +8,11 @@ use crate::dates::zone;
 use crate::engine::Inner;
 use crate::error::QueryError;
 use crate::eval::{Rows, match_key};
-use crate::filter::{Condition, Filter, Resolved, resolve};
+use crate::filter::{Condition, Filter, Resolved, resolve, resolve_apart};
 use crate::lang::{parse, print};
 use crate::model::{Explain, MAX_LIMIT, Mode, Partial, Relation, SearchAnswer, SearchRequest, Sort, Total};
 use crate::plan::{Driver, Known, Source, choose};
-use crate::ranked::{List, Ranked};
+use crate::relevance::Way;
 use crate::stream::{Bounds, Part, Stream};
 use crate::threads::{self, Thread};
 use crate::{facets, hits, plan};
@@ -25,9 +25,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Candidates checked at once.
-const BATCH: usize = 256;
+pub const BATCH: usize = 256;
 /// Candidates that are checked beyond a page to tell an exact total, where rows have to be read for it …
-const COUNT_ROWS: usize = 2_000;
+pub const COUNT_ROWS: usize = 2_000;
 /// … and where keys are enough.
 const COUNT_KEYS: usize = 500_000;
 /// Keys that are read in the time of one row, and the smallest and largest set of keys that is read at all.
@@ -35,13 +35,15 @@ const KEYS_A_ROW: u64 = 16;
 const MIN_SET: u64 = 1_000;
 const MAX_SET: u64 = 1 << 20;
 /// Most candidates that are ranked.
-const MAX_RANKED: usize = 1 << 20;
+pub const MAX_RANKED: usize = 1 << 20;
 
 /// An email that matches.
 pub struct Matched {
     pub found: Found,
     pub position: Position,
     pub score: Option<f32>,
+    /// The passage of it that is nearest in meaning.
+    pub passage: Option<u32>,
 }
 
 /// A search under way: what all orders share.
@@ -52,16 +54,16 @@ pub struct Run {
     pub reasons: Vec<String>,
     pub explain: Explain,
     /// The filter as it was asked; planning puts what it has looked up in the place of conditions.
-    asked: Filter,
+    pub asked: Filter,
     /// Matches of each text condition.
-    texts: Vec<Vec<Match>>,
+    pub texts: Vec<Vec<Match>>,
     /// Scores, for those that have one.
-    ranking: Option<Vec<Match>>,
-    deleted: Option<Arc<HashSet<Id>>>,
+    pub ranking: Option<Vec<Match>>,
+    pub deleted: Option<Arc<HashSet<Id>>>,
     /// Every condition can be told from a position, so candidates are sifted before their rows are read.
-    keyed: bool,
+    pub keyed: bool,
     /// Sifted candidates that were not asked for yet.
-    sifted: VecDeque<Position>,
+    pub sifted: VecDeque<Position>,
     clock: Instant,
 }
 
@@ -74,11 +76,19 @@ pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<Sear
     let mut run = Run::new(engine, &request.q, request.tz.as_deref())?;
     let words = run.resolved.wanted.is_some();
     let sort = request.sort.unwrap_or(if words { Sort::Relevance } else { Sort::Date });
-    if words && request.mode != Mode::Keyword {
-        run.reasons.push("no vectors: ranked by keywords".to_owned());
+    if words && sort == Sort::Date && request.mode == Mode::Semantic {
+        // All emails mean something, so all would be hits.
+        let why = "hits by meaning have no order but that of relevance";
+        return Err(QueryError::Parameter { parameter: "sort", why: why.to_owned() });
     }
+    let way = if words && sort == Sort::Relevance { run.way(request).await? } else { Way::Words };
     let tz = request.tz.as_deref().unwrap_or("");
-    let order = if sort == Sort::Relevance { "relevance" } else { "date" };
+    let order = match (sort, &way) {
+        (Sort::Date, _) => "date",
+        (Sort::Relevance, Way::Words) => "relevance",
+        (Sort::Relevance, Way::Meaning(_)) => "relevance by meaning",
+        (Sort::Relevance, Way::Both(_)) => "relevance by words and meaning",
+    };
     let query = query_hash(&[&run.explain.query, tz, order]);
     let cursor = request.cursor.as_deref().map(|c| Cursor::decode(c, query)).transpose()?;
     order.clone_into(&mut run.explain.sort);
@@ -86,7 +96,7 @@ pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<Sear
 
     let answer = match sort {
         Sort::Date => run.by_date(request.limit, cursor, query).await?,
-        Sort::Relevance => run.by_relevance(request.limit, cursor, query).await?,
+        Sort::Relevance => run.by_relevance(request.limit, cursor, query, &way).await?,
     };
     let Page { matched, total, next } = answer;
     let found = hits::hits(&mut run, matched).await?;
@@ -108,10 +118,11 @@ pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<Sear
     })
 }
 
-struct Page {
-    matched: Vec<Matched>,
-    total: Total,
-    next: Option<Cursor>,
+/// A page of hits.
+pub struct Page {
+    pub matched: Vec<Matched>,
+    pub total: Total,
+    pub next: Option<Cursor>,
 }
 
 impl Run {
@@ -136,6 +147,41 @@ impl Run {
         })
     }
 
+    /// How hits are to be ranked: as was asked, if what was asked means something to the model.
+    async fn way(&mut self, request: &SearchRequest) -> Result<Way, QueryError> {
+        if request.mode == Mode::Keyword {
+            return Ok(Way::Words);
+        }
+        let Some(semantic) = self.engine.semantic.clone() else {
+            self.reasons.push("no vectors: ranked by keywords".to_owned());
+            return Ok(Way::Words);
+        };
+        let resolved = resolve_apart(&parse(&request.q)?, &zone(request.tz.as_deref())?)?;
+        // Names and addresses are looked for as they are.
+        let Some(text) = resolved.meaning.as_ref().map(|meaning| meaning.text.clone()) else {
+            return Ok(Way::Words);
+        };
+        let embed = move || semantic.model().embed(&[text]).map(|mut vectors| vectors.pop().flatten());
+        let vector = self.engine.cpu.run(embed).await.ok_or(QueryError::Internal("embedding"))?;
+        self.lap("embed");
+        match vector {
+            Ok(Some(vector)) => {
+                self.asked = resolved.filter.clone();
+                self.resolved = resolved;
+                let vector = vector.into();
+                Ok(if request.mode == Mode::Semantic { Way::Meaning(vector) } else { Way::Both(vector) })
+            }
+            Ok(None) => {
+                self.reasons.push("the model knows none of these words: ranked by keywords".to_owned());
+                Ok(Way::Words)
+            }
+            Err(error) => {
+                self.reasons.push(format!("no vector of the query, so ranked by keywords: {error}"));
+                Ok(Way::Words)
+            }
+        }
+    }
+
     /// Notes how long a stage took.
     pub fn lap(&mut self, stage: &str) {
         let micros = u64::try_from(self.clock.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -152,7 +198,7 @@ impl Run {
     }
 
     /// Finds the matches of the text conditions, and scores if wanted.
-    async fn look_up_texts(&mut self, scored: bool) -> Result<(), QueryError> {
+    pub async fn look_up_texts(&mut self, scored: bool) -> Result<(), QueryError> {
         let queries = self.resolved.texts.clone();
         let ranking = self.resolved.wanted.clone().filter(|_| scored);
         if queries.is_empty() && ranking.is_none() {
@@ -187,7 +233,7 @@ impl Run {
     }
 
     /// Chooses the driver and tells of it.
-    async fn plan(&mut self, bounds: Bounds) -> Result<Driver, QueryError> {
+    pub async fn plan(&mut self, bounds: Bounds) -> Result<Driver, QueryError> {
         self.deleted = self.engine.deleted().await?;
         let store = self.engine.store.clone();
         self.join_threads(&store).await?;
@@ -277,12 +323,12 @@ impl Run {
         Ok(self.sifted.drain(..most.min(self.sifted.len())).collect())
     }
 
-    fn bounds(&self) -> Bounds {
+    pub fn bounds(&self) -> Bounds {
         let (from, to) = self.resolved.filter.dates();
         Bounds::dates(from, to)
     }
 
-    async fn parts(&mut self, driver: &Driver) -> Result<Vec<Part>, QueryError> {
+    pub async fn parts(&mut self, driver: &Driver) -> Result<Vec<Part>, QueryError> {
         let ids: Vec<Id> = driver.ids().collect();
         let mut positions = HashMap::new();
         if !ids.is_empty() {
@@ -351,7 +397,7 @@ impl Run {
                     let position = rows.position();
                     let wanted = covered || rows.match_filter(&self.resolved.filter, &self.texts);
                     if wanted && !rows.deleted() {
-                        out.push(Matched { found, position, score: None });
+                        out.push(Matched { found, position, score: None, passage: None });
                     }
                 }
                 Ok(None) => {}
@@ -453,119 +499,6 @@ impl Run {
             value = value.saturating_add(more as u64);
         }
         Ok(Total { value, relation: Relation::Gte })
-    }
-
-    async fn by_relevance(
-        &mut self,
-        limit: usize,
-        cursor: Option<Cursor>,
-        query: u64,
-    ) -> Result<Page, QueryError> {
-        let now = self.engine.store.generation();
-        let generation = cursor.map_or(now, |c| c.generation);
-        let kept = cursor.and_then(|c| self.engine.ranked.get(query, c.generation));
-        if cursor.is_some() && kept.is_none() && generation != now {
-            return Err(QueryError::StaleCursor);
-        }
-        self.look_up_texts(kept.is_none()).await?;
-        let bounds = self.bounds();
-        let driver = self.plan(bounds).await?;
-        // A kept list may name emails that this driver does not: then each is checked.
-        let covered = driver.covered && kept.is_none();
-        let list = match kept {
-            Some(list) => list,
-            None => self.rank(&driver, bounds).await?,
-        };
-        let start = cursor.map_or(0, |c| {
-            let last = Ranked { score: c.score, position: c.position };
-            list.partition_point(|r| r.order(&last) != std::cmp::Ordering::Greater)
-        });
-        let mut rest = list.get(start..).unwrap_or(&[]);
-        let mut matched: Vec<Matched> = Vec::new();
-        while matched.len() <= limit && !rest.is_empty() {
-            let want = if covered { limit.saturating_sub(matched.len()).saturating_add(1) } else { BATCH };
-            let (batch, tail) = rest.split_at(want.min(BATCH).min(rest.len()));
-            rest = tail;
-            matched.extend(self.check_ranked(batch, covered).await?);
-        }
-        self.lap("page");
-        let beyond = matched.len().saturating_sub(limit) as u64;
-        matched.truncate(limit);
-        let so_far = (matched.len() as u64).saturating_add(beyond);
-        let total = match cursor {
-            Some(cursor) => cursor.total,
-            None => self.count_ranked(rest, covered, so_far).await?,
-        };
-        self.lap("total");
-        let last = matched.last().filter(|_| beyond > 0);
-        let next = last.map(|m| Cursor {
-            sort: Sort::Relevance,
-            query,
-            generation,
-            score: m.score.unwrap_or(0.0),
-            position: m.position,
-            total,
-        });
-        if next.is_some() {
-            self.engine.ranked.keep(query, generation, list);
-        }
-        Ok(Page { matched, total, next })
-    }
-
-    async fn check_ranked(&mut self, batch: &[Ranked], covered: bool) -> Result<Vec<Matched>, QueryError> {
-        let positions: Vec<Position> = batch.iter().map(|r| r.position).collect();
-        let scores: HashMap<Id, f32> = batch.iter().map(|r| (r.position.id, r.score)).collect();
-        let mut matched = self.check(&positions, covered).await?;
-        for one in &mut matched {
-            one.score = scores.get(&one.position.id).copied();
-        }
-        Ok(matched)
-    }
-
-    async fn count_ranked(
-        &mut self,
-        rest: &[Ranked],
-        covered: bool,
-        so_far: u64,
-    ) -> Result<Total, QueryError> {
-        if let Some(deleted) = self.deleted.as_ref().filter(|_| covered) {
-            let left = rest.iter().filter(|r| !deleted.contains(&r.position.id)).count() as u64;
-            return Ok(Total { value: so_far.saturating_add(left), relation: Relation::Eq });
-        }
-        let mut value = so_far;
-        let counted = rest.get(..COUNT_ROWS.min(rest.len())).unwrap_or(rest);
-        for batch in counted.chunks(BATCH) {
-            value = value.saturating_add(self.check_ranked(batch, covered).await?.len() as u64);
-        }
-        let relation = if counted.len() == rest.len() { Relation::Eq } else { Relation::Gte };
-        Ok(Total { value, relation })
-    }
-
-    /// All candidates of a driver, best first.
-    async fn rank(&mut self, driver: &Driver, bounds: Bounds) -> Result<List, QueryError> {
-        let parts = self.parts(driver).await?;
-        let mut stream = Stream::new(self.engine.store.clone(), parts, bounds, true);
-        let scores = self.ranking.take().unwrap_or_default();
-        let mut list: Vec<Ranked> = Vec::new();
-        while list.len() < MAX_RANKED {
-            let candidates = self.next(&mut stream, 4096).await?;
-            if candidates.is_empty() {
-                break;
-            }
-            list.extend(candidates.into_iter().map(|position| {
-                let at = scores.binary_search_by(|m| m.position.cmp(&position)).ok();
-                let score = at.and_then(|n| scores.get(n)).map_or(0.0, |m| m.score);
-                Ranked { score, position }
-            }));
-        }
-        if list.len() >= MAX_RANKED {
-            self.reasons.push(format!("more than {MAX_RANKED} emails match: the newest of them were ranked"));
-        }
-        self.explain.keys = self.explain.keys.saturating_add(stream.keys);
-        self.missing.extend(std::mem::take(&mut stream.missing));
-        list.sort_unstable_by(Ranked::order);
-        self.lap("rank");
-        Ok(Arc::new(list))
     }
 }
 

@@ -31,6 +31,17 @@ pub enum CodeKind {
     F16,
 }
 
+impl CodeKind {
+    /// Its name, for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sq8 => "sq8",
+            Self::F16 => "f16",
+        }
+    }
+}
+
 /// How an index is built.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct IndexOptions {
@@ -162,6 +173,19 @@ impl Index {
         Ok(hits.take(search.k).collect())
     }
 
+    /// The exact scores of certain rows, in their order; of one that is not there, less than any score.
+    ///
+    /// # Errors
+    /// As [`Index::search`].
+    pub fn scores(&self, query: &[f32], rows: &[u32]) -> Result<Vec<f32>, VectorError> {
+        let query = self.checked(query)?;
+        // One that is not there is a node that is not there.
+        let nodes: Vec<u32> = rows.iter().map(|row| self.rows.node(*row).unwrap_or(u32::MAX)).collect();
+        let mut out = Vec::with_capacity(nodes.len());
+        self.halves.scores(&query, &nodes, &mut out);
+        Ok(out)
+    }
+
     /// The best by codes, in `searcher.best`.
     fn candidates<C: Codes>(
         &self,
@@ -233,6 +257,12 @@ impl Index {
     #[must_use]
     pub fn size(&self) -> (u32, u32, usize) {
         (self.rows.rows(), self.halves.nodes(), self.dimensions)
+    }
+
+    /// What a walk compares.
+    #[must_use]
+    pub fn codes(&self) -> CodeKind {
+        if self.codes.is_some() { CodeKind::Sq8 } else { CodeKind::F16 }
     }
 
     /// The graph, where there are enough vectors for one.

@@ -7,8 +7,8 @@ use crate::lines::LineBuffer;
 use crate::problem::{Problem, ProblemKind};
 use crate::reply::Reply;
 use postlode_format::row::RowKind;
-use postlode_query::Partial;
-use postlode_store::Store;
+use postlode_query::{Partial, QueryError};
+use postlode_store::{Store, StoreError};
 
 /// Rows asked for at a time.
 const PAGE: usize = 1000;
@@ -23,7 +23,14 @@ pub(crate) fn id(text: Option<&str>) -> Result<u64, Problem> {
 
 /// Its sections.
 pub(crate) async fn inspect(app: &App, segment: u64) -> Result<Reply, Problem> {
-    Reply::json(&SegmentInside::from(app.engine.store().inspect(segment).await?))
+    let mut inside = SegmentInside::from(app.engine.store().inspect(segment).await?);
+    match app.engine.vectors_inside(segment).await {
+        Ok(vectors) => inside.vectors = vectors.map(Into::into),
+        // It hides nothing else of the segment.
+        Err(QueryError::Store(StoreError::Missing(missing))) => inside.note_damage(&missing),
+        Err(other) => return Err(other.into()),
+    }
+    Reply::json(&inside)
 }
 
 struct Walk {

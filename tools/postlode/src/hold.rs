@@ -6,10 +6,12 @@
 use crate::error::Failure;
 use crate::loader::StoreLoader;
 use crate::output::Console;
+use postlode_embed::BuiltIn;
 use postlode_query::Engine;
 use postlode_runtime::glommio::GlommioSpawner;
 use postlode_runtime::portable::PortableSpawner;
 use postlode_runtime::{Choice, CpuPool};
+use postlode_semantic::{SemanticEngine, VectorIndex};
 use postlode_server::{App, AppOptions, Client, ServeError, Shutdown, WriterSocket, serve_unix};
 use postlode_store::{Access, Store, StoreError, StoreOptions};
 use postlode_text::TextIndex;
@@ -39,10 +41,21 @@ pub struct Plan {
 }
 
 impl Plan {
+    fn memory(self) -> u64 {
+        self.memory.unwrap_or(DEFAULT_MEMORY)
+    }
+
+    /// What asks the store: by words, and by the meaning that the built-in model knows.
+    fn engine(self, store: &Store, cpu: CpuPool) -> Engine {
+        let budget = usize::try_from(self.memory() / 4).unwrap_or(usize::MAX);
+        Engine::with_meaning(store.clone(), cpu, SemanticEngine::new(Arc::new(BuiltIn), budget))
+    }
+
     fn options(self, access: Access) -> StoreOptions {
         let shards = self.shards.map_or_else(cores, usize::from);
         let mut options = StoreOptions::new(shards, access, Arc::new(TextIndex));
-        let memory = self.memory.unwrap_or(DEFAULT_MEMORY);
+        options.vectors = Some(Arc::new(VectorIndex::new(Arc::new(BuiltIn))));
+        let memory = self.memory();
         let memtable = (memory / 8 / shards.max(1) as u64).clamp(*MEMTABLE.start(), *MEMTABLE.end());
         options.memtable_bytes = usize::try_from(memtable).unwrap_or(usize::MAX);
         options.log_file_bytes = memtable;
@@ -89,7 +102,7 @@ impl Hold {
         // A few reads need no io_uring, and a snapshot should open wherever files can be read.
         let spawner = PortableSpawner::new(data.to_owned(), cpu.clone());
         let store = Store::open(spawner, options).await?;
-        let app = App::new(Engine::new(store.clone(), cpu), AppOptions::default());
+        let app = App::new(Plan::default().engine(&store, cpu), AppOptions::default());
         Ok(Self { store, app, writer: None })
     }
 
@@ -97,7 +110,7 @@ impl Hold {
     pub async fn follow(data: &Path, plan: Plan, console: &Console) -> Result<Self, Failure> {
         let cpu = cpu_pool()?;
         let store = open(data, cpu.clone(), plan.options(Access::Follow), console).await?;
-        let app = App::new(Engine::new(store.clone(), cpu), AppOptions::default());
+        let app = App::new(plan.engine(&store, cpu), AppOptions::default());
         Ok(Self { store, app, writer: None })
     }
 
@@ -111,7 +124,7 @@ impl Hold {
         };
         let loader = StoreLoader::new(store.clone());
         let options = AppOptions { loader: Some(Arc::clone(&loader) as _), ..AppOptions::default() };
-        let app = App::new(Engine::new(store.clone(), cpu), options);
+        let app = App::new(plan.engine(&store, cpu), options);
         let mut socket = WriterSocket::bind(data).map_err(|error| {
             Failure::Unusable(format!("the socket in {} cannot be made: {error}", data.display()))
         })?;

@@ -1,13 +1,17 @@
 //! Random mail, a store that holds it, and a random source that repeats itself.
 #![allow(dead_code, reason = "not every test uses all of it")]
 
+pub mod naive;
+
 use futures_lite::future::block_on;
+use postlode_embed::{StaticModel, Table};
 use postlode_format::id::{Id, to_hex};
 use postlode_format::row::*;
 use postlode_query::Engine;
 use postlode_runtime::CpuPool;
 use postlode_runtime::portable::PortableSpawner;
-use postlode_store::{Access, LoadBatch, NewEmail, Store, StoreOptions};
+use postlode_semantic::{Embed, SemanticEngine, VectorIndex};
+use postlode_store::{Access, LoadBatch, NewEmail, Store, StoreOptions, VectorBuilder};
 use postlode_text::TextIndex;
 use std::path::Path;
 use std::sync::Arc;
@@ -247,14 +251,42 @@ impl Mail {
 }
 
 pub fn open(root: &Path, memtable_bytes: usize) -> (Store, Engine) {
+    let (store, cpu) = open_store(root, memtable_bytes, None);
+    let engine = Engine::new(store.clone(), cpu);
+    (store, engine)
+}
+
+/// The same, with vectors of a model that knows the words of random mails.
+pub fn open_with_meaning(root: &Path, memtable_bytes: usize, model: &Arc<dyn Embed>) -> (Store, Engine) {
+    let vectors: Arc<dyn VectorBuilder> = Arc::new(VectorIndex::new(Arc::clone(model)));
+    let (store, cpu) = open_store(root, memtable_bytes, Some(vectors));
+    let semantic = SemanticEngine::new(Arc::clone(model), 1 << 20);
+    let engine = Engine::with_meaning(store.clone(), cpu, semantic);
+    (store, engine)
+}
+
+/// A model of [`WORDS`], as far as a vocabulary of word pieces has such.
+pub fn model() -> Arc<dyn Embed> {
+    let words = ["[UNK]", "run", "running", "runs", "test", "tests", "tested", "zurich", "x1", "the", "don"];
+    let mut random = Random::new(77);
+    let mut value = || random.below(2001) as f32 / 1000.0 - 1.0;
+    let rows: Vec<f32> = (0..words.len() * 8).map(|n| if n < 8 { 0.0 } else { value() }).collect();
+    Arc::new(StaticModel::parse(&Table::write("test", 1, &words.join("\n"), 8, &rows)).unwrap())
+}
+
+fn open_store(
+    root: &Path,
+    memtable_bytes: usize,
+    vectors: Option<Arc<dyn VectorBuilder>>,
+) -> (Store, CpuPool) {
     let cpu = CpuPool::new(2).unwrap();
     let mut options = StoreOptions::new(2, Access::Write, Arc::new(TextIndex));
+    options.vectors = vectors;
     options.memtable_bytes = memtable_bytes;
     options.log_file_bytes = 4 << 20;
     options.cache_bytes = if memtable_bytes > 16 << 20 { 256 << 20 } else { 4 << 20 };
     let store = block_on(Store::open(PortableSpawner::new(root.to_owned(), cpu.clone()), options)).unwrap();
-    let engine = Engine::new(store.clone(), cpu);
-    (store, engine)
+    (store, cpu)
 }
 
 pub fn load(store: &Store, mails: &[Mail]) {

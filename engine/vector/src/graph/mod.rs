@@ -143,6 +143,12 @@ impl Graph {
         self.levels.get(level).map(of).unwrap_or_default()
     }
 
+    /// Nodes of the bottom that no path leads to, found by walking all: the strays, if the graph is in order.
+    #[must_use]
+    pub fn unreached(&self) -> Vec<u32> {
+        reach::unreached(self)
+    }
+
     /// Nodes that no path leads to.
     #[must_use]
     pub fn strays(&self) -> &[u32] {

@@ -5,7 +5,7 @@ use crate::output::{Cell, Console, clean};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::sizes;
-use postlode_server::inspect::{SectionInside, SegmentInside, TreeInside};
+use postlode_server::inspect::{SectionInside, SegmentInside, TreeInside, VectorsOfSegment};
 use postlode_server::lines::Line;
 
 /// Columns of the longest bar.
@@ -64,7 +64,44 @@ fn tell(inside: &SegmentInside, console: &Console) -> Result<(), Failure> {
         console.line("")?;
         console.table(&["index", "fill", "different", "first key", "last key"], &keys)?;
     }
+    if let Some(vectors) = &inside.vectors {
+        console.line("")?;
+        tell_vectors(vectors, console)?;
+    }
     Ok(())
+}
+
+fn tell_vectors(vectors: &VectorsOfSegment, console: &Console) -> Result<(), Failure> {
+    let number = sizes::number;
+    console.line(&format!(
+        "vectors of {} {}: {} of {} values, {} different, of {} emails; {} emails more are in other languages",
+        clean(&vectors.model),
+        vectors.version,
+        number(vectors.vectors),
+        vectors.dimensions,
+        number(vectors.distinct),
+        number(vectors.emails),
+        number(vectors.foreign),
+    ))?;
+    let bytes = (sizes::bytes(vectors.bytes), sizes::bytes(vectors.exact_bytes));
+    console.line(&format!(
+        "codes {}: {} with links and rows, {} of exact values",
+        vectors.codes, bytes.0, bytes.1
+    ))?;
+    let Some(graph) = &vectors.graph else {
+        return console.line("no graph: so few are compared one by one");
+    };
+    let layers: Vec<String> = graph.layers.iter().rev().map(|nodes| number((*nodes).into())).collect();
+    console.line(&format!(
+        "graph: layers of {} nodes; {:.1} links a node; {} reachable, {} strays",
+        layers.join(", "),
+        graph.mean_degree,
+        number(graph.reachable),
+        number(graph.strays),
+    ))?;
+    let most = graph.degrees.iter().copied().max().unwrap_or(0);
+    let plot: String = graph.degrees.iter().map(|count| step(*count, most)).collect();
+    console.line(&format!("links of a node, from 0 to {}: |{plot}|", graph.degrees.len().saturating_sub(1)))
 }
 
 fn shape(section: &SectionInside) -> String {

@@ -1,0 +1,446 @@
+//! Hits in the order of relevance: by words, by meaning, or by both.
+//!
+//! * By words: all emails that match, by their BM25 scores.
+//! * By meaning: the emails that fit the conditions, the nearest first. There is no end to it but that of all emails, so the
+//!   list is as long as somebody asks for, and totals are lower bounds.
+//! * By both: all that match by words, the nearest, and the best for any of the words; a score is some of each, as parts
+//!   of the best (a convex mix; measured better than ranks against ranks in `benches --bin retrieval`). What matches by words is
+//!   never left out.
+//!
+//! What always holds: no email comes twice in a list; a list is in its final order before any of it is shown.
+
+use crate::cursor::Cursor;
+use crate::error::QueryError;
+use crate::filter::Meaning;
+use crate::hits;
+use crate::model::{Relation, SearchAnswer, Sort, Total};
+use crate::plan::{self, Driver};
+use crate::ranked::{List, NO_PASSAGE, Ranked, Ranking};
+use crate::search::{BATCH, COUNT_ROWS, MAX_RANKED, Matched, Page, Run};
+use crate::stream::{Bounds, Stream};
+use postlode_format::id::Id;
+use postlode_format::index::Position;
+use postlode_semantic::{Near, Nearest, Only};
+use postlode_text::Match;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// The nearest, and the best for any of the words, that are mixed with what matches all words.
+const MIXED: usize = 100;
+/// Of what matches all words so many, the best first, are compared by meaning too.
+const SCORED: usize = 2_000;
+/// The part of the words in a mixed score.
+const WORDS: f32 = 0.65;
+/// The nearest that are looked for first, at the least; and how many more where these are not enough.
+const FIRST: usize = 32;
+const MORE: usize = 4;
+
+/// How a list is ranked.
+#[derive(Debug, Clone)]
+pub enum Way {
+    /// By words.
+    Words,
+    /// By how near emails are to this vector.
+    Meaning(Arc<[f32]>),
+    /// By both.
+    Both(Arc<[f32]>),
+}
+
+/// Emails that fit conditions, for a search by meaning.
+struct Within {
+    only: Only,
+    /// It has exactly those that fit, deleted ones apart.
+    covered: bool,
+}
+
+impl Run {
+    /// A page, the best first.
+    ///
+    /// # Errors
+    /// [`QueryError::StaleCursor`]; where the store fails.
+    pub async fn by_relevance(
+        &mut self,
+        limit: usize,
+        cursor: Option<Cursor>,
+        query: u64,
+        way: &Way,
+    ) -> Result<Page, QueryError> {
+        let now = self.engine.store.generation();
+        let generation = cursor.map_or(now, |c| c.generation);
+        let kept = cursor.and_then(|c| self.engine.ranked.get(query, c.generation));
+        if cursor.is_some() && kept.is_none() && generation != now {
+            return Err(QueryError::StaleCursor);
+        }
+        let (mut list, within) = match way {
+            Way::Words => (self.by_words(kept).await?, None),
+            Way::Meaning(vector) => {
+                let within = self.within(true).await?;
+                let list = match kept {
+                    Some(list) => list,
+                    None => self.nearest(vector, &within, limit.saturating_mul(2).max(FIRST)).await?,
+                };
+                (list, Some(within))
+            }
+            Way::Both(vector) => (self.by_both(kept, vector).await?, None),
+        };
+        // What is found by meaning is near, but has to fit the conditions.
+        let covered = list.covered && within.as_ref().is_none_or(|within| within.covered);
+        let mut last = cursor.map(|c| Ranked { score: c.score, position: c.position, passage: NO_PASSAGE });
+        let mut matched: Vec<Matched> = Vec::new();
+        let rest = loop {
+            let start = last.map_or(0, |last| {
+                list.hits.partition_point(|hit| hit.order(&last) != std::cmp::Ordering::Greater)
+            });
+            let mut rest = list.hits.get(start..).unwrap_or(&[]);
+            while matched.len() <= limit && !rest.is_empty() {
+                let want =
+                    if covered { limit.saturating_sub(matched.len()).saturating_add(1) } else { BATCH };
+                let (batch, tail) = rest.split_at(want.min(BATCH).min(rest.len()));
+                rest = tail;
+                last = batch.last().copied().or(last);
+                matched.extend(self.check_ranked(batch, covered).await?);
+            }
+            match (way, &within) {
+                (Way::Meaning(vector), Some(within)) if matched.len() <= limit && list.more => {
+                    let depth = list.hits.len().saturating_mul(MORE);
+                    list = self.nearest(vector, within, depth).await?;
+                }
+                _ => break rest.to_vec(),
+            }
+        };
+        self.lap("page");
+        let beyond = matched.len().saturating_sub(limit) as u64;
+        matched.truncate(limit);
+        let so_far = (matched.len() as u64).saturating_add(beyond);
+        let total = match cursor {
+            Some(cursor) => cursor.total,
+            None => {
+                let mut total = self.count_ranked(&rest, covered, so_far).await?;
+                if !matches!(way, Way::Words) {
+                    total.relation = Relation::Gte;
+                }
+                total
+            }
+        };
+        self.lap("total");
+        let end = matched.last().filter(|_| beyond > 0);
+        let next = end.map(|m| Cursor {
+            sort: Sort::Relevance,
+            query,
+            generation,
+            score: m.score.unwrap_or(0.0),
+            position: m.position,
+            total,
+        });
+        if next.is_some() {
+            self.engine.ranked.keep(query, generation, list);
+        }
+        Ok(Page { matched, total, next })
+    }
+
+    /// All that match, by the scores of their words.
+    async fn by_words(&mut self, kept: Option<List>) -> Result<List, QueryError> {
+        self.look_up_texts(kept.is_none()).await?;
+        let bounds = self.bounds();
+        let driver = self.plan(bounds).await?;
+        match kept {
+            // It may name emails that this driver does not: then each is checked.
+            Some(list) => Ok(Arc::new(Ranking { covered: false, ..(*list).clone() })),
+            None => {
+                let scores = self.ranking.take().unwrap_or_default();
+                let hits = self.rank(&driver, bounds, &scores).await?;
+                Ok(Arc::new(Ranking { hits, more: false, covered: driver.covered }))
+            }
+        }
+    }
+
+    /// All that match by words, and what is near or has some of the words.
+    async fn by_both(&mut self, kept: Option<List>, vector: &Arc<[f32]>) -> Result<List, QueryError> {
+        self.look_up_texts(kept.is_none()).await?;
+        if let Some(list) = kept {
+            self.only_conditions();
+            let bounds = self.bounds();
+            self.plan(bounds).await?;
+            return Ok(list);
+        }
+        let bounds = self.bounds();
+        let driver = self.plan(bounds).await?;
+        let scores = self.ranking.take().unwrap_or_default();
+        let by_words = self.rank(&driver, bounds, &scores).await?;
+        let within = self.within(false).await?;
+        let any = best_of(&scores, &within.only);
+        let mut also: Vec<Position> = by_words.iter().take(SCORED).map(|ranked| ranked.position).collect();
+        also.extend(any.iter().map(|m| m.position));
+        let (nearest, also) = self.near(vector, &within.only, MIXED, also).await?;
+        let hits = mix(by_words, &any, &scores, &nearest.near, &also);
+        self.lap("mix");
+        Ok(Arc::new(Ranking { hits, more: false, covered: false }))
+    }
+
+    /// The nearest of those that fit the conditions.
+    async fn nearest(
+        &mut self,
+        vector: &Arc<[f32]>,
+        within: &Within,
+        depth: usize,
+    ) -> Result<List, QueryError> {
+        let depth = depth.min(MAX_RANKED);
+        let (Nearest { near, more, .. }, _) = self.near(vector, &within.only, depth, Vec::new()).await?;
+        let mut hits: Vec<Ranked> = near.iter().map(ranked).collect();
+        hits.sort_unstable_by(Ranked::order);
+        Ok(Arc::new(Ranking { hits, more: more && depth < MAX_RANKED, covered: true }))
+    }
+
+    /// The emails nearest to a vector, without one of them.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn similar(
+        &mut self,
+        vector: Arc<[f32]>,
+        without: Id,
+        limit: usize,
+    ) -> Result<SearchAnswer, QueryError> {
+        self.deleted = self.engine.deleted().await?;
+        let mut depth = limit.saturating_add(1).max(FIRST);
+        loop {
+            let (Nearest { near, more, .. }, _) =
+                self.near(&vector, &Only::default(), depth, Vec::new()).await?;
+            let others = near.iter().filter(|near| near.position.id != without).map(ranked);
+            let others: Vec<Ranked> = others.collect();
+            let mut matched = Vec::new();
+            for batch in others.chunks(BATCH) {
+                matched.extend(self.check_ranked(batch, true).await?);
+            }
+            // Some may have been deleted.
+            if matched.len() >= limit || !more || depth >= MAX_RANKED {
+                matched.truncate(limit);
+                return self.of_near(matched, "").await;
+            }
+            depth = depth.saturating_mul(MORE);
+        }
+    }
+
+    /// The answer of emails that are near. `reason`: why there are none, or nothing.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn of_near(&mut self, matched: Vec<Matched>, reason: &str) -> Result<SearchAnswer, QueryError> {
+        if !reason.is_empty() {
+            self.reason(reason.to_owned());
+        }
+        let total = Total { value: matched.len() as u64, relation: Relation::Gte };
+        let hits = hits::hits(self, matched).await?;
+        let partial = self.partial();
+        let partial = (!partial.is_empty()).then_some(partial);
+        Ok(SearchAnswer { hits, total, next_cursor: None, facets: None, partial, explain: None })
+    }
+
+    /// Asks the vectors for the nearest, and how near certain other emails are, and notes what cannot be compared.
+    async fn near(
+        &mut self,
+        vector: &Arc<[f32]>,
+        only: &Only,
+        k: usize,
+        mut also: Vec<Position>,
+    ) -> Result<(Nearest, Vec<Near>), QueryError> {
+        let Some(semantic) = self.engine.semantic.clone() else { return Ok(Default::default()) };
+        let known = semantic.known();
+        let sources = self.engine.store.text_sources(known.counts()).await?;
+        let (vector, only) = (Arc::clone(vector), only.clone());
+        let job = move || {
+            let view = semantic.view(&sources, &known);
+            also.sort_unstable();
+            also.dedup();
+            (view.nearest(&vector, k, &only), view.scores(&vector, &also))
+        };
+        let (nearest, also) = self.engine.cpu.run(job).await.ok_or(QueryError::Internal("vector search"))?;
+        self.missing.extend(nearest.missing.iter().cloned());
+        let name = self.engine.semantic.as_ref().map(|s| s.model().model().name).unwrap_or_default();
+        if nearest.foreign > 0 {
+            let emails = emails(nearest.foreign);
+            self.reason(format!(
+                "{emails} in languages that the model {name} does not know: found by words alone"
+            ));
+        }
+        if nearest.without > 0 {
+            let emails = emails(nearest.without);
+            self.reason(format!(
+                "{emails} without vectors of the model {name}, found by words alone: `postlode segment compact` makes them"
+            ));
+        }
+        self.lap("vectors");
+        Ok((nearest, also))
+    }
+
+    /// Notes a reason, once.
+    fn reason(&mut self, reason: String) {
+        if !self.reasons.contains(&reason) {
+            self.reasons.push(reason);
+        }
+    }
+
+    /// From here on candidates are checked for the conditions alone, without the words that stand alone.
+    fn only_conditions(&mut self) {
+        let Some(Meaning { within, .. }) = self.resolved.meaning.clone() else { return };
+        self.sifted.clear();
+        self.texts.truncate(self.resolved.texts.len());
+        self.resolved.filter = within;
+        self.keyed = false;
+    }
+
+    /// The emails that fit the conditions. `texts`: those of the conditions were not looked up yet.
+    async fn within(&mut self, texts: bool) -> Result<Within, QueryError> {
+        self.only_conditions();
+        if texts {
+            if self.resolved.meaning.as_ref().is_some_and(|meaning| meaning.words.is_some()) {
+                // They are the last, and nobody asks for them.
+                self.resolved.texts.pop();
+            }
+            self.asked.clone_from(&self.resolved.filter);
+            self.look_up_texts(false).await?;
+        }
+        let bounds = self.bounds();
+        let between = (bounds.low, bounds.high);
+        if plan::is_dates_alone(&self.resolved.filter) {
+            self.deleted = self.engine.deleted().await?;
+            return Ok(Within { only: Only { between, these: None }, covered: true });
+        }
+        let driver = self.plan(bounds).await?;
+        let parts = self.parts(&driver).await?;
+        let mut stream = Stream::new(self.engine.store.clone(), parts, bounds, true);
+        let mut these = Vec::new();
+        while these.len() < MAX_RANKED {
+            let some = self.next(&mut stream, 4096).await?;
+            if some.is_empty() {
+                break;
+            }
+            these.extend(some);
+        }
+        if these.len() >= MAX_RANKED {
+            self.reason(format!("more than {MAX_RANKED} emails fit: the newest of them were compared"));
+        }
+        these.reverse();
+        self.explain.keys = self.explain.keys.saturating_add(stream.keys);
+        self.missing.extend(std::mem::take(&mut stream.missing));
+        self.lap("conditions");
+        Ok(Within { only: Only { between, these: Some(these.into()) }, covered: driver.covered })
+    }
+
+    async fn check_ranked(&mut self, batch: &[Ranked], covered: bool) -> Result<Vec<Matched>, QueryError> {
+        let positions: Vec<Position> = batch.iter().map(|r| r.position).collect();
+        let ranked: HashMap<_, &Ranked> = batch.iter().map(|r| (r.position.id, r)).collect();
+        let mut matched = self.check(&positions, covered).await?;
+        for one in &mut matched {
+            let ranked = ranked.get(&one.position.id);
+            one.score = ranked.map(|ranked| ranked.score);
+            one.passage = ranked.map(|ranked| ranked.passage).filter(|passage| *passage != NO_PASSAGE);
+        }
+        Ok(matched)
+    }
+
+    async fn count_ranked(
+        &mut self,
+        rest: &[Ranked],
+        covered: bool,
+        so_far: u64,
+    ) -> Result<Total, QueryError> {
+        if let Some(deleted) = self.deleted.as_ref().filter(|_| covered) {
+            let left = rest.iter().filter(|r| !deleted.contains(&r.position.id)).count() as u64;
+            return Ok(Total { value: so_far.saturating_add(left), relation: Relation::Eq });
+        }
+        let mut value = so_far;
+        let counted = rest.get(..COUNT_ROWS.min(rest.len())).unwrap_or(rest);
+        for batch in counted.chunks(BATCH) {
+            value = value.saturating_add(self.check_ranked(batch, covered).await?.len() as u64);
+        }
+        let relation = if counted.len() == rest.len() { Relation::Eq } else { Relation::Gte };
+        Ok(Total { value, relation })
+    }
+
+    /// All candidates of a driver, best first.
+    async fn rank(
+        &mut self,
+        driver: &Driver,
+        bounds: Bounds,
+        scores: &[Match],
+    ) -> Result<Vec<Ranked>, QueryError> {
+        let parts = self.parts(driver).await?;
+        let mut stream = Stream::new(self.engine.store.clone(), parts, bounds, true);
+        let mut list: Vec<Ranked> = Vec::new();
+        while list.len() < MAX_RANKED {
+            let candidates = self.next(&mut stream, 4096).await?;
+            if candidates.is_empty() {
+                break;
+            }
+            list.extend(candidates.into_iter().map(|position| {
+                let at = scores.binary_search_by(|m| m.position.cmp(&position)).ok();
+                let score = at.and_then(|n| scores.get(n)).map_or(0.0, |m| m.score);
+                Ranked { score, position, passage: NO_PASSAGE }
+            }));
+        }
+        if list.len() >= MAX_RANKED {
+            self.reasons.push(format!("more than {MAX_RANKED} emails match: the newest of them were ranked"));
+        }
+        self.explain.keys = self.explain.keys.saturating_add(stream.keys);
+        self.missing.extend(std::mem::take(&mut stream.missing));
+        list.sort_unstable_by(Ranked::order);
+        self.lap("rank");
+        Ok(list)
+    }
+}
+
+fn ranked(near: &Near) -> Ranked {
+    Ranked { score: near.score, position: near.position, passage: near.passage }
+}
+
+fn emails(count: u64) -> String {
+    if count == 1 { "1 email is".to_owned() } else { format!("{count} emails are") }
+}
+
+/// The best for any of the words, among those that fit.
+fn best_of(scores: &[Match], only: &Only) -> Vec<Match> {
+    let mut any: Vec<Match> = scores.iter().filter(|m| only.has(m.position)).copied().collect();
+    let best = |a: &Match, b: &Match| b.score.total_cmp(&a.score).then(b.position.cmp(&a.position));
+    if any.len() > MIXED {
+        any.select_nth_unstable_by(MIXED, best);
+        any.truncate(MIXED);
+    }
+    any
+}
+
+/// One list of what matches all words, of the best for any of them, and of the nearest. `scores`: of all that have any of
+/// the words, ascending; `also`: how near the first two are.
+fn mix(
+    by_words: Vec<Ranked>,
+    any: &[Match],
+    scores: &[Match],
+    nearest: &[Near],
+    also: &[Near],
+) -> Vec<Ranked> {
+    let positive = |score: f32| score.max(f32::MIN_POSITIVE);
+    let words = |position: &Position| {
+        let at = scores.binary_search_by(|m| m.position.cmp(position)).ok();
+        at.and_then(|at| scores.get(at)).map_or(0.0, |m| m.score)
+    };
+    let by_words = by_words.iter().map(|ranked| ranked.position).chain(any.iter().map(|m| m.position));
+    let by_words: HashSet<Position> = by_words.collect();
+    let words_of_best = positive(by_words.iter().map(words).fold(0.0, f32::max));
+    let near_of_best = positive(nearest.first().map_or(0.0, |near| near.score));
+    let near: HashMap<Position, &Near> =
+        nearest.iter().chain(also).map(|near| (near.position, near)).collect();
+    let mixed = |position: Position| {
+        let near = near.get(&position);
+        let meaning = near.map_or(0.0, |near| near.score.max(0.0)) / near_of_best;
+        Ranked {
+            score: WORDS * words(&position) / words_of_best + (1.0 - WORDS) * meaning,
+            position,
+            passage: near.map_or(NO_PASSAGE, |near| near.passage),
+        }
+    };
+    let mut all = by_words;
+    all.extend(nearest.iter().map(|near| near.position));
+    let mut hits: Vec<Ranked> = all.into_iter().map(mixed).collect();
+    hits.sort_unstable_by(Ranked::order);
+    hits
+}

@@ -1,0 +1,200 @@
+//! Queries as reading every mail answers them, and random ones.
+
+use super::{CLASSES, DAY, FOLDERS, Mail, NAMES, PEOPLE, Random, TAGS, WORDS};
+use postlode_format::id::to_hex;
+use postlode_query::lang::{Field, Node, Term};
+use postlode_text::language::Stemmer;
+use postlode_text::words::words;
+
+fn folded(text: &str) -> Vec<String> {
+    words(text).into_iter().map(|w| w.text).collect()
+}
+
+/// Does a text hold these words side by side? One word outside quotes also by its stem.
+fn holds(text: &str, wanted: &str, stems: bool, english: bool) -> bool {
+    let (have, wanted) = (folded(text), folded(wanted));
+    if have.windows(wanted.len()).any(|w| w == wanted) {
+        return true;
+    }
+    let stemmer = Stemmer::default();
+    let [one] = wanted.as_slice() else { return false };
+    let stem = stemmer.stem(one);
+    stems && have.iter().any(|h| *h == stem || (english && stemmer.stem(h) == stem))
+}
+
+/// Does a mail match?
+pub fn naive(mail: &Mail, node: &Node) -> bool {
+    match node {
+        Node::And(parts) => parts.iter().all(|p| naive(mail, p)),
+        Node::Or(parts) => parts.iter().any(|p| naive(mail, p)),
+        Node::Not(inner) => !naive(mail, inner),
+        Node::Term(term) => naive_term(mail, term),
+    }
+}
+
+fn naive_term(mail: &Mail, Term { field, value, quoted, .. }: &Term) -> bool {
+    let stems = !quoted;
+    let stemmed = |text: &str| holds(text, value, stems, mail.english);
+    let person = |(name, person): &(usize, usize)| {
+        holds(NAMES[*name], value, false, false) || holds(PEOPLE[*person], value, false, false)
+    };
+    let is_address = PEOPLE[..4].iter().any(|p| p.to_lowercase() == value.to_lowercase());
+    let who = |all: &[(usize, usize)]| {
+        if is_address {
+            all.iter().any(|(_, p)| PEOPLE[*p].to_lowercase() == value.to_lowercase())
+        } else {
+            all.iter().any(person)
+        }
+    };
+    let any_of_names = |all: &[(usize, usize)]| all.iter().any(person);
+    match field {
+        Field::Any => {
+            stemmed(&mail.subject)
+                || stemmed(&mail.body)
+                || any_of_names(&[mail.from])
+                || any_of_names(&mail.to)
+                || any_of_names(&mail.cc)
+                || mail.files.iter().any(|f| holds(f, value, false, false))
+        }
+        Field::Subject => stemmed(&mail.subject),
+        Field::Body => stemmed(&mail.body),
+        Field::Filename => mail.files.iter().any(|f| holds(f, value, false, false)),
+        Field::From => who(&[mail.from]),
+        Field::To => who(&mail.to),
+        Field::Cc => who(&mail.cc),
+        Field::Folder => mail.folders.iter().any(|f| {
+            let (folder, wanted) = (FOLDERS[*f].to_lowercase(), value.to_lowercase());
+            let path = format!("/{}", wanted.trim_matches('/'));
+            folder == path
+                || folder.starts_with(&format!("{path}/"))
+                || folder.split('/').any(|n| n == wanted)
+        }),
+        Field::After => mail.date >= day(value),
+        Field::Before => mail.date != i64::MIN && mail.date < day(value),
+        Field::Has => !mail.files.is_empty(),
+        Field::Is => {
+            if value == "partial" {
+                mail.partial()
+            } else {
+                mail.recovered()
+            }
+        }
+        Field::Id => to_hex(&mail.id) == *value,
+        Field::Thread => to_hex(&mail.thread) == *value,
+        Field::Parent => mail.parent.is_some_and(|p| to_hex(&p) == *value),
+        Field::MessageId => mail.message_id() == *value,
+        Field::Class => mail_class(mail, value),
+        Field::Larger => mail.size > value.parse().unwrap(),
+        Field::Smaller => mail.size < value.parse().unwrap(),
+        Field::Tag => mail.tags.iter().any(|t| TAGS[*t].to_lowercase() == value.to_lowercase()),
+        Field::Custodian => value.to_lowercase() == "ann",
+        Field::Domain => {
+            let (_, person) = mail.from;
+            PEOPLE[person]
+                .to_lowercase()
+                .rsplit_once('@')
+                .is_some_and(|(_, domain)| domain == value.to_lowercase().trim_start_matches('@'))
+        }
+        Field::Bcc => false,
+    }
+}
+
+fn mail_class(mail: &Mail, value: &str) -> bool {
+    let class = CLASSES[mail.class].to_lowercase();
+    class == value.to_lowercase() || class.starts_with(&format!("{}.", value.to_lowercase()))
+}
+
+fn day(value: &str) -> i64 {
+    let day: i64 = value.rsplit('-').next().unwrap().parse().unwrap();
+    (day - 1) * DAY
+}
+
+fn term(random: &mut Random, mails: &[Mail]) -> Node {
+    let fields = [
+        Field::Any,
+        Field::Any,
+        Field::Any,
+        Field::Subject,
+        Field::Body,
+        Field::From,
+        Field::To,
+        Field::Cc,
+        Field::Folder,
+        Field::Before,
+        Field::After,
+        Field::Has,
+        Field::Is,
+        Field::Filename,
+        Field::Id,
+        Field::Thread,
+        Field::Parent,
+        Field::MessageId,
+        Field::Class,
+        Field::Larger,
+        Field::Smaller,
+        Field::Tag,
+        Field::Custodian,
+        Field::Domain,
+    ];
+    let field = fields[random.below(fields.len())];
+    let mut quoted = random.chance(30);
+    let value = match field {
+        Field::Any | Field::Subject | Field::Body | Field::Filename if quoted => {
+            format!("{} {}", random.pick(&WORDS), random.pick(&WORDS))
+        }
+        Field::Any | Field::Subject | Field::Body | Field::Filename => random.pick(&WORDS).to_owned(),
+        Field::From | Field::To | Field::Cc => match random.below(4) {
+            0 => random
+                .pick(&["example.com", "@example.com", "bob", "alice", "mail.example", "running"])
+                .to_owned(),
+            _ => random.pick(&PEOPLE).to_owned(),
+        },
+        Field::Folder => {
+            quoted = true;
+            random
+                .pick(&[
+                    "/Top",
+                    "inbox",
+                    "/top/inbox",
+                    "R",
+                    "Sent Items",
+                    "/Archive/2010",
+                    "nowhere",
+                    "Inbox/R",
+                ])
+                .to_owned()
+        }
+        Field::Before | Field::After => format!("1970-01-{:02}", 1 + random.below(30)),
+        Field::Has => "attachment".to_owned(),
+        Field::Is => random.pick(&["recovered", "partial"]).to_owned(),
+        Field::Id => to_hex(&mails[random.below(mails.len())].id),
+        Field::Thread => to_hex(&mails[random.below(mails.len())].thread),
+        Field::Parent => to_hex(&super::id(random.below(10))),
+        Field::MessageId => mails[random.below(mails.len())].message_id(),
+        Field::Class => random.pick(&["IPM.Note", "ipm.contact", "IPM", "IPM.No"]).to_owned(),
+        Field::Larger | Field::Smaller => match random.below(2) {
+            0 => format!("{}", 500 * random.below(6)),
+            // At the borders of a class of the index.
+            _ => format!("{}", (512 << random.below(3)) - random.below(3)),
+        },
+        Field::Domain => {
+            random.pick(&["example.com", "Mail.Example.COM", "@example.org", "nowhere"]).to_owned()
+        }
+        Field::Tag => {
+            quoted = true;
+            random.pick(&TAGS).to_owned()
+        }
+        _ => "ann".to_owned(),
+    };
+    Node::Term(Term { field, value, quoted, at: 0 })
+}
+
+/// A random query.
+pub fn query(random: &mut Random, mails: &[Mail], depth: usize) -> Node {
+    match random.below(if depth == 0 { 1 } else { 4 }) {
+        0 => term(random, mails),
+        1 => Node::And((0..2 + random.below(2)).map(|_| query(random, mails, depth - 1)).collect()),
+        2 => Node::Or((0..2 + random.below(2)).map(|_| query(random, mails, depth - 1)).collect()),
+        _ => Node::Not(Box::new(query(random, mails, depth - 1))),
+    }
+}

@@ -1,0 +1,227 @@
+//! Search by meaning and by both: the hits are those that reading every mail gives, in the order of their vectors.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test may panic, and its numbers are small"
+)]
+
+mod common;
+
+use common::naive::{naive, query};
+use common::{Mail, Random, TAGS, load, mail, model, open_with_meaning};
+use futures_lite::future::block_on;
+use postlode_format::id::{from_hex, to_hex};
+use postlode_format::row::to_bytes;
+use postlode_query::lang::{Field, Node, Term, print};
+use postlode_query::{Engine, Hit, Mode, Partial, QueryError, Relation, SearchRequest, Sort};
+use postlode_semantic::{Embed, Texts, texts};
+use postlode_store::TextDoc;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The query without the words that stand alone at its top, and whether there were any.
+fn within(tree: &Node) -> (Node, bool) {
+    let alone = |node: &Node| matches!(node, Node::Term(t) if t.field == Field::Any && !t.quoted);
+    let parts = match tree {
+        Node::And(parts) => parts.clone(),
+        other => vec![other.clone()],
+    };
+    let rest: Vec<Node> = parts.iter().filter(|node| !alone(node)).cloned().collect();
+    let any = rest.len() < parts.len();
+    (Node::And(rest), any)
+}
+
+/// The words that hits should have: not under an odd number of NOTs, and no names and addresses.
+fn meant(tree: &Node, wanted: bool, out: &mut Vec<String>) {
+    match tree {
+        Node::And(parts) | Node::Or(parts) => parts.iter().for_each(|part| meant(part, wanted, out)),
+        Node::Not(inner) => meant(inner, !wanted, out),
+        Node::Term(Term { field: Field::Any | Field::Subject | Field::Body, value, .. }) if wanted => {
+            out.push(value.clone());
+        }
+        Node::Term(_) => {}
+    }
+}
+
+/// How near a mail is: its only passage, as these are short.
+fn near(mail: &Mail, model: &dyn Embed, query: &[f32]) -> Option<f32> {
+    let doc = TextDoc { email: to_bytes(&mail.email()).unwrap(), body: to_bytes(&mail.body()).unwrap() };
+    let Texts::Some(texts) = texts(&doc, model) else { return None };
+    let [text] = texts.as_slice() else { panic!("{texts:?}") };
+    let vector = model.embed(std::slice::from_ref(&text.embedded)).unwrap().pop().flatten()?;
+    Some(vector.iter().zip(query).map(|(a, b)| a * b).sum())
+}
+
+/// All pages of a query, and what the first says of their completeness.
+fn pages(engine: &Engine, q: &str, mode: Mode, limit: usize) -> (Vec<Hit>, Relation, Option<Partial>) {
+    let mut request = SearchRequest { q: q.to_owned(), mode, limit, ..SearchRequest::default() };
+    request.sort = Some(Sort::Relevance);
+    let first = block_on(engine.search(request.clone())).unwrap();
+    let (relation, partial) = (first.total.relation, first.partial.clone());
+    let (mut out, mut answer) = (Vec::new(), first);
+    loop {
+        assert!(answer.hits.len() <= limit);
+        out.extend(answer.hits);
+        assert!(answer.total.relation == Relation::Gte || answer.total.value >= out.len() as u64);
+        let Some(cursor) = answer.next_cursor else { return (out, relation, partial) };
+        request.cursor = Some(cursor);
+        answer = block_on(engine.search(request.clone())).unwrap();
+    }
+}
+
+fn ids(hits: &[Hit]) -> BTreeSet<String> {
+    let ids: BTreeSet<String> = hits.iter().map(|hit| hit.id.clone()).collect();
+    assert_eq!(ids.len(), hits.len(), "an email came twice");
+    ids
+}
+
+fn compare(engine: &Engine, mails: &[Mail], model: &dyn Embed, random: &mut Random, queries: usize) -> usize {
+    let mut by_meaning = 0;
+    for _ in 0..queries {
+        let tree = query(random, mails, 2);
+        let q = print(&tree);
+        let (rest, any_alone) = within(&tree);
+        let mut words = Vec::new();
+        meant(&tree, true, &mut words);
+        let limit = 3 + random.below(40);
+        let fits: Vec<&Mail> = mails.iter().filter(|mail| !mail.deleted && naive(mail, &rest)).collect();
+        let matches: BTreeSet<String> =
+            mails.iter().filter(|mail| !mail.deleted && naive(mail, &tree)).map(|m| to_hex(&m.id)).collect();
+        let (semantic, relation, partial) = pages(engine, &q, Mode::Semantic, limit);
+        let (hybrid, ..) = pages(engine, &q, Mode::Hybrid, limit);
+        let vector = model.embed(&[words.join(" ")]).unwrap().pop().flatten().filter(|_| !words.is_empty());
+        let Some(vector) = vector else {
+            // By words alone, and that is told where words were asked for.
+            assert_eq!((ids(&semantic), ids(&hybrid)), (matches.clone(), matches), "{q}");
+            assert_eq!(partial.is_some(), !words.is_empty(), "{q}: {partial:?}");
+            continue;
+        };
+        by_meaning += 1;
+        let wanted: BTreeMap<String, f32> =
+            fits.iter().filter_map(|mail| Some((to_hex(&mail.id), near(mail, model, &vector)?))).collect();
+        assert_eq!(ids(&semantic), wanted.keys().cloned().collect(), "{q}");
+        assert!(semantic.is_sorted_by(|a, b| a.score >= b.score), "{q}");
+        for hit in &semantic {
+            let score = hit.score.unwrap();
+            assert!(
+                (wanted[&hit.id] - score).abs() < 3e-3,
+                "{q}: {} is {}, not {score}",
+                hit.id,
+                wanted[&hit.id]
+            );
+        }
+        assert_eq!(relation, Relation::Gte, "{q}");
+        let foreign = fits.iter().filter(|mail| !mail.english).count();
+        let told = partial.is_some_and(|partial| partial.reasons.iter().any(|why| why.contains("languages")));
+        assert!(told || foreign == 0, "{q}: nothing is said of {foreign} mails in other languages");
+
+        let found = ids(&hybrid);
+        assert!(hybrid.is_sorted_by(|a, b| a.score >= b.score), "{q}");
+        let all: BTreeSet<String> = fits.iter().map(|mail| to_hex(&mail.id)).collect();
+        assert!(found.is_subset(&all), "{q}");
+        // A word that stands alone is not in mails that are only near; without such a word all conditions are kept.
+        let expected = if any_alone { matches.is_subset(&found) } else { found.is_subset(&matches) };
+        assert!(expected && matches.is_subset(&found), "{q}");
+        let mut nearest: Vec<(&String, &f32)> = wanted.iter().collect();
+        nearest.sort_by(|a, b| b.1.total_cmp(a.1));
+        assert!(nearest.iter().take(30).all(|(id, _)| found.contains(*id)), "{q}");
+    }
+    by_meaning
+}
+
+#[test]
+fn hits_by_meaning_are_those_of_reading_all() {
+    let model = model();
+    let mut by_meaning = 0;
+    for seed in 0..2 {
+        let mut random = Random::new(seed + 11);
+        let dir = tempfile::tempdir().unwrap();
+        let (store, engine) = open_with_meaning(dir.path(), 24 << 10, &model);
+        let mut mails: Vec<Mail> = (0..200).map(|n| mail(&mut random, n)).collect();
+        for part in mails.chunks(41) {
+            load(&store, part);
+            // Between loads, so that batches of a memtable grow one after the other.
+            pages(&engine, "run", Mode::Semantic, 1000);
+        }
+        by_meaning += compare(&engine, &mails, &*model, &mut random, 30);
+        for mail in &mut mails {
+            mail.deleted = random.chance(15);
+            if random.chance(30) {
+                mail.tags = vec![random.below(TAGS.len())];
+            }
+        }
+        let marked = mails.iter().filter(|m| m.deleted || !m.tags.is_empty()).map(Mail::mark).collect();
+        block_on(store.put(marked)).unwrap();
+        by_meaning += compare(&engine, &mails, &*model, &mut random, 30);
+        block_on(store.seal()).unwrap();
+        by_meaning += compare(&engine, &mails, &*model, &mut random, 30);
+        block_on(store.compact()).unwrap();
+        by_meaning += compare(&engine, &mails, &*model, &mut random, 30);
+        similar_ones(&engine, &mails, &*model);
+        block_on(store.close()).unwrap();
+    }
+    assert!(by_meaning > 60, "{by_meaning} of the queries mean something");
+}
+
+fn similar_ones(engine: &Engine, mails: &[Mail], model: &dyn Embed) {
+    let (mut compared, mut unknown) = (0, 0);
+    for mail in mails.iter().take(60) {
+        let id = from_hex(&to_hex(&mail.id)).unwrap();
+        let answer = block_on(engine.similar(id, 12)).unwrap();
+        if mail.deleted {
+            assert!(answer.is_none());
+            continue;
+        }
+        let answer = answer.unwrap();
+        let doc = TextDoc { email: to_bytes(&mail.email()).unwrap(), body: to_bytes(&mail.body()).unwrap() };
+        let vector = match texts(&doc, model) {
+            Texts::Some(texts) => model.embed(&[texts[0].embedded.clone()]).unwrap().pop().flatten(),
+            _ => None,
+        };
+        let Some(vector) = vector else {
+            assert!(answer.hits.is_empty() && !answer.partial.unwrap().reasons.is_empty());
+            unknown += 1;
+            continue;
+        };
+        let mut wanted: Vec<f32> = mails
+            .iter()
+            .filter(|other| !other.deleted && other.id != mail.id)
+            .filter_map(|other| near(other, model, &vector))
+            .collect();
+        wanted.sort_by(|a, b| b.total_cmp(a));
+        assert_eq!(answer.hits.len(), 12);
+        for (hit, wanted) in answer.hits.iter().zip(wanted) {
+            assert!((hit.score.unwrap() - wanted).abs() < 3e-3 && hit.id != to_hex(&mail.id));
+        }
+        compared += 1;
+    }
+    assert!(compared > 10 && unknown > 5, "{compared} were compared, {unknown} could not be");
+}
+
+#[test]
+fn a_hit_by_meaning_shows_its_nearest_passage() {
+    let model = model();
+    let dir = tempfile::tempdir().unwrap();
+    let (store, engine) = open_with_meaning(dir.path(), 1 << 20, &model);
+    let mut random = Random::new(1);
+    let mut long = mail(&mut random, 1);
+    (long.subject, long.english) = ("x1".into(), true);
+    long.body = format!("{}tests {}", "the ".repeat(150), "run ".repeat(110));
+    load(&store, &[long]);
+    let ask = |q: &str, mode| {
+        let request = SearchRequest { q: q.to_owned(), mode, ..SearchRequest::default() };
+        block_on(engine.search(request))
+    };
+    let hit = ask("running", Mode::Semantic).unwrap().hits.remove(0);
+    // Words are marked where they are …
+    assert!(hit.snippet.contains("<mark>run</mark>"), "{}", hit.snippet);
+    // … and where they are not, the passage is shown that the score is of.
+    let hit = ask("zurich", Mode::Semantic).unwrap().hits.remove(0);
+    assert_eq!(hit.matched_in, None, "{}", hit.snippet);
+    assert!(hit.snippet.starts_with("the ") || hit.snippet.starts_with("run "), "{}", hit.snippet);
+    let refused = SearchRequest { sort: Some(Sort::Date), ..SearchRequest::default() };
+    let refused = SearchRequest { q: "run".into(), mode: Mode::Semantic, ..refused };
+    let error = block_on(engine.search(refused)).unwrap_err();
+    assert!(matches!(error, QueryError::Parameter { parameter: "sort", .. }), "{error}");
+    block_on(store.close()).unwrap();
+}

@@ -1,0 +1,271 @@
+//! Search over all segments and memtables as if they were one index.
+//!
+//! What always holds: an index is opened once and kept while its segment is among the sources and all that is open fits
+//! the budget; one that does not fit is opened for each search, which is slow, but gives the same answer; answers are
+//! without doubles, the nearest first; one search sees one set of sources, whatever happens meanwhile.
+
+use crate::error::SemanticError;
+use crate::memtable::{Batch, Batches};
+use crate::only::Only;
+use crate::part::{Near, Part, missing};
+use postlode_embed::{Embed, Model};
+use postlode_format::index::Position;
+use postlode_store::{Missing, SegmentText, TextSources};
+use postlode_vector::Searcher;
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What is nearest, and what could not be compared.
+#[derive(Debug, Clone, Default)]
+pub struct Nearest {
+    /// The nearest first, each email once.
+    pub near: Vec<Near>,
+    /// There may be more: as many were found as were asked for.
+    pub more: bool,
+    /// Wanted emails in languages that the model does not know.
+    pub foreign: u64,
+    /// Emails of segments that have no vectors of this model, wanted or not.
+    pub without: u64,
+    /// What could not be searched.
+    pub missing: Vec<Missing>,
+}
+
+#[derive(Default)]
+struct Open {
+    segments: HashMap<u64, Arc<Part>>,
+    memtables: HashMap<u64, Batches>,
+    /// Bytes of the indexes of segments.
+    bytes: usize,
+}
+
+/// Keeps indexes open between searches. Cheap to clone.
+#[derive(Clone)]
+pub struct SemanticEngine {
+    model: Arc<dyn Embed>,
+    budget: usize,
+    open: Arc<Mutex<Open>>,
+    searchers: Arc<Mutex<Vec<Searcher>>>,
+}
+
+/// What an engine knew of the memtables when it was asked: to be handed back with the sources.
+#[derive(Clone, Default)]
+pub struct Known {
+    memtables: HashMap<u64, Batches>,
+}
+
+impl Known {
+    /// How many mails of each memtable are known, as the store wants to be told.
+    #[must_use]
+    pub fn counts(&self) -> HashMap<u64, usize> {
+        self.memtables.iter().map(|(id, batches)| (*id, batches.known)).collect()
+    }
+}
+
+/// The vectors of a segment, open or to be opened when they are searched.
+enum Sealed {
+    Open(Arc<Part>),
+    Closed(SegmentText),
+}
+
+/// One set of sources.
+pub struct SemanticView {
+    model: Model,
+    sealed: Vec<Sealed>,
+    batches: Vec<Arc<Batch>>,
+    without: u64,
+    missing: Vec<Missing>,
+    searchers: Arc<Mutex<Vec<Searcher>>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs what touches one source; a panic on strange bytes ends in that source alone.
+fn contained<T>(segment: Option<u64>, work: impl FnOnce() -> Result<T, SemanticError>) -> Result<T, Missing> {
+    // Unwind safety: what `work` changes is dropped or replaced whole when it fails.
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|error| missing(segment, error)),
+        Err(_) => Err(missing(segment, SemanticError::Sections("the search ended inside them"))),
+    }
+}
+
+impl SemanticEngine {
+    /// An engine that has nothing open, and keeps at most so many bytes of indexes open.
+    #[must_use]
+    pub fn new(model: Arc<dyn Embed>, budget: usize) -> Self {
+        Self { model, budget, open: Arc::default(), searchers: Arc::default() }
+    }
+
+    /// The model that texts are embedded with.
+    #[must_use]
+    pub fn model(&self) -> &Arc<dyn Embed> {
+        &self.model
+    }
+
+    /// What is known already: ask the store for the rest.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        Known { memtables: locked(&self.open).memtables.clone() }
+    }
+
+    /// Bytes of indexes that are open.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        locked(&self.open).bytes
+    }
+
+    /// Takes in what the store gave for [`Known::counts`].
+    #[must_use]
+    pub fn view(&self, sources: &TextSources, known: &Known) -> SemanticView {
+        let mut view = SemanticView {
+            model: self.model.model(),
+            sealed: Vec::with_capacity(sources.segments.len()),
+            batches: Vec::new(),
+            without: 0,
+            missing: sources.missing.clone(),
+            searchers: Arc::clone(&self.searchers),
+        };
+        self.forget(&sources.segments);
+        for segment in &sources.segments {
+            if segment.vectors.is_empty() {
+                view.without = view.without.saturating_add(segment.emails);
+                continue;
+            }
+            match self.segment(segment, &view.model) {
+                Ok(sealed) => view.sealed.push(sealed),
+                Err(SemanticError::OtherModel(_)) => {
+                    view.without = view.without.saturating_add(segment.emails)
+                }
+                Err(error) => view.missing.push(missing(Some(segment.id), error)),
+            }
+        }
+        for text in &sources.memtables {
+            // Another search may have got further, or forgotten a memtable that was sealed since.
+            let current = locked(&self.open).memtables.get(&text.memtable).cloned();
+            let current = current.filter(|batches| batches.known >= text.first);
+            let mut batches =
+                current.or_else(|| known.memtables.get(&text.memtable).cloned()).unwrap_or_default();
+            // Not under the lock: to embed takes its time, and others know enough meanwhile.
+            match contained(None, || batches.extend(text, &*self.model)) {
+                Ok(()) => {
+                    let mut open = locked(&self.open);
+                    let further =
+                        open.memtables.get(&text.memtable).is_some_and(|own| own.known > batches.known);
+                    if !further {
+                        open.memtables.insert(text.memtable, batches.clone());
+                    }
+                    view.batches.extend(batches.batches);
+                }
+                Err(missing) => view.missing.push(missing),
+            }
+        }
+        let memtables: HashSet<u64> = sources.memtables.iter().map(|m| m.memtable).collect();
+        locked(&self.open).memtables.retain(|id, _| memtables.contains(id));
+        view
+    }
+
+    /// Closes the indexes of segments that are gone.
+    fn forget(&self, segments: &[SegmentText]) {
+        let ids: HashSet<u64> = segments.iter().map(|segment| segment.id).collect();
+        let mut open = locked(&self.open);
+        open.segments.retain(|id, _| ids.contains(id));
+        open.bytes = open.segments.values().map(|part| part.bytes()).sum();
+    }
+
+    fn segment(&self, segment: &SegmentText, model: &Model) -> Result<Sealed, SemanticError> {
+        let known = locked(&self.open).segments.get(&segment.id).cloned();
+        if let Some(part) = known {
+            return Ok(Sealed::Open(part));
+        }
+        // What it needs is told without reading it: its sections, and positions.
+        let bytes: u64 = segment.vectors.values().map(|part| part.len()).sum();
+        let bytes =
+            usize::try_from(bytes.saturating_add(segment.emails.saturating_mul(24))).unwrap_or(usize::MAX);
+        if locked(&self.open).bytes.saturating_add(bytes) > self.budget {
+            return Ok(Sealed::Closed(segment.clone()));
+        }
+        let part = contained_part(segment, model)?;
+        let mut open = locked(&self.open);
+        open.segments.insert(segment.id, Arc::clone(&part));
+        open.bytes = open.segments.values().map(|part| part.bytes()).sum();
+        Ok(Sealed::Open(part))
+    }
+}
+
+fn contained_part(segment: &SegmentText, model: &Model) -> Result<Arc<Part>, SemanticError> {
+    match catch_unwind(AssertUnwindSafe(|| Part::open(segment, model))) {
+        Ok(part) => part.map(Arc::new),
+        Err(_) => Err(SemanticError::Sections("opening ended inside them")),
+    }
+}
+
+impl SemanticView {
+    /// How near certain emails are to a vector: ascending positions of those that have vectors. What cannot be read is
+    /// left out: who asks for the nearest is told of it.
+    #[must_use]
+    pub fn scores(&self, query: &[f32], these: &[Position]) -> Vec<Near> {
+        let mut out: Vec<Near> = Vec::new();
+        let mut add = |part: &Part| {
+            out.extend(contained(part.segment, || part.scores(query, these)).unwrap_or_default());
+        };
+        for sealed in &self.sealed {
+            match sealed {
+                Sealed::Open(part) => add(part),
+                Sealed::Closed(segment) => drop(contained_part(segment, &self.model).map(|part| add(&part))),
+            }
+        }
+        self.batches.iter().for_each(|batch| add(&batch.part));
+        out.sort_by(|a, b| a.position.cmp(&b.position).then(b.score.total_cmp(&a.score)));
+        out.dedup_by_key(|near| near.position);
+        out
+    }
+
+    /// The `k` nearest emails to a vector, among those that are wanted.
+    #[must_use]
+    pub fn nearest(&self, query: &[f32], k: usize, only: &Only) -> Nearest {
+        let mut searcher = locked(&self.searchers).pop().unwrap_or_default();
+        let mut out = Nearest { without: self.without, missing: self.missing.clone(), ..Nearest::default() };
+        for sealed in &self.sealed {
+            match sealed {
+                Sealed::Open(part) => search(part, query, k, only, &mut searcher, &mut out),
+                Sealed::Closed(segment) => match contained_part(segment, &self.model) {
+                    Ok(part) => search(&part, query, k, only, &mut searcher, &mut out),
+                    Err(SemanticError::OtherModel(_)) => {
+                        out.without = out.without.saturating_add(segment.emails)
+                    }
+                    Err(error) => out.missing.push(missing(Some(segment.id), error)),
+                },
+            }
+        }
+        for batch in &self.batches {
+            search(&batch.part, query, k, only, &mut searcher, &mut out);
+        }
+        locked(&self.searchers).push(searcher);
+        // An email may be in two places, while it is sealed or merged.
+        out.near.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.position.cmp(&a.position)));
+        let mut seen = HashSet::new();
+        out.near.retain(|near| seen.insert(near.position));
+        out.more |= out.near.len() > k;
+        out.near.truncate(k);
+        out.missing.sort();
+        out.missing.dedup();
+        out
+    }
+}
+
+fn search(part: &Part, query: &[f32], k: usize, only: &Only, searcher: &mut Searcher, out: &mut Nearest) {
+    out.foreign = out.foreign.saturating_add(part.foreign(only));
+    match contained(part.segment, || part.nearest(query, k, only, searcher)) {
+        Ok(near) => {
+            out.more |= near.len() >= k;
+            out.near.extend(near);
+        }
+        Err(missing) => {
+            // What a search left behind half done is of no use for the next.
+            *searcher = Searcher::default();
+            out.missing.push(missing);
+        }
+    }
+}

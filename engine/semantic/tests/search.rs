@@ -1,0 +1,261 @@
+//! Meaning over segments and memtables: against comparing every passage, with damage, another model, and any bytes.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+#[path = "../../text/tests/common/mod.rs"]
+mod common;
+
+use common::*;
+use postlode_embed::{Embed, StaticModel, Table};
+use postlode_format::index::Position;
+use postlode_format::segment::VectorPart;
+use postlode_semantic::{Known, Near, Only, SemanticEngine, Texts, VectorIndex, texts};
+use postlode_store::{
+    MergedVectors, NOWHERE, NewVectors, SegmentText, TextSources, VectorBuilder, VectorParts,
+};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const WORDS: usize = 24;
+
+/// A table of so many words, `w0` to `w23`, in directions that have nothing to do with each other.
+fn model(version: u32) -> Arc<dyn Embed> {
+    let mut random = 7u64;
+    let mut value = || {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((random >> 33) as f32) / 4e9 - 0.5
+    };
+    let rows: Vec<f32> = (0..(WORDS + 1) * 16).map(|n| if n < 16 { 0.0 } else { value() }).collect();
+    let words: Vec<String> = (0..WORDS).map(|n| format!("w{n}")).collect();
+    let words = format!("[UNK]\n{}", words.join("\n"));
+    Arc::new(StaticModel::parse(&Table::write("test", version, &words, 16, &rows)).unwrap())
+}
+
+fn parts(new: &NewVectors) -> VectorParts {
+    new.parts.iter().map(|(part, (bytes, _))| (*part, section(bytes.clone()))).collect()
+}
+
+fn built(model: &Arc<dyn Embed>, mails: &[Mail]) -> NewVectors {
+    let mut rest = mails.iter();
+    VectorIndex::new(Arc::clone(model)).build(&mut || rest.next().map(Mail::doc)).unwrap()
+}
+
+/// A segment without words: those are not looked at here.
+fn with_vectors(id: u64, mails: &[Mail], vectors: VectorParts) -> SegmentText {
+    SegmentText {
+        id,
+        emails: mails.len() as u64,
+        text: section(Vec::new()),
+        ordinals: section(ordinals(mails)),
+        vectors,
+    }
+}
+
+fn sealed(model: &Arc<dyn Embed>, id: u64, mails: &[Mail]) -> SegmentText {
+    with_vectors(id, mails, parts(&built(model, mails)))
+}
+
+fn mail(n: u32, subject: &str, body: &str) -> Mail {
+    Mail { n, subject: subject.into(), body: body.into(), ..Mail::default() }
+}
+
+fn query(model: &Arc<dyn Embed>, text: &str) -> Vec<f32> {
+    model.embed(&[text.to_owned()]).unwrap().remove(0).unwrap()
+}
+
+fn engine(model: &Arc<dyn Embed>) -> SemanticEngine {
+    SemanticEngine::new(Arc::clone(model), 1 << 30)
+}
+
+/// Every passage of every mail, one by one.
+fn naive(model: &Arc<dyn Embed>, mails: &[Mail], query: &[f32], only: &Only) -> Vec<(Position, f32, u32)> {
+    let mut out = Vec::new();
+    for mail in mails.iter().filter(|mail| only.has(mail.position())) {
+        let Texts::Some(texts) = texts(&mail.doc(), &**model) else { continue };
+        let texts: Vec<String> = texts.into_iter().map(|text| text.embedded).collect();
+        let vectors = model.embed(&texts).unwrap();
+        let dot = |v: Vec<f32>| v.iter().zip(query).map(|(a, b)| a * b).sum::<f32>();
+        let scores = (0u32..).zip(vectors.into_iter().flatten().map(dot));
+        if let Some((passage, score)) = scores.max_by(|a, b| a.1.total_cmp(&b.1)) {
+            out.push((mail.position(), score, passage));
+        }
+    }
+    out.sort_by(|a, b| b.1.total_cmp(&a.1));
+    out
+}
+
+/// The same emails where scores are not equal, the same scores everywhere, as far as halves have them.
+fn agree(found: &[Near], wanted: &[(Position, f32, u32)], k: usize) {
+    assert_eq!(found.len(), wanted.len().min(k));
+    let scores: BTreeMap<Position, f32> = wanted.iter().map(|(at, score, _)| (*at, *score)).collect();
+    for (near, (_, score, _)) in found.iter().zip(wanted) {
+        assert!((near.score - score).abs() < 2e-3, "{near:?}, but {score}");
+        assert!((scores[&near.position] - near.score).abs() < 2e-3, "{near:?} is not of that email");
+    }
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => prop::collection::vec(0..WORDS, 0..12),
+        1 => prop::collection::vec(0..WORDS, 180..420),
+    ]
+    .prop_map(|words| words.into_iter().map(|n| format!("w{n} ")).collect())
+}
+
+fn mails() -> impl Strategy<Value = Vec<Mail>> {
+    let one = (text(), text(), prop_oneof![4 => Just(""), 2 => Just("eng"), 1 => Just("deu")]);
+    prop::collection::vec(one, 1..40).prop_map(|all| {
+        let mail = |(n, (subject, body, language)): (u32, (String, String, &str))| Mail {
+            language: language.to_owned(),
+            ..mail(n, &subject, &body)
+        };
+        (0..).zip(all).map(mail).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn what_is_nearest_is_nearest(
+        mails in mails(),
+        asked in prop::collection::vec(0..WORDS, 1..5),
+        cuts: [prop::sample::Index; 3],
+        k in 1..30usize,
+        some in prop::option::of(prop::collection::vec(any::<bool>(), 40)),
+        between in (0..45i64, 0..45i64),
+        budget in prop_oneof![Just(0usize), Just(1 << 30)],
+        gone in prop::collection::vec(any::<bool>(), 40),
+    ) {
+        let model = model(1);
+        let [a, b, c] = cuts.map(|cut| cut.index(mails.len() + 1));
+        let (low, high) = (a.min(b), a.max(b));
+        let middle = c.clamp(low, high);
+        let engine = SemanticEngine::new(Arc::clone(&model), budget);
+        let asked: String = asked.into_iter().map(|n| format!("w{n} ")).collect();
+        let query = query(&model, &asked);
+        let these = some.map(|some| {
+            mails.iter().zip(&some).filter(|(_, is)| **is).map(|(mail, _)| mail.position()).collect()
+        });
+        let at = |n: i64| Position { date: n * 1_000_000, id: [0xff; 16] };
+        for only in [Only::default(), Only { between: (at(between.0 - 1), at(between.1)), these }] {
+            let foreign =
+                mails.iter().filter(|mail| mail.language == "deu" && only.has(mail.position())).count() as u64;
+            // Two segments and a memtable that grew between two searches.
+            let sealed = |id, mails: &[Mail]| sealed(&model, id, mails);
+            let segments = vec![sealed(1, &mails[..low]), sealed(2, &mails[low..middle])];
+            let mut wanted = naive(&model, &mails, &query, &only);
+            for upto in [high, mails.len()] {
+                let known = engine.known();
+                let first = known.counts().get(&9).copied().unwrap_or(0).min(upto - middle);
+                let memtable = memtable(9, first, &mails[middle + first..upto]);
+                let sources = sources(segments.clone(), vec![memtable]);
+                let answer = engine.view(&sources, &known).nearest(&query, k, &only);
+                prop_assert_eq!(&answer.missing, &[]);
+                if upto == mails.len() {
+                    agree(&answer.near, &wanted, k);
+                    prop_assert_eq!(answer.foreign, foreign);
+                    prop_assert!(answer.more || answer.near.len() == wanted.len());
+                }
+            }
+            // All in one segment, merged of those of before, some of it left out.
+            let kept: Vec<Mail> =
+                mails.iter().zip(&gone).filter(|(_, gone)| !**gone).map(|(mail, _)| mail.clone()).collect();
+            let new = |mails: &[Mail]| -> Vec<u32> {
+                let number = |mail: &Mail| kept.iter().position(|other| other.n == mail.n);
+                mails.iter().map(|mail| number(mail).map_or(NOWHERE, |n| n as u32)).collect()
+            };
+            let merged: Vec<MergedVectors> = [&mails[..low], &mails[low..]]
+                .map(|mails| MergedVectors { parts: parts(&built(&model, mails)), to: new(mails) })
+                .into();
+            let merged = VectorIndex::new(Arc::clone(&model)).merge(&merged).unwrap();
+            let sources = sources(vec![with_vectors(3, &kept, parts(&merged))], vec![]);
+            let answer = engine.view(&sources, &Known::default()).nearest(&query, k, &only);
+            wanted.retain(|(at, _, _)| kept.iter().any(|mail| mail.position() == *at));
+            agree(&answer.near, &wanted, k);
+            let foreign =
+                kept.iter().filter(|mail| mail.language == "deu" && only.has(mail.position())).count() as u64;
+            prop_assert_eq!(answer.foreign, foreign);
+        }
+    }
+}
+
+#[test]
+fn a_hit_tells_its_nearest_passage() {
+    let model = model(1);
+    let long = format!("{} {}", "w1 ".repeat(150), "w2 ".repeat(100));
+    let mails = [mail(0, "", &long), mail(1, "", "w3")];
+    let sources = sources(vec![sealed(&model, 1, &mails)], vec![]);
+    let answer =
+        engine(&model).view(&sources, &Known::default()).nearest(&query(&model, "w2"), 5, &Only::default());
+    assert_eq!((answer.near.len(), answer.near[0].passage), (2, 2));
+    let Texts::Some(all) = texts(&mails[0].doc(), &*model) else { panic!() };
+    assert_eq!(all[2].own, "w2 ".repeat(50).trim());
+}
+
+#[test]
+fn vectors_of_another_model_are_none() {
+    let (old, new) = (model(1), model(2));
+    let mails = [mail(0, "", "w1"), mail(1, "", "w2")];
+    let segment = sealed(&old, 1, &mails);
+    for budget in [0, 1 << 20] {
+        let engine = SemanticEngine::new(Arc::clone(&new), budget);
+        let sources = sources(vec![segment.clone(), with_vectors(2, &mails, VectorParts::new())], vec![]);
+        let answer =
+            engine.view(&sources, &Known::default()).nearest(&query(&new, "w1"), 5, &Only::default());
+        assert_eq!((answer.near.len(), answer.without, answer.missing), (0, 4, vec![]));
+    }
+    // They cannot be merged either: then all is embedded anew.
+    let sources = [MergedVectors { parts: segment.vectors, to: vec![0, 1] }];
+    assert!(VectorIndex::new(new).merge(&sources).unwrap_err().contains("test 1"));
+}
+
+/// Every byte turned, every length cut: the checksums of blocks are passed by here.
+#[test]
+fn sections_may_hold_any_bytes() {
+    let model = model(1);
+    let mails: Vec<Mail> = (0..12).map(|n| mail(n, "", &format!("w{} w{}", n % 5, n % 3))).collect();
+    let whole = built(&model, &mails);
+    let query = query(&model, "w1 w2");
+    let (mut refused, mut read) = (0, 0);
+    for (part, (bytes, _)) in &whole.parts {
+        let flips = (0..bytes.len()).flat_map(|at| [1u8, 0x80, 0xff].map(|bits| (at, bits)));
+        let turned = flips.map(|(at, bits)| {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= bits;
+            bytes
+        });
+        let cut = (0..bytes.len()).map(|len| bytes[..len].to_vec());
+        for bytes in turned.chain(cut) {
+            let mut vectors = parts(&whole);
+            vectors.insert(*part, section(bytes));
+            let merged = MergedVectors { parts: vectors.clone(), to: (0..12).collect() };
+            let sources: TextSources = sources(vec![with_vectors(1, &mails, vectors)], vec![]);
+            let answer =
+                engine(&model).view(&sources, &Known::default()).nearest(&query, 5, &Only::default());
+            let merge = VectorIndex::new(Arc::clone(&model)).merge(&[merged]);
+            if answer.missing.is_empty() && answer.without == 0 {
+                assert!(answer.near.len() <= 5);
+                read += 1;
+            } else {
+                assert!(answer.missing.iter().all(|m| !m.reason.contains("ended inside")), "{answer:?}");
+                refused += 1;
+            }
+            assert!(merge.err().is_none_or(|why| !why.contains("broken off")));
+        }
+    }
+    assert!(refused > 100 && read > 100, "{refused} refused, {read} read");
+    let mut vectors = parts(&whole);
+    vectors.remove(&VectorPart::Rows);
+    let sources = sources(vec![with_vectors(1, &mails, vectors)], vec![]);
+    let answer = engine(&model).view(&sources, &Known::default()).nearest(&query, 5, &Only::default());
+    assert_eq!((answer.near.len(), answer.missing.len()), (0, 1));
+}
+
+#[test]
+fn the_bytes_of_equal_mails_are_equal() {
+    let model = model(1);
+    let mails: Vec<Mail> = (0..50).map(|n| mail(n, "w3", &format!("w{} w{}", n % 7, n % 4))).collect();
+    assert_eq!(built(&model, &mails), built(&model, &mails));
+    assert_eq!(built(&model, &[]).parts.len(), 2, "a segment without text has a head, and rows of nothing");
+}

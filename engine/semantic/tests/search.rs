@@ -165,8 +165,10 @@ proptest! {
                 let number = |mail: &Mail| kept.iter().position(|other| other.n == mail.n);
                 mails.iter().map(|mail| number(mail).map_or(NOWHERE, |n| n as u32)).collect()
             };
-            let merged: Vec<MergedVectors> = [&mails[..low], &mails[low..]]
-                .map(|mails| MergedVectors { parts: parts(&built(&model, mails)), to: new(mails) })
+            // By turns, as emails lie by their dates, in which segments overlap.
+            let turn = |n: usize| mails.iter().skip(n).step_by(2).cloned().collect::<Vec<Mail>>();
+            let merged: Vec<MergedVectors> = [turn(0), turn(1)]
+                .map(|mails| MergedVectors { parts: parts(&built(&model, &mails)), to: new(&mails) })
                 .into();
             let merged = VectorIndex::new(Arc::clone(&model)).merge(&merged).unwrap();
             let sources = sources(vec![with_vectors(3, &kept, parts(&merged))], vec![]);
@@ -184,12 +186,12 @@ proptest! {
 fn a_hit_tells_its_nearest_passage() {
     let model = model(1);
     let long = format!("{} {}", "w1 ".repeat(150), "w2 ".repeat(100));
-    let mails = [mail(0, "", &long), mail(1, "", "w3")];
+    let mails = [mail(0, "", "w3"), mail(1, "", &long)];
     let sources = sources(vec![sealed(&model, 1, &mails)], vec![]);
     let answer =
         engine(&model).view(&sources, &Known::default()).nearest(&query(&model, "w2"), 5, &Only::default());
     assert_eq!((answer.near.len(), answer.near[0].passage), (2, 2));
-    let Texts::Some(all) = texts(&mails[0].doc(), &*model) else { panic!() };
+    let Texts::Some(all) = texts(&mails[1].doc(), &*model) else { panic!() };
     assert_eq!(all[2].own, "w2 ".repeat(50).trim());
 }
 
@@ -250,6 +252,45 @@ fn sections_may_hold_any_bytes() {
     let sources = sources(vec![with_vectors(1, &mails, vectors)], vec![]);
     let answer = engine(&model).view(&sources, &Known::default()).nearest(&query, 5, &Only::default());
     assert_eq!((answer.near.len(), answer.missing.len()), (0, 1));
+}
+
+/// Whoever wrote bytes with good checksums may still have been wrong.
+#[test]
+fn sections_that_contradict_each_other_are_refused() {
+    let model = model(1);
+    let mails: Vec<Mail> = (0..4).map(|n| mail(n, "", &format!("w{n}"))).collect();
+    let whole = built(&model, &mails);
+    let of = |part: VectorPart| whole.parts[&part].0.clone();
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+    let head = |at: usize, value: u32| {
+        let mut head = of(VectorPart::Head);
+        head[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        head
+    };
+    let cases: [(&str, Vec<(VectorPart, Vec<u8>)>); 5] = [
+        ("emails in another order", vec![(VectorPart::Emails, words(&[1, 0, 2, 3]))]),
+        ("an email that the segment has not", vec![(VectorPart::Emails, words(&[0, 1, 2, 4]))]),
+        (
+            "a vector more than there are",
+            vec![(VectorPart::Emails, words(&[0, 1, 2, 3, 3])), (VectorPart::Head, head(12, 5))],
+        ),
+        ("an email in another language more", vec![(VectorPart::Head, head(16, 1))]),
+        ("other dimensions", vec![(VectorPart::Head, head(8, 8))]),
+    ];
+    for (what, changed) in cases {
+        let mut vectors = parts(&whole);
+        vectors.extend(changed.into_iter().map(|(part, bytes)| (part, section(bytes))));
+        let sources = sources(vec![with_vectors(1, &mails, vectors)], vec![]);
+        let answer = engine(&model).view(&sources, &Known::default()).nearest(
+            &query(&model, "w1"),
+            4,
+            &Only::default(),
+        );
+        assert!(
+            answer.near.is_empty() && answer.missing.len() + answer.without as usize > 0,
+            "{what}: {answer:?}"
+        );
+    }
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn mails_are_found_that_have_none_of_the_words() {
         let wanted: Vec<String> = (0..mails.len()).map(|n| format!("<m{}@x>", matter * 2 + n)).collect();
         assert!(found.iter().any(|id| wanted.contains(id)), "{asked}: {found:?}");
         assert!(
-            hits.err.contains("1 email is in languages that the model static-en does not know"),
+            hits.err.contains("1 email is in languages or words that the model static-en does not know"),
             "{}",
             hits.err
         );

@@ -156,7 +156,7 @@ pub async fn count(
 }
 
 async fn members(run: &mut Run) -> Result<Members, QueryError> {
-    let everything = matches!(&run.resolved.filter, Filter::All(parts) if parts.is_empty());
+    let everything = matches!(&run.asked, Filter::All(parts) if parts.is_empty());
     if everything && let Some(deleted) = run.engine.deleted().await? {
         return Ok(Members::AllBut(deleted.as_ref().clone()));
     }

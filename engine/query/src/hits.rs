@@ -49,13 +49,20 @@ pub async fn hits(run: &mut Run, matched: Vec<Matched>) -> Result<Vec<Hit>, Quer
     engine.cpu.run(job).await.ok_or(QueryError::Internal("hits"))?
 }
 
+/// Passages that are looked through for the nearest.
+const MOST_PASSAGES: usize = 1_000;
+
 /// The passage of an email that is nearest in meaning.
 fn own_text(one: &Matched, body: Option<Bytes>, passage: u32, model: &dyn Embed) -> Option<String> {
     let doc = TextDoc { email: one.found.email.clone(), body: body? };
     match texts(&doc, model) {
         Texts::Some(mut texts) => {
-            let passage = usize::try_from(passage).ok().filter(|passage| *passage < texts.len())?;
-            Some(texts.swap_remove(passage).own)
+            // Passages of which the model knows no word have no vector, and no number.
+            let embedded: Vec<String> = texts.iter().map(|text| text.embedded.clone()).collect();
+            let vectors = model.embed(&embedded).ok()?;
+            let with = vectors.iter().enumerate().filter(|(_, vector)| vector.is_some());
+            let (at, _) = with.take(MOST_PASSAGES).nth(usize::try_from(passage).ok()?)?;
+            (at < texts.len()).then(|| texts.swap_remove(at).own)
         }
         Texts::Nothing | Texts::Foreign => None,
     }

@@ -4,9 +4,11 @@
 //! and the oldest unused go first. Whoever comes with a cursor for one that is gone is told so.
 
 use postlode_format::index::Position;
+use postlode_store::Missing;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Bytes of all lists together.
@@ -45,8 +47,27 @@ pub struct Ranking {
     pub hits: Vec<Ranked>,
     /// There may be more, where more are looked for.
     pub more: bool,
-    /// All of them match, deleted ones apart.
-    pub covered: bool,
+    /// What the search lacked that it is of: each page lacks it too.
+    pub reasons: Vec<String>,
+    /// What it could not read.
+    pub missing: Vec<Missing>,
+}
+
+impl Ranking {
+    /// The same list, and behind it what a deeper search found more. Approximate searches of two depths may disagree about
+    /// what is near: what has its place keeps it, and what comes late has no better score than what is there.
+    #[must_use]
+    pub fn and_then(&self, deeper: &Self) -> Self {
+        let known: HashSet<Position> = self.hits.iter().map(|hit| hit.position).collect();
+        let most = self.hits.last().map_or(f32::INFINITY, |last| last.score.next_down());
+        let mut hits = self.hits.clone();
+        let more = deeper.hits.iter().filter(|hit| !known.contains(&hit.position));
+        hits.extend(more.map(|hit| Ranked { score: hit.score.min(most), ..*hit }));
+        if let Some(more) = hits.get_mut(self.hits.len()..) {
+            more.sort_unstable_by(Ranked::order);
+        }
+        Self { hits, ..deeper.clone() }
+    }
 }
 
 #[derive(Clone)]
@@ -72,7 +93,46 @@ impl RankedCache {
         self.lists.get(&(query, generation))
     }
 
+    /// Keeps a list, unless a longer one is there: that one has the same beginning.
     pub fn keep(&self, query: u64, generation: u64, list: List) {
-        self.lists.insert((query, generation), list);
+        if self.get(query, generation).is_none_or(|kept| kept.hits.len() < list.hits.len()) {
+            self.lists.insert((query, generation), list);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hit(score: f32, n: u8) -> Ranked {
+        Ranked { score, position: Position { date: 0, id: [n; 16] }, passage: 0 }
+    }
+
+    fn list(hits: &[(f32, u8)]) -> Ranking {
+        Ranking { hits: hits.iter().map(|(score, n)| hit(*score, *n)).collect(), ..Ranking::default() }
+    }
+
+    /// A deeper walk may find what a shallow one passed by. Pages were cut by score alone once: an email that came to light
+    /// above the last one shown was on no page.
+    #[test]
+    fn what_a_deeper_search_finds_comes_behind_what_was_shown() {
+        let shown = list(&[(0.9, 1), (0.7, 2), (0.5, 3)]);
+        let both = shown.and_then(&list(&[(0.9, 1), (0.8, 4), (0.6, 2), (0.5, 3), (0.4, 5)]));
+        let order: Vec<u8> = both.hits.iter().map(|hit| hit.position.id[0]).collect();
+        assert_eq!(order, [1, 2, 3, 4, 5]);
+        assert!(both.hits.is_sorted_by(|a, b| a.order(b) == Ordering::Less), "{:?}", both.hits);
+        // Equal scores: behind the last, whichever is newer.
+        let both = list(&[(0.5, 1)]).and_then(&list(&[(0.5, 9), (0.5, 1)]));
+        assert_eq!(both.hits[0], hit(0.5, 1));
+        assert!(both.hits[1].score < 0.5);
+    }
+
+    #[test]
+    fn a_longer_list_is_kept() {
+        let cache = RankedCache::new();
+        cache.keep(1, 1, Arc::new(list(&[(0.9, 1), (0.7, 2)])));
+        cache.keep(1, 1, Arc::new(list(&[(0.9, 1)])));
+        assert_eq!(cache.get(1, 1).map(|list| list.hits.len()), Some(2));
     }
 }

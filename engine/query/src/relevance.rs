@@ -29,10 +29,13 @@ use std::sync::Arc;
 const MIXED: usize = 100;
 /// Of what matches all words so many, the best first, are compared by meaning too.
 const SCORED: usize = 2_000;
+/// Of the nearest so many are checked, where that takes the reading of rows, for those that fit.
+const LOOKED: usize = 4_000;
 /// The part of the words in a mixed score.
 const WORDS: f32 = 0.65;
-/// The nearest that are looked for first, at the least; and how many more where these are not enough.
-const FIRST: usize = 32;
+/// The nearest that are looked for first, whatever number is asked for, so that all lists of a query begin alike; and how
+/// many times more where these are not enough.
+const FIRST: usize = 64;
 const MORE: usize = 4;
 
 /// How a list is ranked.
@@ -44,6 +47,15 @@ pub enum Way {
     Meaning(Arc<[f32]>),
     /// By both.
     Both(Arc<[f32]>),
+}
+
+/// A list, and how it is gone through.
+struct Listed {
+    list: List,
+    /// All of it matches, deleted ones apart.
+    covered: bool,
+    /// Where more of it comes from.
+    within: Option<Within>,
 }
 
 /// Emails that fit conditions, for a search by meaning.
@@ -71,20 +83,22 @@ impl Run {
         if cursor.is_some() && kept.is_none() && generation != now {
             return Err(QueryError::StaleCursor);
         }
-        let (mut list, within) = match way {
-            Way::Words => (self.by_words(kept).await?, None),
-            Way::Meaning(vector) => {
-                let within = self.within(true).await?;
-                let list = match kept {
-                    Some(list) => list,
-                    None => self.nearest(vector, &within, limit.saturating_mul(2).max(FIRST)).await?,
-                };
-                (list, Some(within))
-            }
-            Way::Both(vector) => (self.by_both(kept, vector).await?, None),
+        let fresh = kept.is_none();
+        // What was noted before is of the request, and not of the list.
+        let noted = self.reasons.len();
+        let Listed { mut list, covered, within } = match way {
+            Way::Words => self.by_words(kept).await?,
+            Way::Meaning(vector) => self.by_meaning(kept, vector).await?,
+            Way::Both(vector) => self.by_both(kept, vector).await?,
         };
-        // What is found by meaning is near, but has to fit the conditions.
-        let covered = list.covered && within.as_ref().is_none_or(|within| within.covered);
+        if fresh {
+            let reasons = self.reasons.get(noted..).unwrap_or(&[]).to_vec();
+            let missing = self.missing.iter().cloned().collect();
+            list = Arc::new(Ranking { reasons, missing, ..Arc::unwrap_or_clone(list) });
+        } else {
+            list.reasons.iter().for_each(|reason| self.reason(reason.clone()));
+            self.missing.extend(list.missing.iter().cloned());
+        }
         let mut last = cursor.map(|c| Ranked { score: c.score, position: c.position, passage: NO_PASSAGE });
         let mut matched: Vec<Matched> = Vec::new();
         let rest = loop {
@@ -102,8 +116,7 @@ impl Run {
             }
             match (way, &within) {
                 (Way::Meaning(vector), Some(within)) if matched.len() <= limit && list.more => {
-                    let depth = list.hits.len().saturating_mul(MORE);
-                    list = self.nearest(vector, within, depth).await?;
+                    list = self.deeper(&list, vector, within).await?;
                 }
                 _ => break rest.to_vec(),
             }
@@ -139,42 +152,117 @@ impl Run {
     }
 
     /// All that match, by the scores of their words.
-    async fn by_words(&mut self, kept: Option<List>) -> Result<List, QueryError> {
+    async fn by_words(&mut self, kept: Option<List>) -> Result<Listed, QueryError> {
         self.look_up_texts(kept.is_none()).await?;
         let bounds = self.bounds();
         let driver = self.plan(bounds).await?;
-        match kept {
+        if let Some(list) = kept {
             // It may name emails that this driver does not: then each is checked.
-            Some(list) => Ok(Arc::new(Ranking { covered: false, ..(*list).clone() })),
-            None => {
-                let scores = self.ranking.take().unwrap_or_default();
-                let hits = self.rank(&driver, bounds, &scores).await?;
-                Ok(Arc::new(Ranking { hits, more: false, covered: driver.covered }))
-            }
+            return Ok(Listed { list, covered: false, within: None });
         }
+        let scores = self.ranking.take().unwrap_or_default();
+        let hits = self.rank(&driver, bounds, &scores).await?;
+        let covered = driver.covered;
+        Ok(Listed { list: Arc::new(Ranking { hits, ..Ranking::default() }), covered, within: None })
+    }
+
+    /// Those that fit the conditions, the nearest first.
+    async fn by_meaning(&mut self, kept: Option<List>, vector: &Arc<[f32]>) -> Result<Listed, QueryError> {
+        let within = self.within(true).await?;
+        let covered = within.covered && kept.is_none();
+        let list = match kept {
+            Some(list) => list,
+            None => self.nearest(vector, &within, FIRST).await?,
+        };
+        Ok(Listed { list, covered, within: Some(within) })
     }
 
     /// All that match by words, and what is near or has some of the words.
-    async fn by_both(&mut self, kept: Option<List>, vector: &Arc<[f32]>) -> Result<List, QueryError> {
+    async fn by_both(&mut self, kept: Option<List>, vector: &Arc<[f32]>) -> Result<Listed, QueryError> {
         self.look_up_texts(kept.is_none()).await?;
         if let Some(list) = kept {
             self.only_conditions();
             let bounds = self.bounds();
             self.plan(bounds).await?;
-            return Ok(list);
+            return Ok(Listed { list, covered: false, within: None });
         }
         let bounds = self.bounds();
         let driver = self.plan(bounds).await?;
         let scores = self.ranking.take().unwrap_or_default();
-        let by_words = self.rank(&driver, bounds, &scores).await?;
+        let mut by_words = self.rank(&driver, bounds, &scores).await?;
+        if let Some(words) = self.resolved.meaning.as_ref().and_then(|meaning| meaning.words) {
+            // A driver may name emails that have not these words, and from here on only conditions are checked.
+            let have = self.texts.get(words).map_or(&[][..], Vec::as_slice);
+            by_words.retain(|hit| have.binary_search_by(|m| m.position.cmp(&hit.position)).is_ok());
+        }
         let within = self.within(false).await?;
-        let any = best_of(&scores, &within.only);
+        if within.covered {
+            by_words.retain(|hit| within.only.has(hit.position));
+        }
+        let any = self.best_of(&scores, &within).await?;
         let mut also: Vec<Position> = by_words.iter().take(SCORED).map(|ranked| ranked.position).collect();
         also.extend(any.iter().map(|m| m.position));
-        let (nearest, also) = self.near(vector, &within.only, MIXED, also).await?;
-        let hits = mix(by_words, &any, &scores, &nearest.near, &also);
+        let (nearest, also) = self.fitting(vector, &within, also).await?;
+        let hits = mix(by_words, &any, &scores, &nearest, &also);
         self.lap("mix");
-        Ok(Arc::new(Ranking { hits, more: false, covered: false }))
+        let covered = within.covered;
+        Ok(Listed { list: Arc::new(Ranking { hits, ..Ranking::default() }), covered, within: None })
+    }
+
+    /// The nearest that fit, as many as are mixed, and how near others are.
+    async fn fitting(
+        &mut self,
+        vector: &Arc<[f32]>,
+        within: &Within,
+        also: Vec<Position>,
+    ) -> Result<(Vec<Near>, Vec<Near>), QueryError> {
+        let (mut nearest, also) = self.near(vector, &within.only, MIXED, also).await?;
+        if within.covered {
+            return Ok((nearest.near, also));
+        }
+        let (mut fit, mut looked, mut depth) = (Vec::new(), HashSet::new(), MIXED);
+        loop {
+            // Rows have to be read to tell.
+            let fresh: Vec<Near> =
+                nearest.near.iter().filter(|near| looked.insert(near.position)).copied().collect();
+            for batch in fresh.chunks(BATCH) {
+                let positions: Vec<Position> = batch.iter().map(|near| near.position).collect();
+                let matched = self.check(&positions, false).await?;
+                let matched: HashSet<Position> = matched.iter().map(|one| one.position).collect();
+                fit.extend(batch.iter().filter(|near| matched.contains(&near.position)));
+            }
+            if fit.len() >= MIXED || !nearest.more {
+                fit.truncate(MIXED);
+                return Ok((fit, also));
+            }
+            if looked.len() >= LOOKED {
+                let looked = looked.len();
+                self.reason(format!("only the nearest {looked} emails were checked for the conditions"));
+                return Ok((fit, also));
+            }
+            depth = depth.saturating_mul(MORE);
+            nearest = self.near(vector, &within.only, depth, Vec::new()).await?.0;
+        }
+    }
+
+    /// The best for any of the words that fit.
+    async fn best_of(&mut self, scores: &[Match], within: &Within) -> Result<Vec<Match>, QueryError> {
+        let mut any: Vec<Match> = scores.iter().filter(|m| within.only.has(m.position)).copied().collect();
+        let best = |a: &Match, b: &Match| b.score.total_cmp(&a.score).then(b.position.cmp(&a.position));
+        let most = if within.covered { MIXED } else { BATCH };
+        if any.len() > most {
+            any.select_nth_unstable_by(most, best);
+            any.truncate(most);
+        }
+        if !within.covered {
+            let positions: Vec<Position> = any.iter().map(|m| m.position).collect();
+            let matched = self.check(&positions, false).await?;
+            let matched: HashSet<Position> = matched.iter().map(|one| one.position).collect();
+            any.retain(|m| matched.contains(&m.position));
+            any.sort_unstable_by(best);
+            any.truncate(MIXED);
+        }
+        Ok(any)
     }
 
     /// The nearest of those that fit the conditions.
@@ -188,7 +276,25 @@ impl Run {
         let (Nearest { near, more, .. }, _) = self.near(vector, &within.only, depth, Vec::new()).await?;
         let mut hits: Vec<Ranked> = near.iter().map(ranked).collect();
         hits.sort_unstable_by(Ranked::order);
-        Ok(Arc::new(Ranking { hits, more: more && depth < MAX_RANKED, covered: true }))
+        let ends = more && depth >= MAX_RANKED;
+        if ends {
+            self.reason(format!("only the nearest {MAX_RANKED} emails were ranked"));
+        }
+        Ok(Arc::new(Ranking { hits, more: more && !ends, ..Ranking::default() }))
+    }
+
+    /// A longer list.
+    async fn deeper(
+        &mut self,
+        list: &List,
+        vector: &Arc<[f32]>,
+        within: &Within,
+    ) -> Result<List, QueryError> {
+        let depth = list.hits.len().saturating_mul(MORE).max(FIRST);
+        let deeper = self.nearest(vector, within, depth).await?;
+        let mut deeper = list.and_then(&deeper);
+        (deeper.reasons, deeper.missing) = (list.reasons.clone(), self.missing.iter().cloned().collect());
+        Ok(Arc::new(deeper))
     }
 
     /// The emails nearest to a vector, without one of them.
@@ -260,13 +366,13 @@ impl Run {
         if nearest.foreign > 0 {
             let emails = emails(nearest.foreign);
             self.reason(format!(
-                "{emails} in languages that the model {name} does not know: found by words alone"
+                "{emails} in languages or words that the model {name} does not know: found by words alone"
             ));
         }
         if nearest.without > 0 {
             let emails = emails(nearest.without);
             self.reason(format!(
-                "{emails} without vectors of the model {name}, found by words alone: `postlode segment compact` makes them"
+                "{emails} without vectors of the model {name}, and found by words alone: `postlode segment compact` makes them"
             ));
         }
         self.lap("vectors");
@@ -396,17 +502,6 @@ fn ranked(near: &Near) -> Ranked {
 
 fn emails(count: u64) -> String {
     if count == 1 { "1 email is".to_owned() } else { format!("{count} emails are") }
-}
-
-/// The best for any of the words, among those that fit.
-fn best_of(scores: &[Match], only: &Only) -> Vec<Match> {
-    let mut any: Vec<Match> = scores.iter().filter(|m| only.has(m.position)).copied().collect();
-    let best = |a: &Match, b: &Match| b.score.total_cmp(&a.score).then(b.position.cmp(&a.position));
-    if any.len() > MIXED {
-        any.select_nth_unstable_by(MIXED, best);
-        any.truncate(MIXED);
-    }
-    any
 }
 
 /// One list of what matches all words, of the best for any of them, and of the nearest. `scores`: of all that have any of

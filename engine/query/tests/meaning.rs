@@ -14,7 +14,7 @@ use futures_lite::future::block_on;
 use postlode_format::id::{from_hex, to_hex};
 use postlode_format::row::to_bytes;
 use postlode_query::lang::{Field, Node, Term, print};
-use postlode_query::{Engine, Hit, Mode, Partial, QueryError, Relation, SearchRequest, Sort};
+use postlode_query::{Engine, Facet, Hit, Mode, Partial, QueryError, Relation, SearchRequest, Sort};
 use postlode_semantic::{Embed, Texts, texts};
 use postlode_store::TextDoc;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,8 +59,11 @@ fn pages(engine: &Engine, q: &str, mode: Mode, limit: usize) -> (Vec<Hit>, Relat
     let first = block_on(engine.search(request.clone())).unwrap();
     let (relation, partial) = (first.total.relation, first.partial.clone());
     let (mut out, mut answer) = (Vec::new(), first);
+    let lacks = |partial: &Option<Partial>| partial.as_ref().is_some_and(|p| *p != Partial::default());
     loop {
         assert!(answer.hits.len() <= limit);
+        // What the first page lacked, the others lack too.
+        assert_eq!(lacks(&answer.partial), lacks(&partial), "{q}");
         out.extend(answer.hits);
         assert!(answer.total.relation == Relation::Gte || answer.total.value >= out.len() as u64);
         let Some(cursor) = answer.next_cursor else { return (out, relation, partial) };
@@ -111,7 +114,8 @@ fn compare(engine: &Engine, mails: &[Mail], model: &dyn Embed, random: &mut Rand
             );
         }
         assert_eq!(relation, Relation::Gte, "{q}");
-        let foreign = fits.iter().filter(|mail| !mail.english).count();
+        let foreign =
+            fits.iter().filter(|mail| !mail.english && near(mail, model, &vector).is_none()).count();
         let told = partial.is_some_and(|partial| partial.reasons.iter().any(|why| why.contains("languages")));
         assert!(told || foreign == 0, "{q}: nothing is said of {foreign} mails in other languages");
 
@@ -122,11 +126,26 @@ fn compare(engine: &Engine, mails: &[Mail], model: &dyn Embed, random: &mut Rand
         // A word that stands alone is not in mails that are only near; without such a word all conditions are kept.
         let expected = if any_alone { matches.is_subset(&found) } else { found.is_subset(&matches) };
         assert!(expected && matches.is_subset(&found), "{q}");
+        facets_count_what_they_should(engine, &q, matches.len(), fits.len());
         let mut nearest: Vec<(&String, &f32)> = wanted.iter().collect();
         nearest.sort_by(|a, b| b.1.total_cmp(a.1));
         assert!(nearest.iter().take(30).all(|(id, _)| found.contains(*id)), "{q}");
     }
     by_meaning
+}
+
+/// By both, facets count what matches by words; by meaning, all that fits. For words that stand alone they once counted the
+/// whole store.
+fn facets_count_what_they_should(engine: &Engine, q: &str, matches: usize, fits: usize) {
+    for (mode, count) in [(Mode::Hybrid, matches), (Mode::Semantic, fits)] {
+        let facets = vec![Facet::Custodian];
+        let request = SearchRequest { q: q.to_owned(), mode, facets, ..SearchRequest::default() };
+        let answer =
+            block_on(engine.search(SearchRequest { sort: Some(Sort::Relevance), ..request })).unwrap();
+        let counted: u64 =
+            answer.facets.unwrap()[&Facet::Custodian].values.iter().map(|value| value.count).sum();
+        assert_eq!(counted, count as u64, "{q}, {mode:?}");
+    }
 }
 
 #[test]

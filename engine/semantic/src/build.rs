@@ -23,7 +23,7 @@ pub struct VectorIndex {
 pub struct Embedded {
     /// The number of the mail of each vector.
     pub emails: Vec<u32>,
-    /// Numbers of mails in other languages.
+    /// Numbers of mails of whose text the model knows nothing.
     pub foreign: Vec<u32>,
     /// The vectors, one after another.
     pub values: Vec<f32>,
@@ -55,6 +55,7 @@ impl Embedded {
             }
         }
         own.embed(model, &mut waiting, &mut whose)?;
+        own.foreign.sort_unstable();
         Ok(own)
     }
 
@@ -65,13 +66,16 @@ impl Embedded {
         whose: &mut Vec<u32>,
     ) -> Result<(), SemanticError> {
         let vectors = model.embed(waiting)?;
-        for (vector, email) in vectors.into_iter().zip(whose.drain(..)) {
+        for (vector, email) in vectors.into_iter().zip(whose.iter()) {
             // A text may have words of which the model knows none.
             if let Some(vector) = vector {
                 self.values.extend(vector);
-                self.emails.push(email);
+                self.emails.push(*email);
             }
         }
+        whose.dedup();
+        // All passages of an email are embedded at once.
+        self.foreign.extend(whose.drain(..).filter(|email| self.emails.binary_search(email).is_err()));
         waiting.clear();
         Ok(())
     }

@@ -23,7 +23,7 @@ pub struct Nearest {
     pub near: Vec<Near>,
     /// There may be more: as many were found as were asked for.
     pub more: bool,
-    /// Wanted emails in languages that the model does not know.
+    /// Wanted emails in languages, or of words, that the model does not know.
     pub foreign: u64,
     /// Emails of segments that have no vectors of this model, wanted or not.
     pub without: u64,
@@ -46,6 +46,8 @@ pub struct SemanticEngine {
     budget: usize,
     open: Arc<Mutex<Open>>,
     searchers: Arc<Mutex<Vec<Searcher>>>,
+    /// Held while something is opened or embedded: others wait for it instead of doing the same.
+    making: Arc<Mutex<()>>,
 }
 
 /// What an engine knew of the memtables when it was asked: to be handed back with the sources.
@@ -95,7 +97,7 @@ impl SemanticEngine {
     /// An engine that has nothing open, and keeps at most so many bytes of indexes open.
     #[must_use]
     pub fn new(model: Arc<dyn Embed>, budget: usize) -> Self {
-        Self { model, budget, open: Arc::default(), searchers: Arc::default() }
+        Self { model, budget, open: Arc::default(), searchers: Arc::default(), making: Arc::default() }
     }
 
     /// The model that texts are embedded with.
@@ -141,13 +143,14 @@ impl SemanticEngine {
                 Err(error) => view.missing.push(missing(Some(segment.id), error)),
             }
         }
-        for text in &sources.memtables {
+        for text in sources.memtables.iter().filter(|text| !text.docs.is_empty() || text.first > 0) {
+            let making = locked(&self.making);
             // Another search may have got further, or forgotten a memtable that was sealed since.
             let current = locked(&self.open).memtables.get(&text.memtable).cloned();
             let current = current.filter(|batches| batches.known >= text.first);
             let mut batches =
                 current.or_else(|| known.memtables.get(&text.memtable).cloned()).unwrap_or_default();
-            // Not under the lock: to embed takes its time, and others know enough meanwhile.
+            // Not under the lock of what is open: to embed takes its time.
             match contained(None, || batches.extend(text, &*self.model)) {
                 Ok(()) => {
                     let mut open = locked(&self.open);
@@ -160,6 +163,7 @@ impl SemanticEngine {
                 }
                 Err(missing) => view.missing.push(missing),
             }
+            drop(making);
         }
         let memtables: HashSet<u64> = sources.memtables.iter().map(|m| m.memtable).collect();
         locked(&self.open).memtables.retain(|id, _| memtables.contains(id));
@@ -175,8 +179,12 @@ impl SemanticEngine {
     }
 
     fn segment(&self, segment: &SegmentText, model: &Model) -> Result<Sealed, SemanticError> {
-        let known = locked(&self.open).segments.get(&segment.id).cloned();
-        if let Some(part) = known {
+        let known = || locked(&self.open).segments.get(&segment.id).cloned();
+        if let Some(part) = known() {
+            return Ok(Sealed::Open(part));
+        }
+        let _making = locked(&self.making);
+        if let Some(part) = known() {
             return Ok(Sealed::Open(part));
         }
         // What it needs is told without reading it: its sections, and positions.
@@ -207,6 +215,9 @@ impl SemanticView {
     #[must_use]
     pub fn scores(&self, query: &[f32], these: &[Position]) -> Vec<Near> {
         let mut out: Vec<Near> = Vec::new();
+        if these.is_empty() {
+            return out;
+        }
         let mut add = |part: &Part| {
             out.extend(contained(part.segment, || part.scores(query, these)).unwrap_or_default());
         };

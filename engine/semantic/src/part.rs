@@ -29,7 +29,7 @@ pub struct Part {
     pub index: Index,
     /// The number of the email of each vector, ascending.
     pub emails: Vec<u32>,
-    /// Numbers of emails in languages that the model does not know, ascending.
+    /// Numbers of emails in languages, or of words, that the model does not know, ascending.
     pub foreign: Vec<u32>,
     /// The position of each email; of a segment ascending.
     pub positions: Vec<Position>,
@@ -159,7 +159,7 @@ impl Part {
         }
     }
 
-    /// How many of the emails that are wanted are in languages that the model does not know.
+    /// How many of the emails that are wanted the model does not know.
     pub fn foreign(&self, only: &Only) -> u64 {
         let position = |email: &&u32| self.positions.get(**email as usize).is_some_and(|at| only.has(*at));
         match only.is_all() {

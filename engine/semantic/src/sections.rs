@@ -6,12 +6,12 @@
 //! | 4 | 4 | version of the model |
 //! | 8 | 4 | values of a vector |
 //! | 12 | 4 | vectors |
-//! | 16 | 4 | emails in languages that the model does not know |
+//! | 16 | 4 | emails in languages, or of words, that the model does not know |
 //! | 20 | 4 | bytes of the model's name, *n* |
 //! | 24 | *n* | its name |
 //! | | | the head of the index, as `engine/vector` has it |
 //!
-//! Emails: the ordinal of the email of each vector, then the ordinals of the emails in other languages, four bytes each, both
+//! Emails: the ordinal of the email of each vector, then the ordinals of those that the model does not know, four bytes each, both
 //! ascending. Values, codes, links and rows are those of the index; a row is the number of a vector, and the vectors of an
 //! email are in the order of its passages.
 
@@ -35,7 +35,7 @@ pub struct Sections {
     pub model: Model,
     /// The ordinal of the email of each vector, ascending.
     pub emails: Vec<u32>,
-    /// Ordinals of emails in other languages, ascending.
+    /// Ordinals of emails in languages, or of words, that the model does not know, ascending.
     pub foreign: Vec<u32>,
     /// The vectors; rows are their numbers.
     pub index: Index,

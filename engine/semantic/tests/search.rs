@@ -267,7 +267,8 @@ fn sections_that_contradict_each_other_are_refused() {
         head[at..at + 4].copy_from_slice(&value.to_le_bytes());
         head
     };
-    let cases: [(&str, Vec<(VectorPart, Vec<u8>)>); 5] = [
+    type Changed = Vec<(VectorPart, Vec<u8>)>;
+    let cases: [(&str, Changed); 5] = [
         ("emails in another order", vec![(VectorPart::Emails, words(&[1, 0, 2, 3]))]),
         ("an email that the segment has not", vec![(VectorPart::Emails, words(&[0, 1, 2, 4]))]),
         (

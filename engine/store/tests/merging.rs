@@ -114,3 +114,24 @@ fn a_store_that_closes_waits_for_no_merge() {
         machine.wait(store.close()).unwrap();
     });
 }
+
+/// Segments written without vectors stayed without for good, while searches said that a compaction makes them.
+#[test]
+fn a_compaction_makes_vectors_where_there_are_none() {
+    Machine::each(|machine| {
+        let store = machine.open(StoreOptions { vectors: None, ..merging(0) }).unwrap();
+        machine.wait(store.load(batch(0..40))).unwrap();
+        machine.wait(store.close()).unwrap();
+        let store = machine.open(merging(0)).unwrap();
+        assert_eq!(machine.wait(check_vectors(&store)), 0);
+        machine.wait(store.compact()).unwrap();
+        let segments = machine.wait(store.text_sources(Default::default())).unwrap().segments.len();
+        assert_eq!(machine.wait(check_vectors(&store)), segments);
+        assert!(segments > 0);
+        // Now that they are there, nothing is written anew.
+        let before = machine.files("segments");
+        machine.wait(store.compact()).unwrap();
+        assert_eq!(machine.files("segments"), before);
+        machine.wait(store.close()).unwrap();
+    });
+}

@@ -297,7 +297,8 @@ fn scan<C: Codes>(
         codes.scores(query, &searcher.nodes, &mut searcher.scores);
         let scored = searcher.nodes.iter().zip(&searcher.scores).filter(|(_, score)| **score > bar);
         searcher.best.extend(scored.map(|(node, score)| Candidate { score: *score, node: *node }));
-        if searcher.best.len() > most {
+        // Sorted once in a while, not for each that is better.
+        if searcher.best.len() >= most.saturating_mul(2).saturating_add(SCAN) {
             keep_best(&mut searcher.best, most);
             bar = searcher.best.last().map_or(bar, |last| last.score);
         }

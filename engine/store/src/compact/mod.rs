@@ -210,7 +210,8 @@ async fn one<R: Runtime>(own: &Merger<R>, avoid: &mut BTreeSet<u64>) -> Result<b
 async fn all<R: Runtime>(own: &Merger<R>) -> Result<Swept, StoreError> {
     let Merger { runtime, shared, keeper, shards } = own;
     let first = keeper.current().await?;
-    let purge::Deleted { gone, mut purge, old, mut damage } = purge::deleted(runtime, &first).await?;
+    let purge::Deleted { gone, mut purge, old, mut damage } =
+        purge::deleted(runtime, &first, shared.options.vectors.is_some()).await?;
     purge.extend(old);
     let gone = Gone { emails: Arc::new(gone), ..Gone::default() };
     let mut damaged: BTreeSet<u64> = damage.iter().filter_map(|missing| missing.segment).collect();

@@ -21,7 +21,7 @@ use postlode_format::bloom::Bloom;
 use postlode_format::id::{Id, hash_of};
 use postlode_format::manifest::{Manifest, SegmentEntry, SegmentKind};
 use postlode_format::row::{ArchivedMark, Mark, RowKind, access, key_id, shard_of, to_bytes};
-use postlode_format::segment::{Location, SectionKind, VERSION};
+use postlode_format::segment::{Location, SectionKind, VERSION, VectorPart};
 use postlode_runtime::{Runtime, SharedFile, offload};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,14 +33,19 @@ pub struct Deleted {
     pub gone: BTreeSet<Id>,
     /// Segments that hold anything of them but the mark that says so.
     pub purge: BTreeSet<u64>,
-    /// Segments of an older version.
+    /// Segments of an older version, or without vectors where they are to have some.
     pub old: BTreeSet<u64>,
     /// Segments whose marks cannot be read. Any of them may hold the mark that restores an email, so nothing goes then.
     pub damage: Vec<Missing>,
 }
 
 /// Emails that are deleted and under no hold, by the newest mark in any segment, and the segments that hold them.
-pub async fn deleted<R: Runtime>(runtime: &R, manifest: &Manifest) -> Result<Deleted, StoreError> {
+/// `wants_vectors`: segments are to have some.
+pub async fn deleted<R: Runtime>(
+    runtime: &R,
+    manifest: &Manifest,
+    wants_vectors: bool,
+) -> Result<Deleted, StoreError> {
     let (mut files, mut damage) = (Vec::new(), Vec::new());
     for entry in manifest.segments.iter().filter(|s| s.kind == SegmentKind::Mail) {
         match runtime.open_shared(&names::segment(entry.id)) {
@@ -52,7 +57,7 @@ pub async fn deleted<R: Runtime>(runtime: &R, manifest: &Manifest) -> Result<Del
             }),
         }
     }
-    let found = offload(runtime, move || find_deleted(&files)).await;
+    let found = offload(runtime, move || find_deleted(&files, wants_vectors)).await;
     match found {
         Some(Ok(mut found)) => {
             found.damage.extend(damage);
@@ -69,12 +74,12 @@ pub async fn deleted<R: Runtime>(runtime: &R, manifest: &Manifest) -> Result<Del
 
 type Files = [(Arc<dyn SharedFile>, SegmentEntry)];
 
-fn find_deleted(files: &Files) -> Result<Deleted, BuildError> {
+fn find_deleted(files: &Files, wants_vectors: bool) -> Result<Deleted, BuildError> {
     let mut marks = Marks::default();
     let mut out = Deleted::default();
     for (file, entry) in files {
         match marks_of(file, entry, &mut marks) {
-            Ok(VERSION) => {}
+            Ok((VERSION, with_vectors)) if with_vectors || !wants_vectors || entry.emails == 0 => {}
             Ok(_) => drop(out.old.insert(entry.id)),
             Err(BuildError::Missing(missing)) => out.damage.push(missing),
             Err(other) => return Err(other),
@@ -139,13 +144,18 @@ pub fn bare(mark: &[u8]) -> Result<Bytes, FormatError> {
     to_bytes(&Mark { deleted: true, revision, date, ..Mark::default() })
 }
 
-/// The marks of one segment; gives its version.
-fn marks_of(file: &Arc<dyn SharedFile>, entry: &SegmentEntry, marks: &mut Marks) -> Result<u32, BuildError> {
+/// The marks of one segment; gives its version, and whether it has vectors.
+fn marks_of(
+    file: &Arc<dyn SharedFile>,
+    entry: &SegmentEntry,
+    marks: &mut Marks,
+) -> Result<(u32, bool), BuildError> {
     let directory = shared_directory(file, entry).map_err(BuildError::Missing)?;
+    let told = (directory.version, directory.find(SectionKind::Vectors, VectorPart::Head as u16).is_some());
     let find = |kind| SharedSection::find(file, &directory, kind, 0, None);
     let heap = Heap::find(file, &directory).map_err(BuildError::Missing)?;
     let (Some(primary), Some(heap)) = (find(SectionKind::Primary), heap) else {
-        return Ok(directory.version);
+        return Ok(told);
     };
     let range = KeyRange::prefix(&[RowKind::Mark as u8]);
     let mut damage = Vec::new();
@@ -169,7 +179,7 @@ fn marks_of(file: &Arc<dyn SharedFile>, entry: &SegmentEntry, marks: &mut Marks)
             }
         }
     }
-    Ok(directory.version)
+    Ok(told)
 }
 
 /// What came of [`condemn`].

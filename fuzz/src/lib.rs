@@ -28,6 +28,7 @@ pub mod samples;
 pub mod seeds;
 pub mod segment;
 pub mod text;
+pub mod vectors;
 
 /// Bytes of which a target looks at no more: larger inputs only cost time.
 pub const MAX_INPUT: usize = 1 << 20;
@@ -44,7 +45,7 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "attachment", run: attachment::target, seeds: seeds::attachments },
     Target { name: "block", run: block::target, seeds: seeds::blocks },
     Target { name: "btree", run: btree::target, seeds: seeds::trees },
@@ -59,4 +60,5 @@ pub const TARGETS: [Target; 14] = [
     Target { name: "rtf", run: rtf::target, seeds: seeds::rtf },
     Target { name: "segment", run: segment::target, seeds: seeds::segments },
     Target { name: "text", run: text::target, seeds: seeds::texts },
+    Target { name: "vectors", run: vectors::target, seeds: seeds::vectors },
 ];

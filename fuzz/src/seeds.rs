@@ -6,6 +6,7 @@
 use crate::samples;
 use crate::text::EMAILS;
 use bytes::BytesMut;
+use postlode_embed::{BuiltIn, Embed};
 use postlode_format::FormatError;
 use postlode_format::block::{self, BlockPlace};
 use postlode_format::btree::TreeBuilder;
@@ -14,13 +15,16 @@ use postlode_format::limits::PAGE;
 use postlode_format::log::{FrameType, PageHeader, encode_frame, pages_for};
 use postlode_format::row::{ENVELOPE, RowKind, to_bytes};
 use postlode_format::segment::{
-    DIRECTORY_BLOCK, Directory, Identity, Location, Ordinal, Section, SectionKind, VERSION, directory_block,
-    header_page, read_trailer, trailer_page,
+    DIRECTORY_BLOCK, Directory, Identity, Location, Ordinal, Section, SectionKind, VERSION, VectorPart,
+    directory_block, header_page, read_trailer, trailer_page,
 };
-use postlode_store::{TextBuilder, TextDoc};
+use postlode_semantic::VectorIndex;
+use postlode_store::{NewVectors, TextBuilder, TextDoc, VectorBuilder};
 use postlode_text::TextIndex;
+use postlode_vector::{Index, IndexOptions, Sequential};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Why there are no seeds.
 #[derive(Debug, thiserror::Error)]
@@ -305,6 +309,44 @@ pub fn texts() -> Seeds {
         }
     }
     Ok(out)
+}
+
+/// Vector sections of so many emails as the target expects: compared one by one, and with a graph.
+pub fn vectors() -> Seeds {
+    let mut docs = Vec::new();
+    for n in (0u32..).take(EMAILS) {
+        docs.push(TextDoc { email: to_bytes(&samples::email(n))?, body: to_bytes(&samples::body(n))? });
+    }
+    let mut docs = docs.into_iter();
+    let plain = VectorIndex::new(Arc::new(BuiltIn)).build(&mut || docs.next()).map_err(SeedError::Text)?;
+    let model = BuiltIn.model();
+    let dimensions = model.dimensions as usize;
+    let mut random = 1u32;
+    let mut value = || {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f32::from((random >> 16) as u16) / 65_536.0 - 0.5
+    };
+    let vectors = 60usize;
+    let values: Vec<f32> = (0..vectors * dimensions).map(|_| value()).collect();
+    let options = IndexOptions { graph_from: Some(8), ..IndexOptions::default() };
+    let index = Index::build(dimensions, &values, options, &Sequential);
+    let index = index.map_err(|error| SeedError::Text(error.to_string()))?.to_bytes();
+    // The head of the others, with the number of these vectors, and the index's own head behind the name.
+    let numbers = [1, model.version, model.dimensions, 60, 0, u32::try_from(model.name.len()).unwrap_or(0)];
+    let mut head: Vec<u8> = numbers.into_iter().flat_map(u32::to_le_bytes).collect();
+    head.extend(model.name.as_bytes());
+    head.extend(index.head);
+    let emails: Vec<u8> = (0u32..60).flat_map(|vector| (vector / 3).to_le_bytes()).collect();
+    let parts = [
+        (VectorPart::Head, head),
+        (VectorPart::Emails, emails),
+        (VectorPart::Values, index.values),
+        (VectorPart::Codes, index.codes),
+        (VectorPart::Links, index.links),
+        (VectorPart::Rows, index.rows),
+    ];
+    let graph = NewVectors { parts: parts.into_iter().map(|(part, bytes)| (part, (bytes, 0))).collect() };
+    Ok(vec![crate::vectors::input(&plain), crate::vectors::input(&graph)])
 }
 
 fn owned<const N: usize>(texts: [&str; N]) -> Vec<Vec<u8>> {

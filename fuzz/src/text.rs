@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Emails of the section that the seeds hold.
 pub const EMAILS: usize = 20;
 /// The segment's id.
-const SEGMENT: u64 = 5;
+pub const SEGMENT: u64 = 5;
 
 /// What the section does when it is read.
 #[derive(Clone, Copy, PartialEq)]
-enum Disk {
+pub enum Disk {
     /// Gives the bytes that are there.
     Honest,
     /// Gives an error from this read on.
@@ -24,14 +24,16 @@ enum Disk {
     Short(u64),
 }
 
-struct Section {
+/// A section in memory.
+pub struct Section {
     bytes: Bytes,
     disk: Disk,
     reads: AtomicU64,
 }
 
 impl Section {
-    fn new(bytes: Bytes, disk: Disk) -> Arc<Self> {
+    /// One of these bytes.
+    pub fn new(bytes: Bytes, disk: Disk) -> Arc<Self> {
         Arc::new(Self { bytes, disk, reads: AtomicU64::new(0) })
     }
 
@@ -59,7 +61,7 @@ impl SectionRead for Section {
 }
 
 /// Ordinals of so many emails.
-fn ordinals(count: usize) -> Bytes {
+pub fn ordinals(count: usize) -> Bytes {
     let mut out = Vec::new();
     for n in 0..count {
         let number = u32::try_from(n).unwrap_or(0);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 fn total(server: &Server, query: &str) -> u64 {
     let answer = server.json(&format!("/v1/search?q={query}&limit=3"));
-    // There are no vectors yet, and each answer says so; nothing else may be missing.
+    // Answers may tell of mail that the model does not know; nothing may be missing.
     let missing = answer["partial"].to_string();
     assert!(!missing.contains("segment"), "{answer}");
     number(&answer["total"], "value")

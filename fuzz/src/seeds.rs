@@ -330,7 +330,8 @@ pub fn vectors() -> Seeds {
     let values: Vec<f32> = (0..vectors * dimensions).map(|_| value()).collect();
     let options = IndexOptions { graph_from: Some(8), ..IndexOptions::default() };
     let index = Index::build(dimensions, &values, options, &Sequential);
-    let index = index.map_err(|error| SeedError::Text(error.to_string()))?.to_bytes();
+    let index =
+        index.and_then(|index| index.to_bytes()).map_err(|error| SeedError::Text(error.to_string()))?;
     // The head of the others, with the number of these vectors, and the index's own head behind the name.
     let numbers = [1, model.version, model.dimensions, 60, 0, u32::try_from(model.name.len()).unwrap_or(0)];
     let mut head: Vec<u8> = numbers.into_iter().flat_map(u32::to_le_bytes).collect();

@@ -92,7 +92,7 @@ impl VectorIndex {
         let model = self.model.model();
         let Embedded { emails, foreign, values } = Embedded::of(&*self.model, 0, std::iter::from_fn(next))?;
         let index = Index::build(model.dimensions as usize, &values, IndexOptions::default(), &Sequential)?;
-        Ok(Sections { model, emails, foreign, index }.write())
+        Sections { model, emails, foreign, index }.write()
     }
 
     fn merged(&self, sources: &[MergedVectors]) -> Result<NewVectors, SemanticError> {
@@ -123,7 +123,7 @@ impl VectorIndex {
             read.iter().zip(&numbers).map(|(own, row)| MergePart { index: &own.index, row }).collect();
         let index = Index::merge(&parts, IndexOptions::default(), &Sequential)?;
         let emails = stay.into_iter().map(|(email, _, _)| email).collect();
-        Ok(Sections { model, emails, foreign, index }.write())
+        Sections { model, emails, foreign, index }.write()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::only::Only;
 use crate::part::{Near, Part, missing};
 use postlode_embed::{Embed, Model};
 use postlode_format::index::Position;
+use postlode_format::segment::VectorPart;
 use postlode_store::{Missing, SegmentText, TextSources};
 use postlode_vector::Searcher;
 use std::collections::{HashMap, HashSet};
@@ -187,8 +188,9 @@ impl SemanticEngine {
         if let Some(part) = known() {
             return Ok(Sealed::Open(part));
         }
-        // What it needs is told without reading it: its sections, and positions.
-        let bytes: u64 = segment.vectors.values().map(|part| part.len()).sum();
+        // What it needs is told without reading it: its sections but for exact values, and positions.
+        let kept = segment.vectors.iter().filter(|(part, _)| **part != VectorPart::Values);
+        let bytes: u64 = kept.map(|(_, section)| section.len()).sum();
         let bytes =
             usize::try_from(bytes.saturating_add(segment.emails.saturating_mul(24))).unwrap_or(usize::MAX);
         if locked(&self.open).bytes.saturating_add(bytes) > self.budget {

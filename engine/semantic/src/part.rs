@@ -44,7 +44,7 @@ impl Part {
     /// See [`SemanticError`].
     pub fn open(segment: &SegmentText, model: &Model) -> Result<Self, SemanticError> {
         let Sections { emails, foreign, index, .. } =
-            Sections::read(&segment.vectors, segment.emails, model)?;
+            Sections::open(&segment.vectors, segment.emails, model)?;
         let positions = segment.positions().map_err(SemanticError::Missing)?;
         let fits = |last: Option<&u32>| last.is_none_or(|last| (*last as usize) < positions.len());
         if !fits(emails.last()) || !fits(foreign.last()) || !positions.is_sorted() {

@@ -18,9 +18,10 @@
 use crate::error::SemanticError;
 use postlode_embed::Model;
 use postlode_format::segment::VectorPart;
-use postlode_store::{NewVectors, VectorParts};
-use postlode_vector::{Index, IndexBytes};
+use postlode_store::{NewVectors, SectionRead, VectorParts};
+use postlode_vector::{FarValues, Index, IndexBytes};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const VERSION: u32 = 1;
 const HEAD: usize = 24;
@@ -56,6 +57,22 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = u32> {
     bytes.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word))
 }
 
+/// Exact values in a section, read one by one.
+struct SectionValues {
+    section: Arc<dyn SectionRead>,
+    /// Of one vector.
+    bytes: usize,
+}
+
+impl FarValues for SectionValues {
+    fn read(&self, node: u32, bytes: &mut Vec<u8>) -> Result<(), String> {
+        let at = u64::from(node).saturating_mul(self.bytes as u64);
+        let read = self.section.read(at, self.bytes).map_err(|missing| missing.to_string())?;
+        bytes.extend_from_slice(&read);
+        Ok(())
+    }
+}
+
 /// The numbers of a head, and what follows the model's name.
 struct Head<'h> {
     model: Model,
@@ -87,7 +104,15 @@ impl Sections {
     /// # Errors
     /// Damage; bytes that are none; another model than `model`.
     pub fn read(parts: &VectorParts, emails: u64, model: &Model) -> Result<Self, SemanticError> {
-        Self::read_of(parts, emails, Some(model))
+        Self::read_of(parts, emails, Some(model), false)
+    }
+
+    /// The same, with exact values that are read when a score needs them.
+    ///
+    /// # Errors
+    /// As [`Sections::read`].
+    pub fn open(parts: &VectorParts, emails: u64, model: &Model) -> Result<Self, SemanticError> {
+        Self::read_of(parts, emails, Some(model), true)
     }
 
     /// Reads those of any model.
@@ -95,10 +120,15 @@ impl Sections {
     /// # Errors
     /// Damage; bytes that are none.
     pub fn read_any(parts: &VectorParts, emails: u64) -> Result<Self, SemanticError> {
-        Self::read_of(parts, emails, None)
+        Self::read_of(parts, emails, None, false)
     }
 
-    fn read_of(parts: &VectorParts, emails: u64, model: Option<&Model>) -> Result<Self, SemanticError> {
+    fn read_of(
+        parts: &VectorParts,
+        emails: u64,
+        model: Option<&Model>,
+        far: bool,
+    ) -> Result<Self, SemanticError> {
         if parts.get(&VectorPart::Head).is_none_or(|head| head.len() > LONGEST_HEAD) {
             return wrong("there is no head, or it is too long");
         }
@@ -117,14 +147,22 @@ impl Sections {
         if !whose.is_sorted() || !foreign.is_sorted() || !known(whose.last()) || !known(foreign.last()) {
             return wrong("emails are out of order, or are none of the segment");
         }
+        let far = parts.get(&VectorPart::Values).filter(|_| far).map(|section| {
+            let dimensions = head.model.dimensions as usize;
+            let values = SectionValues { section: Arc::clone(section), bytes: dimensions.saturating_mul(2) };
+            (Arc::new(values) as Arc<dyn FarValues>, section.len())
+        });
         let bytes = IndexBytes {
             head: head.index.to_vec(),
-            values: all(parts, VectorPart::Values)?,
+            values: if far.is_some() { Vec::new() } else { all(parts, VectorPart::Values)? },
             codes: all(parts, VectorPart::Codes)?,
             links: all(parts, VectorPart::Links)?,
             rows: all(parts, VectorPart::Rows)?,
         };
-        let index = Index::from_bytes(&bytes, head.vectors)?;
+        let index = match far {
+            Some(far) => Index::from_bytes_far(&bytes, head.vectors, far)?,
+            None => Index::from_bytes(&bytes, head.vectors)?,
+        };
         let (rows, _, dimensions) = index.size();
         if rows != head.vectors || dimensions != head.model.dimensions as usize {
             return wrong("the index is not of these vectors");
@@ -133,10 +171,12 @@ impl Sections {
     }
 
     /// Their bytes.
-    #[must_use]
-    pub fn write(&self) -> NewVectors {
+    ///
+    /// # Errors
+    /// Where exact values are not in memory.
+    pub fn write(&self) -> Result<NewVectors, SemanticError> {
         let length = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let index = self.index.to_bytes();
+        let index = self.index.to_bytes()?;
         let numbers = [
             VERSION,
             self.model.version,
@@ -160,8 +200,7 @@ impl Sections {
             (VectorPart::Rows, index.rows, vectors.into()),
         ];
         let some = all.into_iter().filter(|(_, bytes, _)| !bytes.is_empty());
-        NewVectors {
-            parts: some.map(|(part, bytes, entries)| (part, (bytes, entries))).collect::<BTreeMap<_, _>>(),
-        }
+        let parts = some.map(|(part, bytes, entries)| (part, (bytes, entries))).collect::<BTreeMap<_, _>>();
+        Ok(NewVectors { parts })
     }
 }

@@ -28,6 +28,9 @@ pub enum VectorError {
         /// What the system says.
         reason: String,
     },
+    /// Exact values that cannot be read from where they are.
+    #[error("exact values: {0}")]
+    Unreadable(String),
     /// The bytes of an index that are not one.
     #[error("not an index of vectors: {0}")]
     Damaged(String),

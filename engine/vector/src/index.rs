@@ -4,6 +4,7 @@ mod bytes;
 mod filter;
 mod merge;
 mod rows;
+mod values;
 
 use crate::code::{Codes, Halves, MOST_DIMENSIONS, Sq8, Step, normalise};
 use crate::error::VectorError;
@@ -13,6 +14,8 @@ pub use bytes::IndexBytes;
 pub use filter::Filter;
 pub use merge::MergePart;
 use rows::Rows;
+pub use values::FarValues;
+use values::Values;
 
 /// Fewer vectors than this are compared one by one.
 pub const EXACT: u32 = 5_000;
@@ -88,7 +91,7 @@ pub struct Searcher {
 pub struct Index {
     /// None where the exact values are what a walk compares.
     codes: Option<Sq8>,
-    halves: Halves,
+    values: Values,
     dimensions: usize,
     graph: Option<Graph>,
     rows: Rows,
@@ -144,13 +147,13 @@ impl Index {
             (true, Some(codes)) => Some(Graph::build(codes, options.graph, parallel)?),
             (true, None) => Some(Graph::build(&own, options.graph, parallel)?),
         };
-        Ok(Self { codes, halves: own, dimensions, graph, rows })
+        Ok(Self { codes, values: Values::Near(own), dimensions, graph, rows })
     }
 
     /// The nearest rows, the best first: as many as were asked for, or as there are.
     ///
     /// # Errors
-    /// A query of another dimension, or without direction.
+    /// A query of another dimension, or without direction; exact values that cannot be read.
     pub fn search(
         &self,
         query: &[f32],
@@ -161,9 +164,9 @@ impl Index {
         match &self.codes {
             Some(codes) => {
                 self.candidates(codes, &codes.query(&query), (search.k.max(RESCORED), search), searcher);
-                self.rescore(&query, searcher);
+                self.rescore(&query, searcher)?;
             }
-            None => self.candidates(&self.halves, &query, (search.k, search), searcher),
+            None => self.candidates(self.values.near()?, &query, (search.k, search), searcher),
         }
         keep_best(&mut searcher.best, search.k);
         let wanted = |row: &u32| search.only.is_none_or(|only| only.has(*row));
@@ -182,7 +185,7 @@ impl Index {
         // One that is not there is a node that is not there.
         let nodes: Vec<u32> = rows.iter().map(|row| self.rows.node(*row).unwrap_or(u32::MAX)).collect();
         let mut out = Vec::with_capacity(nodes.len());
-        self.halves.scores(&query, &nodes, &mut out);
+        self.values.scores(&query, &nodes, &mut out)?;
         Ok(out)
     }
 
@@ -234,14 +237,15 @@ impl Index {
     }
 
     /// The exact scores of what codes say is near.
-    fn rescore(&self, query: &Vec<f32>, searcher: &mut Searcher) {
+    fn rescore(&self, query: &Vec<f32>, searcher: &mut Searcher) -> Result<(), VectorError> {
         searcher.nodes.clear();
         searcher.nodes.extend(searcher.best.iter().map(|candidate| candidate.node));
         searcher.scores.clear();
-        self.halves.scores(query, &searcher.nodes, &mut searcher.scores);
+        self.values.scores(query, &searcher.nodes, &mut searcher.scores)?;
         for (candidate, score) in searcher.best.iter_mut().zip(&searcher.scores) {
             candidate.score = *score;
         }
+        Ok(())
     }
 
     fn checked(&self, query: &[f32]) -> Result<Vec<f32>, VectorError> {
@@ -256,7 +260,7 @@ impl Index {
     /// Rows, distinct vectors among them, and values of each.
     #[must_use]
     pub fn size(&self) -> (u32, u32, usize) {
-        (self.rows.rows(), self.halves.nodes(), self.dimensions)
+        (self.rows.rows(), self.rows.nodes(), self.dimensions)
     }
 
     /// What a walk compares.
@@ -275,7 +279,7 @@ impl Index {
     #[must_use]
     pub fn bytes(&self) -> (usize, usize) {
         let graph = self.graph.as_ref().map_or(0, Graph::bytes);
-        (self.codes.as_ref().map_or(0, Sq8::bytes) + graph + self.rows.bytes(), self.halves.bytes())
+        (self.codes.as_ref().map_or(0, Sq8::bytes) + graph + self.rows.bytes(), self.values.bytes())
     }
 }
 

@@ -21,5 +21,7 @@ mod memory;
 mod threads;
 
 pub use error::VectorError;
-pub use index::{CodeKind, Filter, Hit, Index, IndexBytes, IndexOptions, MergePart, Search, Searcher};
+pub use index::{
+    CodeKind, FarValues, Filter, Hit, Index, IndexBytes, IndexOptions, MergePart, Search, Searcher,
+};
 pub use threads::{Parallel, Sequential, Threads};

@@ -455,8 +455,7 @@ impl<R: Runtime> Segment<R> {
             part.ok_or_else(|| whole(self.entry.id, kind.name(), "the segment has no such section"))
         };
         let (text, ordinals) = (Arc::new(find(SectionKind::Text)?), Arc::new(find(SectionKind::Ordinals)?));
-        // Read once and kept by who searches them: they would only drive others out of the cache.
-        let vectors = shared::vectors(file, &open.directory, None);
+        let vectors = shared::vectors(file, &open.directory, Some(&open.cache));
         Ok(Some(SegmentText { id: self.entry.id, emails: self.entry.emails, text, ordinals, vectors }))
     }
 }

@@ -63,9 +63,12 @@ impl SharedSection {
     }
 }
 
-/// The vectors of a segment, as far as it has any.
+/// The vectors of a segment, as far as it has any. Exact values are read through the cache, the others once by who keeps them.
 pub fn vectors(file: &Arc<dyn SharedFile>, directory: &Directory, cache: Option<&BlockCache>) -> VectorParts {
-    let part = |part| SharedSection::find(file, directory, SectionKind::Vectors, part as u16, cache);
+    let part = |part: VectorPart| {
+        let cache = cache.filter(|_| part == VectorPart::Values);
+        SharedSection::find(file, directory, SectionKind::Vectors, part as u16, cache)
+    };
     let section = |of| part(of).map(|section| (of, Arc::new(section) as Arc<dyn SectionRead>));
     VectorPart::ALL.into_iter().filter_map(section).collect()
 }

@@ -23,10 +23,12 @@
 //! What always holds: bytes that were read are an index, whatever they are: every number is checked before it is used. Whether
 //! they are the bytes that were written, the checksums of the segment's blocks tell.
 
+use super::values::{FarValues, Values};
 use super::{Index, Rows};
 use crate::code::{Halves, MOST_DIMENSIONS, Sq8, Step};
 use crate::error::VectorError;
 use crate::graph::{Graph, MOST_NODES};
+use std::sync::Arc;
 
 const VERSION: u32 = 1;
 const HEAD: usize = 32;
@@ -60,8 +62,10 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = u32> {
 
 impl Index {
     /// All of it as bytes.
-    #[must_use]
-    pub fn to_bytes(&self) -> IndexBytes {
+    ///
+    /// # Errors
+    /// Where the exact values are not in memory.
+    pub fn to_bytes(&self) -> Result<IndexBytes, VectorError> {
         let levels = self.graph.as_ref().map(Graph::shape).unwrap_or_default();
         let strays = self.graph.as_ref().map_or(&[][..], Graph::strays);
         let step = self.codes.as_ref().map_or(0.0, |codes| codes.step().get());
@@ -79,9 +83,9 @@ impl Index {
         ];
         let shape = levels.iter().flat_map(|(nodes, width)| [*nodes, *width]);
         head.extend(fixed.into_iter().chain(shape).chain(strays.iter().copied()).flat_map(u32::to_le_bytes));
-        IndexBytes {
+        Ok(IndexBytes {
             head,
-            values: self.halves.all().iter().flat_map(|bits| bits.to_le_bytes()).collect(),
+            values: self.values.near()?.all().iter().flat_map(|bits| bits.to_le_bytes()).collect(),
             codes: self
                 .codes
                 .as_ref()
@@ -89,7 +93,7 @@ impl Index {
                 .unwrap_or_default(),
             links: self.graph.as_ref().map(Graph::all_links).unwrap_or_default(),
             rows: self.rows.words().flat_map(u32::to_le_bytes).collect(),
-        }
+        })
     }
 
     /// The index that bytes are of, whose rows all have numbers below `numbers`.
@@ -97,6 +101,27 @@ impl Index {
     /// # Errors
     /// [`VectorError::Damaged`] where they are of none; no memory.
     pub fn from_bytes(bytes: &IndexBytes, numbers: u32) -> Result<Self, VectorError> {
+        Self::read(bytes, numbers, None)
+    }
+
+    /// The same, but its exact values stay where they are: so many bytes, which `far` reads; `bytes` has none. Where exact
+    /// values are what is compared, they are read nevertheless.
+    ///
+    /// # Errors
+    /// As [`Index::from_bytes`], and what `far` says.
+    pub fn from_bytes_far(
+        bytes: &IndexBytes,
+        numbers: u32,
+        far: (Arc<dyn FarValues>, u64),
+    ) -> Result<Self, VectorError> {
+        Self::read(bytes, numbers, Some(far))
+    }
+
+    fn read(
+        bytes: &IndexBytes,
+        numbers: u32,
+        far: Option<(Arc<dyn FarValues>, u64)>,
+    ) -> Result<Self, VectorError> {
         let head: Vec<u32> = words(&bytes.head).collect();
         let (Some(fixed), rest) = (head.first_chunk::<{ HEAD / 4 }>(), head.get(HEAD / 4..).unwrap_or(&[]))
         else {
@@ -117,11 +142,14 @@ impl Index {
         }
         let (shape, strays) = rest.split_at(levels * 2);
 
-        let mut halves = Halves::zeroed(0, dimensions)?;
-        if bytes.values.len() as u64 != u64::from(nodes) * dimensions as u64 * 2 {
+        let have = far.as_ref().map_or(bytes.values.len() as u64, |(_, len)| *len);
+        if have != u64::from(nodes) * dimensions as u64 * 2 {
             return damaged("there are not as many exact values as it says");
         }
-        halves.fill(nodes, bytes.values.as_chunks::<2>().0.iter().map(|half| u16::from_le_bytes(*half)))?;
+        let values = match far {
+            Some((far, _)) if codes != 0 => Values::Far(far),
+            other => Values::Near(halves(&bytes.values, other.map(|(far, _)| far), (nodes, dimensions))?),
+        };
 
         let codes = match codes {
             0 if bytes.codes.is_empty() => None,
@@ -147,6 +175,27 @@ impl Index {
             return damaged("there are not as many rows as it says");
         }
         let rows = Rows::from_words(nodes, numbers, words(&bytes.rows).collect())?;
-        Ok(Self { codes, halves, dimensions, graph, rows })
+        Ok(Self { codes, values, dimensions, graph, rows })
     }
+}
+
+/// Exact values in memory.
+fn halves(
+    bytes: &[u8],
+    far: Option<Arc<dyn FarValues>>,
+    (nodes, dimensions): (u32, usize),
+) -> Result<Halves, VectorError> {
+    let mut read = Vec::new();
+    let bytes = match far {
+        Some(far) => {
+            for node in 0..nodes {
+                far.read(node, &mut read).map_err(VectorError::Unreadable)?;
+            }
+            read.as_slice()
+        }
+        None => bytes,
+    };
+    let mut halves = Halves::zeroed(0, dimensions)?;
+    halves.fill(nodes, bytes.as_chunks::<2>().0.iter().map(|half| u16::from_le_bytes(*half)))?;
+    Ok(halves)
 }

@@ -1,6 +1,6 @@
 //! Merging the indexes of several segments.
 
-use super::{EXACT, Index, IndexOptions, rows::Rows, rows::mixed};
+use super::{EXACT, Index, IndexOptions, rows::Rows, rows::mixed, values::Values};
 use crate::code::{Codes, Halves, Sq8, Step};
 use crate::error::VectorError;
 use crate::graph::{Graph, MOST_NODES, NONE, Part, Plan};
@@ -47,6 +47,8 @@ impl Index {
         if let Some(other) = parts.iter().find(|part| part.index.dimensions != dimensions) {
             return Err(VectorError::Dimension { expected: dimensions, found: other.index.dimensions });
         }
+        // Nothing is read while graphs are joined.
+        parts.iter().try_for_each(|part| part.index.values.near().map(drop))?;
         let fates = fates(&parts);
         let kept: usize = fates.iter().map(|fate| fate.stays.iter().filter(|stays| **stays).count()).sum();
         let nodes = u32::try_from(kept).ok().filter(|nodes| u64::from(*nodes) <= MOST_NODES);
@@ -76,8 +78,8 @@ impl Index {
             _ if !wants_graph => None,
             (Some(codes), Some(plan)) => Some(plan.join(codes, &graphs, options.graph, parallel)?),
             (Some(codes), None) => Some(Graph::build(codes, options.graph, parallel)?),
-            (None, Some(plan)) => Some(plan.join(&own.halves, &graphs, options.graph, parallel)?),
-            (None, None) => Some(Graph::build(&own.halves, options.graph, parallel)?),
+            (None, Some(plan)) => Some(plan.join(own.values.near()?, &graphs, options.graph, parallel)?),
+            (None, None) => Some(Graph::build(own.values.near()?, options.graph, parallel)?),
         };
         Ok(own)
     }
@@ -101,7 +103,8 @@ impl Index {
         let index = |part: usize| parts.get(part).map(|part| part.index);
         let mut halves = Halves::zeroed(nodes, dimensions)?;
         for (part, old, new) in moves() {
-            index(part).into_iter().for_each(|own| halves.copy(new, &own.halves, old));
+            let own = index(part).and_then(|own| own.values.near().ok());
+            own.into_iter().for_each(|own| halves.copy(new, own, old));
         }
         let codes = match options.codes {
             CodeKind::F16 => None,
@@ -119,7 +122,7 @@ impl Index {
                 Some(codes)
             }
         };
-        Ok(Self { codes, halves, dimensions, graph: None, rows: Rows::default() })
+        Ok(Self { codes, values: Values::Near(halves), dimensions, graph: None, rows: Rows::default() })
     }
 }
 
@@ -131,7 +134,7 @@ fn fates(parts: &[MergePart<'_>]) -> Vec<Fate> {
         let own = part.index;
         let mut fate = Fate { stays: vec![false; own.rows.nodes() as usize], twins: Vec::new() };
         for (node, stays) in (0u32..).zip(&mut fate.stays) {
-            let Some(values) = own.halves.bits(node) else { continue };
+            let Some(values) = own.values.near().ok().and_then(|halves| halves.bits(node)) else { continue };
             if own.rows.of(node).all(|row| (part.row)(row).is_none()) {
                 continue;
             }

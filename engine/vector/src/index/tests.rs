@@ -400,9 +400,9 @@ fn answers(index: &Index) -> Vec<Vec<(u32, u32)>> {
 fn what_is_written_is_read_and_answers_alike() {
     let empty = Index::build(16, &[], IndexOptions::default(), &Sequential).unwrap();
     for index in [small(CodeKind::Sq8, 1), small(CodeKind::F16, 1), small(CodeKind::Sq8, u32::MAX), empty] {
-        let bytes = index.to_bytes();
+        let bytes = index.to_bytes().unwrap();
         let read = Index::from_bytes(&bytes, 63).unwrap();
-        assert_eq!(read.to_bytes(), bytes);
+        assert_eq!(read.to_bytes().unwrap(), bytes);
         assert_eq!(read.size(), index.size());
         assert_eq!(answers(&read), answers(&index));
     }
@@ -411,7 +411,7 @@ fn what_is_written_is_read_and_answers_alike() {
 /// Checksums are none of this crate's: what is read may be anything.
 #[test]
 fn bytes_that_are_others_are_refused_or_an_index() {
-    let whole = small(CodeKind::Sq8, 1).to_bytes();
+    let whole = small(CodeKind::Sq8, 1).to_bytes().unwrap();
     type Part = fn(&mut IndexBytes) -> &mut Vec<u8>;
     let parts: [Part; 5] =
         [|b| &mut b.head, |b| &mut b.values, |b| &mut b.codes, |b| &mut b.links, |b| &mut b.rows];
@@ -444,7 +444,7 @@ fn bytes_that_are_others_are_refused_or_an_index() {
 
 #[test]
 fn numbers_of_another_index_are_refused() {
-    let whole = small(CodeKind::Sq8, 1).to_bytes();
+    let whole = small(CodeKind::Sq8, 1).to_bytes().unwrap();
     for at in (0..32).step_by(4) {
         for value in [2u32, 17, 61, 1 << 16, 1 << 31, u32::MAX] {
             let mut bytes = whole.clone();
@@ -459,7 +459,7 @@ fn numbers_of_another_index_are_refused() {
 
 #[test]
 fn links_rows_and_strays_that_cannot_be_are_refused() {
-    let whole = small(CodeKind::Sq8, 1).to_bytes();
+    let whole = small(CodeKind::Sq8, 1).to_bytes().unwrap();
     let nodes = 60u32;
     let with = |change: &dyn Fn(&mut IndexBytes)| {
         let mut bytes = whole.clone();
@@ -491,5 +491,68 @@ fn links_rows_and_strays_that_cannot_be_are_refused() {
     assert!(with(&stray(nodes)).is_err());
     let read = with(&stray(7)).unwrap();
     assert_eq!(read.graph().unwrap().strays(), [7]);
-    assert_eq!(Index::from_bytes(&read.to_bytes(), 63).unwrap().graph().unwrap().strays(), [7]);
+    assert_eq!(Index::from_bytes(&read.to_bytes().unwrap(), 63).unwrap().graph().unwrap().strays(), [7]);
+}
+
+/// Values that somebody else keeps; of one vector they cannot be read.
+struct Kept {
+    bytes: Vec<u8>,
+    each: usize,
+    broken: Option<u32>,
+}
+
+impl FarValues for Kept {
+    fn read(&self, node: u32, bytes: &mut Vec<u8>) -> Result<(), String> {
+        if self.broken == Some(node) {
+            return Err("a block is damaged".into());
+        }
+        let at = node as usize * self.each;
+        bytes.extend(self.bytes.get(at..at + self.each).ok_or("past the end")?);
+        Ok(())
+    }
+}
+
+#[test]
+fn exact_values_may_lie_elsewhere() {
+    for (codes, count) in [(CodeKind::Sq8, 900), (CodeKind::F16, 60)] {
+        let base = made(count, 24, 5);
+        let options = IndexOptions { codes, graph_from: Some(200), ..IndexOptions::default() };
+        let near = Index::build(24, &base, options, &Sequential).unwrap();
+        let mut bytes = near.to_bytes().unwrap();
+        let kept = std::mem::take(&mut bytes.values);
+        let len = kept.len() as u64;
+        let far = |broken| {
+            let kept = Kept { bytes: kept.clone(), each: 48, broken };
+            Index::from_bytes_far(&bytes, count as u32, (std::sync::Arc::new(kept), len))
+        };
+        let index = far(None).unwrap();
+        let (mut a, mut b) = (Searcher::default(), Searcher::default());
+        for query in made(20, 24, 6).chunks_exact(24) {
+            let search = Search { k: 10, ef: 40, only: None };
+            assert_eq!(
+                index.search(query, search, &mut a).unwrap(),
+                near.search(query, search, &mut b).unwrap()
+            );
+            let rows = [3, 0, u32::MAX, 7];
+            assert_eq!(index.scores(query, &rows).unwrap(), near.scores(query, &rows).unwrap());
+        }
+        // Of another length, or damaged: an error, and never another score.
+        let short = Kept { bytes: kept.clone(), each: 46, broken: None };
+        let short = Index::from_bytes_far(&bytes, count as u32, (std::sync::Arc::new(short), len - 2));
+        assert!(matches!(short, Err(VectorError::Damaged(_))));
+        let first = index.rows.node(0).unwrap();
+        match (codes, far(Some(first))) {
+            (CodeKind::F16, damaged) => assert!(matches!(damaged, Err(VectorError::Unreadable(_)))),
+            (CodeKind::Sq8, damaged) => {
+                let damaged = damaged.unwrap();
+                assert!(matches!(damaged.scores(&base[..24], &[0]), Err(VectorError::Unreadable(_))));
+                let found = damaged.search(&base[..24], Search { k: 1, ef: 40, only: None }, &mut a);
+                assert!(matches!(found, Err(VectorError::Unreadable(_))));
+                // What is merged and written has its values in memory.
+                let part = MergePart { index: &damaged, row: &Some };
+                assert!(Index::merge(&[part], options, &Sequential).is_err() && damaged.to_bytes().is_err());
+                assert!(damaged.bytes().1 == 0 && near.bytes().1 > 0);
+            }
+        }
+    }
 }

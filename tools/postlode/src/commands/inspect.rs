@@ -74,7 +74,7 @@ fn tell(inside: &SegmentInside, console: &Console) -> Result<(), Failure> {
 fn tell_vectors(vectors: &VectorsOfSegment, console: &Console) -> Result<(), Failure> {
     let number = sizes::number;
     console.line(&format!(
-        "vectors of {} {}: {} of {} values, {} different, of {} emails; {} emails more are in other languages",
+        "vectors of {} {}: {} of {} values, {} different, of {} emails; {} emails more are in languages or words that it does not know",
         clean(&vectors.model),
         vectors.version,
         number(vectors.vectors),

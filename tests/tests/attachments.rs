@@ -40,7 +40,7 @@ fn text_in_attachments_is_found_and_what_is_not_read_is_said() {
     let report = scene.run(&["load", "--json", path.to_str().unwrap()]).code(0).json();
     assert_eq!((&report["stored"], &report["partial"]), (&6.into(), &0.into()), "{report}");
     for (word, number) in [("zebra", 0), ("giraffes", 1), ("gnu", 2), ("okapi", 4)] {
-        let hits = scene.run(&["search", "--json", word]).code(0).lines();
+        let hits = scene.run(&["search", "--mode", "keyword", "--json", word]).code(0).lines();
         assert_eq!(hits.len(), 1, "{word}");
         assert_eq!(hits[0]["subject"], format!("number {number}"), "{word}");
         assert_eq!(hits[0]["matched_in"], "attachments", "{word}");

@@ -301,3 +301,23 @@ fn the_bytes_of_equal_mails_are_equal() {
     assert_eq!(built(&model, &mails), built(&model, &mails));
     assert_eq!(built(&model, &[]).parts.len(), 2, "a segment without text has a head, and rows of nothing");
 }
+
+/// A mail too short for its language to be told, of words that the model does not know, was found by no meaning and counted
+/// nowhere.
+#[test]
+fn mails_of_unknown_words_are_counted() {
+    let model = model(1);
+    let german = Mail { language: "deu".to_owned(), ..mail(1, "", "w2") };
+    let mails = [mail(0, "", "xx yy"), german, mail(2, "", "w1"), mail(3, "", ""), mail(4, "", "Счёт")];
+    let merged = MergedVectors { parts: parts(&built(&model, &mails)), to: (0..5).collect() };
+    let merged = VectorIndex::new(Arc::clone(&model)).merge(&[merged]).unwrap();
+    for sources in [
+        sources(vec![sealed(&model, 1, &mails)], vec![]),
+        sources(vec![with_vectors(1, &mails, parts(&merged))], vec![]),
+        sources(vec![], vec![memtable(3, 0, &mails)]),
+    ] {
+        let view = engine(&model).view(&sources, &Known::default());
+        let answer = view.nearest(&query(&model, "w1"), 5, &Only::default());
+        assert_eq!((answer.near.len(), answer.foreign), (1, 3));
+    }
+}

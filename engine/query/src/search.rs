@@ -78,7 +78,7 @@ pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<Sear
     let sort = request.sort.unwrap_or(if words { Sort::Relevance } else { Sort::Date });
     if words && sort == Sort::Date && request.mode == Mode::Semantic {
         // All emails mean something, so all would be hits.
-        let why = "hits by meaning have no order but that of relevance";
+        let why = "hits by meaning have no order but relevance: leave it out, or ask by keyword";
         return Err(QueryError::Parameter { parameter: "sort", why: why.to_owned() });
     }
     let way = if words && sort == Sort::Relevance { run.way(request).await? } else { Way::Words };

@@ -241,3 +241,4 @@ enums:
     9: email_frames
     10: dictionary
     11: vectors
+    12: columns

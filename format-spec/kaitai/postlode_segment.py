@@ -33,6 +33,7 @@ class PostlodeSegment(KaitaiStruct):
         email_frames = 9
         dictionary = 10
         vectors = 11
+        columns = 12
     def __init__(self, _io, _parent=None, _root=None):
         self._io = _io
         self._parent = _parent

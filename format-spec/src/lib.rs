@@ -16,6 +16,7 @@
 pub mod block;
 pub mod bloom;
 pub mod btree;
+pub mod column;
 pub mod custody;
 pub mod error;
 pub mod id;
@@ -26,5 +27,6 @@ pub mod log;
 pub mod manifest;
 pub mod row;
 pub mod segment;
+mod varint;
 
 pub use error::FormatError;

@@ -23,7 +23,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 const MAGIC: &[u8; 8] = b"PLMANIF\0";
 /// Newest version known here.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// Bytes before the payload.
 pub const HEADER: usize = 32;
 

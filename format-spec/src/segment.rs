@@ -11,6 +11,7 @@
 //! first section to the last lies in a block with a CRC; sections are found by the directory alone.
 
 use crate::block::{self, BlockPlace};
+use crate::column::{self, ColumnId};
 use crate::error::FormatError;
 use crate::id::Id;
 use crate::index::IndexId;
@@ -23,8 +24,9 @@ use rkyv::{Archive, Deserialize, Serialize};
 const HEAD_MAGIC: &[u8; 8] = b"PLSEGMNT";
 const TAIL_MAGIC: &[u8; 8] = b"PLSEGEND";
 /// Newest version known here. Version 1 had no [`SectionKind::EmailFrames`]; version 2 no [`SectionKind::Dictionary`], no
-/// short [`Location`]s, and fewer indexes ([`IndexId::since`]); version 3 no [`SectionKind::Vectors`].
-pub const VERSION: u32 = 4;
+/// short [`Location`]s, and fewer indexes ([`IndexId::since`]); version 3 no [`SectionKind::Vectors`]; version 4 no
+/// [`SectionKind::Columns`].
+pub const VERSION: u32 = 5;
 /// The directory's own section number, in its blocks' CRCs.
 pub const DIRECTORY_SECTION: u16 = u16::MAX;
 /// Block size of the directory.
@@ -66,6 +68,9 @@ pub enum SectionKind {
     Dictionary = 10,
     /// Since version 4: vectors of the emails; `index` is the number of the [`VectorPart`].
     Vectors = 11,
+    /// Since version 5: values of the emails, for counting and sorting; `index` is the number of the [`ColumnId`], or
+    /// [`column::STRANGERS`].
+    Columns = 12,
 }
 
 /// The parts of a segment's vectors, each a section of its own. The numbers are part of the format.
@@ -107,7 +112,7 @@ impl VectorPart {
 
 impl SectionKind {
     /// All of them.
-    pub const ALL: [SectionKind; 11] = [
+    pub const ALL: [SectionKind; 12] = [
         Self::Emails,
         Self::Ordinals,
         Self::Bodies,
@@ -119,6 +124,7 @@ impl SectionKind {
         Self::EmailFrames,
         Self::Dictionary,
         Self::Vectors,
+        Self::Columns,
     ];
 
     /// The kind of a number, if it is known here.
@@ -142,6 +148,7 @@ impl SectionKind {
             Self::EmailFrames => "emails",
             Self::Dictionary => "dictionary",
             Self::Vectors => "vectors",
+            Self::Columns => "columns",
         }
     }
 }
@@ -184,6 +191,11 @@ impl Section {
             Some(SectionKind::Vectors) => {
                 let part = VectorPart::ALL.into_iter().find(|part| *part as u16 == self.index);
                 format!("vectors:{}", part.map_or("unknown", VectorPart::name))
+            }
+            Some(SectionKind::Columns) => {
+                let column = if self.index == column::STRANGERS { Some("strangers") } else { None };
+                let column = column.or(ColumnId::from_number(self.index).map(ColumnId::name));
+                format!("columns:{}", column.unwrap_or("unknown"))
             }
             Some(kind) => kind.name().to_owned(),
             None => format!("unknown:{}", self.kind),

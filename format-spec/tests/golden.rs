@@ -262,9 +262,9 @@ fn a_manifest() {
         lost: vec![(1, 2, 3)],
     };
     let bytes = manifest.encode().unwrap();
-    golden("v4/manifest.bin", &bytes);
+    golden("v5/manifest.bin", &bytes);
     assert_eq!(Manifest::decode(42, &bytes).unwrap(), manifest);
-    for old in ["v1/manifest.bin", "v2/manifest.bin", "v3/manifest.bin"] {
+    for old in ["v1/manifest.bin", "v2/manifest.bin", "v3/manifest.bin", "v4/manifest.bin"] {
         assert_eq!(Manifest::decode(42, &std::fs::read(path(old)).unwrap()).unwrap(), manifest);
     }
 }

@@ -14,6 +14,7 @@
 pub mod attachment;
 pub mod block;
 pub mod btree;
+pub mod columns;
 pub mod headers;
 pub mod html;
 pub mod log;
@@ -45,10 +46,11 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     Target { name: "attachment", run: attachment::target, seeds: seeds::attachments },
     Target { name: "block", run: block::target, seeds: seeds::blocks },
     Target { name: "btree", run: btree::target, seeds: seeds::trees },
+    Target { name: "columns", run: columns::target, seeds: seeds::columns },
     Target { name: "headers", run: headers::target, seeds: seeds::headers },
     Target { name: "html", run: html::target, seeds: seeds::html },
     Target { name: "log", run: log::target, seeds: seeds::logs },

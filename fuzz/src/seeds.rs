@@ -10,6 +10,7 @@ use postlode_embed::{BuiltIn, Embed};
 use postlode_format::FormatError;
 use postlode_format::block::{self, BlockPlace};
 use postlode_format::btree::TreeBuilder;
+use postlode_format::column::{NumberColumn, TextColumnBuilder};
 use postlode_format::index::{IndexId, entries};
 use postlode_format::limits::PAGE;
 use postlode_format::log::{FrameType, PageHeader, encode_frame, pages_for};
@@ -181,6 +182,28 @@ fn block_payloads(segment: &GoldenSegment, number: usize, section: &Section) -> 
         .take(2)
         .map(|(place, one)| Ok(block::open(place, one)?.to_vec()))
         .collect()
+}
+
+/// Columns: rows with no value, one, several, one as in another row; numbers of each width.
+pub fn columns() -> Seeds {
+    let mut out = Vec::new();
+    for rows in [0u32, 1, 5, 400] {
+        let mut builder = TextColumnBuilder::default();
+        for row in 0..rows {
+            for n in 0..row % 4 {
+                let value =
+                    format!("person{}@example{}.org", row.wrapping_mul(7) % 90, n.wrapping_mul(row) % 3);
+                builder.add(row, value.into_bytes());
+            }
+        }
+        out.push(builder.finish(rows, |row| row)?);
+    }
+    for widest in [0u64, 1, 300, 1 << 20, u64::MAX] {
+        let numbers: Vec<u64> =
+            (0..40u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % widest.max(1)).collect();
+        out.push(NumberColumn::new(&numbers).encode()?);
+    }
+    Ok(out)
 }
 
 /// Log files.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use postlode_format::segment::Ordinal;
-use postlode_store::{Missing, SectionRead, SegmentText, TextSources};
+use postlode_store::{Missing, Ordinals, SectionRead, SegmentText, TextSources};
 use postlode_text::{Phrase, Scope, TextEngine, TextMatches, TextQuery, TextView};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -97,7 +97,7 @@ fn search(data: &Bytes, disk: Disk) {
         id: SEGMENT,
         emails: EMAILS as u64,
         text: Arc::<Section>::clone(&section),
-        ordinals: Section::new(ordinals(EMAILS), Disk::Honest),
+        ordinals: Ordinals::new(Section::new(ordinals(EMAILS), Disk::Honest), EMAILS as u64),
         vectors: Default::default(),
     };
     let sources = TextSources { segments: vec![segment], ..TextSources::default() };

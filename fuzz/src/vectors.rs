@@ -10,7 +10,7 @@ use postlode_format::index::Position;
 use postlode_format::segment::VectorPart;
 use postlode_semantic::{Only, SemanticEngine, SemanticView, VectorIndex, inspect};
 use postlode_store::{
-    MergedVectors, NOWHERE, NewVectors, SegmentText, TextSources, VectorBuilder, VectorParts,
+    MergedVectors, NOWHERE, NewVectors, Ordinals, SegmentText, TextSources, VectorBuilder, VectorParts,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ pub fn target(data: &[u8]) {
         id: SEGMENT,
         emails: EMAILS as u64,
         text: Section::new(Bytes::new(), Disk::Honest),
-        ordinals: Section::new(ordinals(EMAILS), Disk::Honest),
+        ordinals: Ordinals::new(Section::new(ordinals(EMAILS), Disk::Honest), EMAILS as u64),
         vectors: vectors.clone(),
     };
     // What it says is for people; that it comes back is what is tested.

@@ -74,7 +74,7 @@ macro_rules! targets {
     };
 }
 
-targets!(attachment block btree headers html log mail manifest operations query rows rtf segment text vectors);
+targets!(attachment block btree columns headers html log mail manifest operations query rows rtf segment text vectors);
 
 /// Each target is an entry of libFuzzer too.
 #[test]

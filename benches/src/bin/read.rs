@@ -8,7 +8,7 @@ use postlode_benches::figures::Times;
 use postlode_benches::{BenchError, machine, place, stores};
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
-use postlode_query::{Engine, Mode, SearchRequest, Sort};
+use postlode_query::{Engine, Facet, Mode, SearchRequest, Sort};
 use postlode_store::{KeyRange, Scan, Store};
 use std::future::Future;
 use std::path::PathBuf;
@@ -96,7 +96,43 @@ fn measure(engine: &Engine, positions: &[Position], times: usize) -> Result<(), 
         Ok(store.count(IndexId::Date, KeyRange::positions(&[], from, to)).await?)
     })?;
     let words: Vec<String> = WORDS.iter().map(|words| (*words).to_owned()).collect();
-    told("keyword, best 20", &words, times / 4, |query| search(engine, query, Sort::Relevance, 20))
+    told("keyword, best 20", &words, times / 4, |query| search(engine, query, Sort::Relevance, 20))?;
+    facets(engine, &senders, positions, times / 40)
+}
+
+/// Facets of all mail, of half of it, of what a condition and what a word find.
+fn facets(
+    engine: &Engine,
+    senders: &[String],
+    positions: &[Position],
+    times: usize,
+) -> Result<(), BenchError> {
+    let middle = positions.get(positions.len() / 2).map_or(0, |p| p.date);
+    let middle = jiff::Timestamp::from_microsecond(middle).map_err(|e| BenchError::Other(e.to_string()))?;
+    let half = format!("before:{}", middle.strftime("%Y-%m-%d"));
+    let cases = [
+        ("all mail", vec![String::new()]),
+        ("half of it by date", vec![half.clone()]),
+        ("a word in many", vec![WORDS[0].to_owned()]),
+        ("a sender", senders.to_vec()),
+    ];
+    for (of, questions) in cases {
+        for (named, facets) in [("sender", vec![Facet::Sender]), ("all", Facet::ALL.to_vec())] {
+            let what = format!("facets ({named}) of {of}");
+            told(&what, &questions, times, |query| counted(engine, query, facets.clone()))?;
+        }
+    }
+    Ok(())
+}
+
+/// How many different values there are.
+async fn counted(engine: &Engine, q: String, facets: Vec<Facet>) -> Result<u64, BenchError> {
+    let request = SearchRequest { q, mode: Mode::Keyword, limit: 1, facets, ..SearchRequest::default() };
+    let answer = engine.search(SearchRequest { sort: Some(Sort::Date), ..request }).await?;
+    if let Some(partial) = answer.partial {
+        return Err(BenchError::Other(format!("an answer is partial: {partial:?}")));
+    }
+    Ok(answer.facets.unwrap_or_default().values().map(|counts| counts.distinct).sum())
 }
 
 async fn search(engine: &Engine, q: String, sort: Sort, limit: usize) -> Result<u64, BenchError> {

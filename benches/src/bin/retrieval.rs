@@ -248,7 +248,7 @@ impl Searched {
         block_on(store.compact())?;
         let ids = (0..mails.len()).map(|n| (format!("<m{n}@x>"), n)).collect();
         let semantic = SemanticEngine::new(Arc::clone(model), 1 << 30);
-        Ok(Self { engine: Engine::with_meaning(store.clone(), cpu, semantic), store, mails: ids })
+        Ok(Self { engine: Engine::with_meaning(store.clone(), cpu, semantic, 64 << 20), store, mails: ids })
     }
 
     /// The best mails: by words for any of them, by meaning, or by both as a user asks who just types words.

@@ -1,10 +1,10 @@
 //! Cursors: where an answer ended, for the next to go on.
 //!
 //! ```text
-//! version u8, sort u8, query u64, generation u64, score u32, date i64, id, total u64, exact u8, check u32
+//! version u8, sort u8, query u64, generation u64, score u32, date i64, id, total u64, exact u8, key, check u32
 //! ```
 //!
-//! Little-endian, in base64url without padding. `query` is a hash of everything that decides about the order,
+//! Little-endian, in base64url without padding; the key, by which is sorted, only where that is a value. `query` is a hash of everything that decides about the order,
 //! `check` one of all bytes before it. What always holds: bytes that are not a cursor of this very query give an
 //! error, never another place; a cursor holds nothing that its owner may not see.
 
@@ -16,11 +16,13 @@ use postlode_format::index::Position;
 
 const VERSION: u8 = 1;
 const BYTES: usize = 67;
+/// Longest key: that of an index, or eight bytes.
+const MAX_KEY: usize = 300;
 /// Longest text looked at.
-const MAX_TEXT: usize = 128;
+const MAX_TEXT: usize = 512;
 
 /// Where an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Cursor {
     /// The order.
     pub sort: Sort,
@@ -34,6 +36,8 @@ pub struct Cursor {
     pub position: Position,
     /// The total that was told first.
     pub total: Total,
+    /// The value by which the last hit has its place, in an order by a value.
+    pub key: Vec<u8>,
 }
 
 /// The hash of a query for its cursors.
@@ -46,6 +50,17 @@ pub fn query_hash(parts: &[&str]) -> u64 {
         hasher.update(part.as_bytes());
     }
     first_8(hasher.finalize().as_bytes())
+}
+
+const SORTS: [Sort; 4] = [Sort::Date, Sort::Relevance, Sort::Size, Sort::Sender];
+
+fn number(sort: Sort) -> u8 {
+    match sort {
+        Sort::Date => 0,
+        Sort::Relevance => 1,
+        Sort::Size => 2,
+        Sort::Sender => 3,
+    }
 }
 
 fn first_8(bytes: &[u8]) -> u64 {
@@ -65,7 +80,7 @@ impl Cursor {
     pub fn encode(&self) -> String {
         let mut out = Vec::with_capacity(BYTES);
         out.push(VERSION);
-        out.push(u8::from(self.sort == Sort::Relevance));
+        out.push(number(self.sort));
         out.extend_from_slice(&self.query.to_le_bytes());
         out.extend_from_slice(&self.generation.to_le_bytes());
         out.extend_from_slice(&self.score.to_bits().to_le_bytes());
@@ -73,6 +88,7 @@ impl Cursor {
         out.extend_from_slice(&self.position.id);
         out.extend_from_slice(&self.total.value.to_le_bytes());
         out.push(u8::from(self.total.relation == Relation::Eq));
+        out.extend_from_slice(&self.key);
         let check = check(&out);
         out.extend_from_slice(&check);
         URL_SAFE_NO_PAD.encode(out)
@@ -104,21 +120,23 @@ impl Cursor {
         let (date, rest) = rest.split_first_chunk::<8>()?;
         let (id, rest) = rest.split_first_chunk::<16>()?;
         let (total, rest) = rest.split_first_chunk::<8>()?;
-        let &[exact] = rest else { return None };
+        let (exact, key) = rest.split_first()?;
         let score = f32::from_bits(u32::from_le_bytes(*score));
-        if *version != VERSION || *sort > 1 || exact > 1 || score.is_nan() {
+        let sort = SORTS.into_iter().find(|known| number(*known) == *sort)?;
+        if *version != VERSION || *exact > 1 || score.is_nan() || key.len() > MAX_KEY {
             return None;
         }
         Some(Self {
-            sort: if *sort == 1 { Sort::Relevance } else { Sort::Date },
+            sort,
             query: u64::from_le_bytes(*query),
             generation: u64::from_le_bytes(*generation),
             score,
             position: Position { date: i64::from_le_bytes(*date), id: *id },
             total: Total {
                 value: u64::from_le_bytes(*total),
-                relation: if exact == 1 { Relation::Eq } else { Relation::Gte },
+                relation: if *exact == 1 { Relation::Eq } else { Relation::Gte },
             },
+            key: key.to_vec(),
         })
     }
 }
@@ -137,6 +155,7 @@ mod tests {
             score,
             position: Position { date, id },
             total,
+            key: b"ann".to_vec(),
         }
     }
 
@@ -144,8 +163,8 @@ mod tests {
         #[test]
         fn cursors_come_back(date: i64, id: [u8; 16], score in 0f32..100.0) {
             let cursor = cursor(date, id, score);
-            prop_assert_eq!(Cursor::decode(&cursor.encode(), 9).unwrap(), cursor);
             prop_assert!(matches!(Cursor::decode(&cursor.encode(), 8), Err(QueryError::BadCursor(_))));
+            prop_assert_eq!(Cursor::decode(&cursor.encode(), 9).unwrap(), cursor);
         }
 
         #[test]

@@ -1,6 +1,7 @@
 //! The handle through which everything is asked.
 
 use crate::attachment::Attachment;
+use crate::columns::Columns;
 use crate::eml::EmlStream;
 use crate::error::QueryError;
 use crate::export::Export;
@@ -9,6 +10,7 @@ use crate::ranked::RankedCache;
 use crate::{body, detail, search, similar};
 use body::BodyView;
 use postlode_format::id::Id;
+use postlode_format::index::Position;
 use postlode_format::row::{ArchivedArchiveVersion, ArchivedMark, RowKind, access, archive_key, key_id};
 use postlode_runtime::CpuPool;
 use postlode_semantic::{Inside as VectorsInside, SemanticEngine, SemanticError};
@@ -31,8 +33,31 @@ pub struct Engine {
     pub(crate) inner: Arc<Inner>,
 }
 
-/// The ids of all deleted emails, and the generation of the store that they are of.
-type Deleted = (u64, Option<Arc<HashSet<Id>>>);
+/// All deleted emails.
+#[derive(Debug, Default)]
+pub(crate) struct Deleted {
+    ids: HashSet<Id>,
+    /// Their places in every order, ascending.
+    pub positions: Arc<[Position]>,
+}
+
+impl Deleted {
+    /// Was it deleted?
+    pub fn has(&self, id: &Id) -> bool {
+        self.ids.contains(id)
+    }
+
+    /// None was.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+/// Bytes of columns that are kept, where nothing else was said.
+const COLUMNS: usize = 64 << 20;
+
+/// All deleted emails, and the generation of the store that they are of.
+type DeletedThen = (u64, Option<Arc<Deleted>>);
 
 pub(crate) struct Inner {
     pub store: Store,
@@ -40,30 +65,32 @@ pub(crate) struct Inner {
     pub text: TextEngine,
     pub semantic: Option<SemanticEngine>,
     pub ranked: RankedCache,
+    pub columns: Columns,
     archives: Cache<Vec<u8>, Arc<str>>,
-    deleted: Mutex<Option<Deleted>>,
+    deleted: Mutex<Option<DeletedThen>>,
 }
 
 impl Engine {
     /// An engine over `store` that searches on `cpu`, by words alone.
     #[must_use]
     pub fn new(store: Store, cpu: CpuPool) -> Self {
-        Self::made(store, cpu, None)
+        Self::made(store, cpu, None, COLUMNS)
     }
 
-    /// An engine that searches by meaning too.
+    /// An engine that searches by meaning too, and keeps at most so many bytes of columns in memory.
     #[must_use]
-    pub fn with_meaning(store: Store, cpu: CpuPool, semantic: SemanticEngine) -> Self {
-        Self::made(store, cpu, Some(semantic))
+    pub fn with_meaning(store: Store, cpu: CpuPool, semantic: SemanticEngine, columns: usize) -> Self {
+        Self::made(store, cpu, Some(semantic), columns)
     }
 
-    fn made(store: Store, cpu: CpuPool, semantic: Option<SemanticEngine>) -> Self {
+    fn made(store: Store, cpu: CpuPool, semantic: Option<SemanticEngine>, columns: usize) -> Self {
         let inner = Inner {
             store,
             cpu,
             text: TextEngine::new(),
             semantic,
             ranked: RankedCache::new(),
+            columns: Columns::new(columns),
             archives: Cache::new(ARCHIVES),
             deleted: Mutex::default(),
         };
@@ -204,8 +231,8 @@ impl Inner {
         out
     }
 
-    /// Ids of all deleted emails; `None` where there are so many marks that it is cheaper to look at candidates.
-    pub async fn deleted(&self) -> Result<Option<Arc<HashSet<Id>>>, QueryError> {
+    /// All deleted emails; `None` where there are so many marks that it is cheaper to look at candidates.
+    pub async fn deleted(&self) -> Result<Option<Arc<Deleted>>, QueryError> {
         let generation = self.store.generation();
         let cached = self.deleted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((of, ids)) = cached
@@ -218,8 +245,8 @@ impl Inner {
         Ok(ids)
     }
 
-    async fn read_deleted(&self) -> Result<Option<Arc<HashSet<Id>>>, QueryError> {
-        let mut ids = HashSet::new();
+    async fn read_deleted(&self) -> Result<Option<Arc<Deleted>>, QueryError> {
+        let mut positions = Vec::new();
         let mut after: Option<bytes::Bytes> = None;
         for _ in 0..MAX_MARKS / MARKS_AT_ONCE {
             let (rows, missing) =
@@ -228,13 +255,17 @@ impl Inner {
                 return Ok(None);
             }
             for row in &rows {
-                if access::<ArchivedMark>(&row.value)?.deleted {
-                    ids.extend(key_id(&row.key));
+                let mark = access::<ArchivedMark>(&row.value)?;
+                if mark.deleted {
+                    let date = mark.date.to_native();
+                    positions.extend(key_id(&row.key).map(|id| Position { date, id }));
                 }
             }
             after = rows.last().map(|r| r.key.clone());
             if rows.len() < MARKS_AT_ONCE {
-                return Ok(Some(Arc::new(ids)));
+                positions.sort_unstable();
+                let ids = positions.iter().map(|position| position.id).collect();
+                return Ok(Some(Arc::new(Deleted { ids, positions: positions.into() })));
             }
         }
         Ok(None)

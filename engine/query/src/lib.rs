@@ -11,7 +11,9 @@
 
 pub mod attachment;
 pub mod body;
+mod by_key;
 mod charset;
+mod columns;
 pub mod cursor;
 pub mod dates;
 mod detail;
@@ -24,6 +26,7 @@ mod facets;
 pub mod filter;
 mod hits;
 pub mod lang;
+mod members;
 pub mod model;
 mod plan;
 mod props;

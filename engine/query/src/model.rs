@@ -29,6 +29,10 @@ pub enum Sort {
     Relevance,
     /// Newest first.
     Date,
+    /// Largest first; equal ones newest first.
+    Size,
+    /// By the address of the sender; those of one newest first, those without one last.
+    Sender,
 }
 
 /// Most hits of one answer.

@@ -73,7 +73,7 @@ impl Run {
     pub async fn by_relevance(
         &mut self,
         limit: usize,
-        cursor: Option<Cursor>,
+        cursor: Option<&Cursor>,
         query: u64,
         way: &Way,
     ) -> Result<Page, QueryError> {
@@ -144,6 +144,7 @@ impl Run {
             score: m.score.unwrap_or(0.0),
             position: m.position,
             total,
+            key: Vec::new(),
         });
         if next.is_some() {
             self.engine.ranked.keep(query, generation, list);
@@ -452,7 +453,7 @@ impl Run {
         so_far: u64,
     ) -> Result<Total, QueryError> {
         if let Some(deleted) = self.deleted.as_ref().filter(|_| covered) {
-            let left = rest.iter().filter(|r| !deleted.contains(&r.position.id)).count() as u64;
+            let left = rest.iter().filter(|r| !deleted.has(&r.position.id)).count() as u64;
             return Ok(Total { value: so_far.saturating_add(left), relation: Relation::Eq });
         }
         let mut value = so_far;

@@ -5,11 +5,12 @@
 
 use crate::cursor::{Cursor, query_hash};
 use crate::dates::zone;
-use crate::engine::Inner;
+use crate::engine::{Deleted, Inner};
 use crate::error::QueryError;
 use crate::eval::{Rows, match_key};
 use crate::filter::{Condition, Filter, Resolved, resolve, resolve_apart};
 use crate::lang::{parse, print};
+use crate::members::Members;
 use crate::model::{Explain, MAX_LIMIT, Mode, Partial, Relation, SearchAnswer, SearchRequest, Sort, Total};
 use crate::plan::{Driver, Known, Source, choose};
 use crate::relevance::Way;
@@ -20,7 +21,7 @@ use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
 use postlode_store::{Found, Missing, Store, StoreError};
 use postlode_text::Match;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -59,11 +60,13 @@ pub struct Run {
     pub texts: Vec<Vec<Match>>,
     /// Scores, for those that have one.
     pub ranking: Option<Vec<Match>>,
-    pub deleted: Option<Arc<HashSet<Id>>>,
+    pub deleted: Option<Arc<Deleted>>,
     /// Every condition can be told from a position, so candidates are sifted before their rows are read.
     pub keyed: bool,
     /// Sifted candidates that were not asked for yet.
     pub sifted: VecDeque<Position>,
+    /// All that the query finds, once it was asked for.
+    pub members: Option<Members>,
     clock: Instant,
 }
 
@@ -76,7 +79,7 @@ pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<Sear
     let mut run = Run::new(engine, &request.q, request.tz.as_deref())?;
     let words = run.resolved.wanted.is_some();
     let sort = request.sort.unwrap_or(if words { Sort::Relevance } else { Sort::Date });
-    if words && sort == Sort::Date && request.mode == Mode::Semantic {
+    if words && sort != Sort::Relevance && request.mode == Mode::Semantic {
         // All emails mean something, so all would be hits.
         let why = "hits by meaning have no order but relevance: leave it out, or ask by keyword";
         return Err(QueryError::Parameter { parameter: "sort", why: why.to_owned() });
@@ -85,6 +88,8 @@ pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<Sear
     let tz = request.tz.as_deref().unwrap_or("");
     let order = match (sort, &way) {
         (Sort::Date, _) => "date",
+        (Sort::Size, _) => "size",
+        (Sort::Sender, _) => "sender",
         (Sort::Relevance, Way::Words) => "relevance",
         (Sort::Relevance, Way::Meaning(_)) => "relevance by meaning",
         (Sort::Relevance, Way::Both(_)) => "relevance by words and meaning",
@@ -95,8 +100,9 @@ pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<Sear
     run.lap("parse");
 
     let answer = match sort {
-        Sort::Date => run.by_date(request.limit, cursor, query).await?,
-        Sort::Relevance => run.by_relevance(request.limit, cursor, query, &way).await?,
+        Sort::Date => run.by_date(request.limit, cursor.as_ref(), query).await?,
+        Sort::Relevance => run.by_relevance(request.limit, cursor.as_ref(), query, &way).await?,
+        Sort::Size | Sort::Sender => run.by_key(sort, request.limit, cursor, query).await?,
     };
     let Page { matched, total, next } = answer;
     let found = hits::hits(&mut run, matched).await?;
@@ -143,6 +149,7 @@ impl Run {
             deleted: None,
             keyed: false,
             sifted: VecDeque::new(),
+            members: None,
             clock: Instant::now(),
         })
     }
@@ -323,6 +330,12 @@ impl Run {
         Ok(self.sifted.drain(..most.min(self.sifted.len())).collect())
     }
 
+    /// The dates outside which nothing can be that was asked for.
+    pub fn bounds_of_all(&self) -> Bounds {
+        let (from, to) = self.asked.dates();
+        Bounds::dates(from, to)
+    }
+
     pub fn bounds(&self) -> Bounds {
         let (from, to) = self.resolved.filter.dates();
         Bounds::dates(from, to)
@@ -366,7 +379,7 @@ impl Run {
     }
 
     /// Ids of deleted emails, where they are few enough to be known.
-    pub fn deleted(&self) -> Option<Arc<HashSet<Id>>> {
+    pub fn deleted(&self) -> Option<Arc<Deleted>> {
         self.deleted.clone()
     }
 
@@ -383,7 +396,7 @@ impl Run {
         candidates: &[Position],
         covered: bool,
     ) -> Result<Vec<Matched>, QueryError> {
-        let is_deleted = |p: &&Position| self.deleted.as_ref().is_some_and(|d| d.contains(&p.id));
+        let is_deleted = |p: &&Position| self.deleted.as_ref().is_some_and(|d| d.has(&p.id));
         let ids: Vec<Id> = candidates.iter().filter(|p| !is_deleted(p)).map(|p| p.id).collect();
         self.explain.candidates = self.explain.candidates.saturating_add(candidates.len() as u64);
         let mut out = Vec::new();
@@ -412,7 +425,7 @@ impl Run {
     async fn by_date(
         &mut self,
         limit: usize,
-        cursor: Option<Cursor>,
+        cursor: Option<&Cursor>,
         query: u64,
     ) -> Result<Page, QueryError> {
         let generation = self.engine.store.generation();
@@ -452,6 +465,7 @@ impl Run {
             score: 0.0,
             position: m.position,
             total,
+            key: Vec::new(),
         });
         Ok(Page { matched, total, next })
     }
@@ -493,7 +507,7 @@ impl Run {
             }
             seen = seen.saturating_add(candidates.len());
             let more = match &self.deleted {
-                Some(deleted) if keys_do => candidates.iter().filter(|p| !deleted.contains(&p.id)).count(),
+                Some(deleted) if keys_do => candidates.iter().filter(|p| !deleted.has(&p.id)).count(),
                 _ => self.check(&candidates, driver.covered).await?.len(),
             };
             value = value.saturating_add(more as u64);

@@ -25,7 +25,7 @@ impl Batch {
         let options =
             IndexOptions { codes: CodeKind::F16, graph_from: Some(u32::MAX), ..IndexOptions::default() };
         let index = Index::build(dimensions, &values, options, &Sequential)?;
-        Ok(Self { part: Part { index, emails, foreign, positions, segment: None }, values })
+        Ok(Self { part: Part { index, emails, foreign, positions: positions.into(), segment: None }, values })
     }
 
     fn len(&self) -> usize {
@@ -66,7 +66,7 @@ impl Batches {
                 foreign: joined(&last.part.foreign, &embedded.foreign),
                 values: [last.values.as_slice(), &embedded.values].concat(),
             };
-            positions = [last.part.positions.as_slice(), &positions].concat();
+            positions = [&last.part.positions[..], &positions].concat();
             self.batches.pop();
         }
         let dimensions = model.model().dimensions as usize;

@@ -8,6 +8,7 @@ use postlode_format::index::Position;
 use postlode_store::{Missing, SegmentText};
 use postlode_vector::{Filter, Index, Search, Searcher};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// An email and how near it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,7 +33,7 @@ pub struct Part {
     /// Numbers of emails in languages, or of words, that the model does not know, ascending.
     pub foreign: Vec<u32>,
     /// The position of each email; of a segment ascending.
-    pub positions: Vec<Position>,
+    pub positions: Arc<[Position]>,
     /// Where it comes from: `None` for a memtable.
     pub segment: Option<u64>,
 }
@@ -45,7 +46,7 @@ impl Part {
     pub fn open(segment: &SegmentText, model: &Model) -> Result<Self, SemanticError> {
         let Sections { emails, foreign, index, .. } =
             Sections::open(&segment.vectors, segment.emails, model)?;
-        let positions = segment.positions().map_err(SemanticError::Missing)?;
+        let positions = segment.ordinals.positions().map_err(SemanticError::Missing)?;
         let fits = |last: Option<&u32>| last.is_none_or(|last| (*last as usize) < positions.len());
         if !fits(emails.last()) || !fits(foreign.last()) || !positions.is_sorted() {
             return Err(SemanticError::Sections("its emails are not those of its segment"));
@@ -98,7 +99,7 @@ impl Part {
         let among = match self.segment {
             Some(_) => Only { these: Some(these.into()), ..Only::default() }.among(&self.positions),
             None => {
-                let numbered = (0u32..).zip(&self.positions);
+                let numbered = (0u32..).zip(self.positions.iter());
                 let wanted = numbered.filter(|(_, position)| these.binary_search(position).is_ok());
                 wanted.map(|(number, _)| number).collect()
             }
@@ -153,7 +154,7 @@ impl Part {
             Some(_) => only.among(&self.positions),
             // Emails of a memtable are in the order in which they came.
             None => {
-                let numbered = (0u32..).zip(&self.positions);
+                let numbered = (0u32..).zip(self.positions.iter());
                 numbered.filter(|(_, position)| only.has(**position)).map(|(number, _)| number).collect()
             }
         }

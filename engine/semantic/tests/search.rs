@@ -11,7 +11,7 @@ use postlode_format::index::Position;
 use postlode_format::segment::VectorPart;
 use postlode_semantic::{Known, Near, Only, SemanticEngine, Texts, VectorIndex, texts};
 use postlode_store::{
-    MergedVectors, NOWHERE, NewVectors, SegmentText, TextSources, VectorBuilder, VectorParts,
+    MergedVectors, NOWHERE, NewVectors, Ordinals, SegmentText, TextSources, VectorBuilder, VectorParts,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ fn with_vectors(id: u64, mails: &[Mail], vectors: VectorParts) -> SegmentText {
         id,
         emails: mails.len() as u64,
         text: section(Vec::new()),
-        ordinals: section(ordinals(mails)),
+        ordinals: Ordinals::new(section(ordinals(mails)), mails.len() as u64),
         vectors,
     }
 }

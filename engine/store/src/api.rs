@@ -1,12 +1,12 @@
 //! What callers of the store hand in and get back. Plain values: they cross threads, later machines.
 
+use crate::ordinals::Ordinals;
 use crate::vectors::{VectorBuilder, VectorParts};
 use bytes::Bytes;
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
 use postlode_format::manifest::{SegmentEntry, SegmentKind};
 use postlode_format::row::{Counts, Holdings, Row};
-use postlode_format::segment::{ORDINAL, Ordinal};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -291,37 +291,10 @@ pub struct SegmentText {
     pub emails: u64,
     /// The text section.
     pub text: Arc<dyn SectionRead>,
-    /// The ordinals section: [`postlode_format::segment::Ordinal`] × emails, ascending by (date, id).
-    pub ordinals: Arc<dyn SectionRead>,
+    /// Which emails these are, by their ordinals.
+    pub ordinals: Ordinals,
     /// The vectors.
     pub vectors: VectorParts,
-}
-
-/// Ordinals read at once.
-const AT_ONCE: usize = 4096;
-
-impl SegmentText {
-    /// The positions of its emails, by their ordinals.
-    ///
-    /// # Errors
-    /// Damage in the ordinals.
-    pub fn positions(&self) -> Result<Vec<Position>, Missing> {
-        let count = usize::try_from(self.ordinals.len() / ORDINAL as u64).unwrap_or(usize::MAX);
-        let count = count.min(usize::try_from(self.emails).unwrap_or(usize::MAX));
-        let mut out = Vec::with_capacity(count);
-        while out.len() < count {
-            let take = AT_ONCE.min(count.saturating_sub(out.len()));
-            let at = (out.len() as u64).saturating_mul(ORDINAL as u64);
-            let bytes = self.ordinals.read(at, take.saturating_mul(ORDINAL))?;
-            let decoded = bytes.chunks_exact(ORDINAL).map(Ordinal::decode);
-            let before = out.len();
-            out.extend(decoded.filter_map(Result::ok).map(|o| Position { date: o.date, id: o.id }));
-            if out.len() == before {
-                break;
-            }
-        }
-        Ok(out)
-    }
 }
 
 /// Emails of one memtable, in the order in which they came.

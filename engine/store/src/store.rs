@@ -2,6 +2,7 @@
 
 use crate::api::*;
 use crate::backup::Copied;
+use crate::columns::ColumnSources;
 use crate::error::StoreError;
 use crate::inspect::{Dumped, Inspected};
 use crate::keeper::KeeperHandle;
@@ -347,6 +348,22 @@ impl Store {
             out.missing.extend(missing);
         }
         out.segments = segments.into_values().collect();
+        out.missing = unique(out.missing);
+        Ok(out)
+    }
+
+    /// What counting and sorting read.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] or [`StoreError::Closed`].
+    pub async fn column_sources(&self) -> Result<ColumnSources, StoreError> {
+        let mut out = ColumnSources::default();
+        for shard in self.all(ReadOp::Columns).await? {
+            out.segments.extend(shard.segments);
+            out.emails.extend(shard.emails);
+            out.places.extend(shard.places);
+            out.missing.extend(shard.missing);
+        }
         out.missing = unique(out.missing);
         Ok(out)
     }

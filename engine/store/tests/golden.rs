@@ -81,6 +81,11 @@ fn a_store_of_version_4_opens_and_is_whole() {
     opens_and_is_whole("v4", 300);
 }
 
+#[test]
+fn a_store_of_version_5_opens_and_is_whole() {
+    opens_and_is_whole("v5", 300);
+}
+
 fn opens_and_is_whole(version: &str, emails: u64) {
     let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../format-spec/golden");
     let golden = golden.join(version).join("store");
@@ -111,6 +116,8 @@ fn opens_and_is_whole(version: &str, emails: u64) {
                 // Those of older versions had none, and have them now.
                 let sources = machine.wait(store.text_sources(Default::default())).unwrap();
                 assert_eq!(machine.wait(check_vectors(&store)), sources.segments.len(), "{version}");
+                let columns = machine.wait(store.column_sources()).unwrap().segments;
+                assert!(columns.iter().all(|segment| !segment.columns.is_empty()), "{version}");
                 let emails_of = |index| machine.wait(store.count(index, KeyRange::prefix(&[]))).unwrap();
                 // Indexes that the version did not have are there now.
                 assert_eq!(emails_of(IndexId::Size), emails, "{version}");

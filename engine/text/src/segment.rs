@@ -13,7 +13,7 @@ pub struct Part {
     /// The readers, one or (for an index without documents) none.
     pub readers: Vec<SegmentReader>,
     /// Position of each document, by its number.
-    pub positions: Vec<Position>,
+    pub positions: Arc<[Position]>,
     /// Where it comes from: `None` for a memtable.
     pub segment: Option<u64>,
     /// Damage met while reading it.
@@ -23,7 +23,12 @@ pub struct Part {
 impl Part {
     /// The searchable part of an index in memory.
     pub fn of_batch(index: &Index, positions: Vec<Position>) -> Result<Self, TextError> {
-        let part = Self { readers: readers(index)?, positions, segment: None, damage: Damage::default() };
+        let part = Self {
+            readers: readers(index)?,
+            positions: positions.into(),
+            segment: None,
+            damage: Damage::default(),
+        };
         part.check()
     }
 
@@ -37,7 +42,7 @@ impl Part {
             readers(&index)
         };
         let readers = open().map_err(|e| missing(segment.id, &damage, &e))?;
-        let positions = segment.positions()?;
+        let positions = segment.ordinals.positions()?;
         let part = Self { readers, positions, segment: Some(segment.id), damage: damage.clone() };
         part.check().map_err(|e| missing(segment.id, &damage, &e))
     }

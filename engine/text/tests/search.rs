@@ -10,6 +10,7 @@ mod common;
 
 use common::{Mail, Section, build, memtable, ordinals, section, segment, sources};
 use postlode_format::row::{PartKind, attachment_text, parts_extra};
+use postlode_store::{Ordinals, SegmentText};
 use postlode_text::words::words;
 use postlode_text::{Known, Phrase, Scope, TextEngine, TextQuery, bundle};
 use proptest::prelude::*;
@@ -125,11 +126,11 @@ fn damage_is_named_and_the_rest_is_searched() {
     let mut partial = 0;
     for block in 0..bytes.len().div_ceil(512) as u64 {
         let text = Arc::new(Section { bytes: bytes.clone().into(), damaged: block * 512..block * 512 + 512 });
-        let bad = postlode_store::SegmentText {
+        let bad = SegmentText {
             id: 7,
             emails: 100,
             text,
-            ordinals: section(ordinals(&mails[100..])),
+            ordinals: Ordinals::new(section(ordinals(&mails[100..])), 100),
             vectors: Default::default(),
         };
         let engine = TextEngine::new();

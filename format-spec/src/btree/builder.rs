@@ -3,6 +3,7 @@
 use super::{INNER, LEAF, PAGE_HEADER, RESTART_EVERY};
 use crate::error::FormatError;
 use crate::limits::MAX_TREE_KEY;
+use crate::varint;
 
 /// What was built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,7 +212,7 @@ impl PageBuilder {
         }
         let rest = key.get(shared..).unwrap_or_default();
         for n in [shared, rest.len(), value.len()] {
-            put_varint(n, &mut self.entries);
+            varint::put(n, &mut self.entries);
         }
         self.entries.extend_from_slice(rest);
         self.entries.extend_from_slice(value);
@@ -237,12 +238,4 @@ impl PageBuilder {
         self.last_key.clear();
         out
     }
-}
-
-fn put_varint(mut n: usize, out: &mut Vec<u8>) {
-    while n >= 0x80 {
-        out.push(u8::try_from(n & 0x7f).unwrap_or(0) | 0x80);
-        n >>= 7;
-    }
-    out.push(u8::try_from(n).unwrap_or(0));
 }

@@ -3,6 +3,7 @@
 use super::{INNER, LEAF, PAGE_HEADER, RESTART_EVERY};
 use crate::error::FormatError;
 use crate::limits::MAX_TREE_KEY;
+use crate::varint;
 use bytes::Bytes;
 
 /// A page of a tree.
@@ -58,9 +59,9 @@ impl<'a> Walker<'a> {
             return Ok(None);
         }
         let before = rest.len();
-        let shared = varint(&mut rest)?;
-        let unshared = varint(&mut rest)?;
-        let value_len = varint(&mut rest)?;
+        let shared = varint::take(&mut rest).map_err(malformed)?;
+        let unshared = varint::take(&mut rest).map_err(malformed)?;
+        let value_len = varint::take(&mut rest).map_err(malformed)?;
         if shared > self.key.len() || shared.saturating_add(unshared) > MAX_TREE_KEY {
             return Err(malformed("a key's length is wrong"));
         }
@@ -224,17 +225,4 @@ impl Page {
         }
         Ok(out)
     }
-}
-
-fn varint(rest: &mut &[u8]) -> Result<usize, FormatError> {
-    let mut value = 0usize;
-    for shift in [0u32, 7, 14, 21] {
-        let (byte, tail) = rest.split_first().ok_or_else(|| malformed("a number is cut"))?;
-        *rest = tail;
-        value |= usize::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(value);
-        }
-    }
-    Err(malformed("a number is too long"))
 }

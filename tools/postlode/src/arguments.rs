@@ -190,6 +190,10 @@ pub enum Sort {
     Relevance,
     /// Newest first
     Date,
+    /// Largest first
+    Size,
+    /// By the sender's address
+    Sender,
 }
 
 /// `search`
@@ -210,7 +214,8 @@ pub struct Search {
     /// Time zone of day boundaries: an IANA name or an offset [default: UTC]
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
-    /// Count what was found by sender, domain, recipient, folder, custodian, tag, year or month; several with commas
+    /// Count what was found by sender, domain, recipient, folder, custodian, archive, tag, class, type (of attachments),
+    /// language, year or month; several with commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = postlode_query::Facet::from_name)]
     pub facets: Vec<postlode_query::Facet>,
     /// Tell how the answer was found

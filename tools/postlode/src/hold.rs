@@ -47,8 +47,9 @@ impl Plan {
 
     /// What asks the store: by words, and by the meaning that the built-in model knows.
     fn engine(self, store: &Store, cpu: CpuPool) -> Engine {
-        let budget = usize::try_from(self.memory() / 4).unwrap_or(usize::MAX);
-        Engine::with_meaning(store.clone(), cpu, SemanticEngine::new(Arc::new(BuiltIn), budget))
+        let share = |part: u64| usize::try_from(self.memory() / part).unwrap_or(usize::MAX);
+        let semantic = SemanticEngine::new(Arc::new(BuiltIn), share(4));
+        Engine::with_meaning(store.clone(), cpu, semantic, share(16))
     }
 
     fn options(self, access: Access) -> StoreOptions {

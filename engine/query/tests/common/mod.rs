@@ -1,6 +1,7 @@
 //! Random mail, a store that holds it, and a random source that repeats itself.
 #![allow(dead_code, reason = "not every test uses all of it")]
 
+pub mod columns;
 pub mod naive;
 
 use futures_lite::future::block_on;
@@ -251,7 +252,14 @@ impl Mail {
 }
 
 pub fn open(root: &Path, memtable_bytes: usize) -> (Store, Engine) {
-    let (store, cpu) = open_store(root, memtable_bytes, None);
+    let (store, cpu) = open_store(root, memtable_bytes, 2, None);
+    let engine = Engine::new(store.clone(), cpu);
+    (store, engine)
+}
+
+/// A store that is there, with any number of shards.
+pub fn open_shards(root: &Path, shards: usize) -> (Store, Engine) {
+    let (store, cpu) = open_store(root, 1 << 20, shards, None);
     let engine = Engine::new(store.clone(), cpu);
     (store, engine)
 }
@@ -259,9 +267,9 @@ pub fn open(root: &Path, memtable_bytes: usize) -> (Store, Engine) {
 /// The same, with vectors of a model that knows the words of random mails.
 pub fn open_with_meaning(root: &Path, memtable_bytes: usize, model: &Arc<dyn Embed>) -> (Store, Engine) {
     let vectors: Arc<dyn VectorBuilder> = Arc::new(VectorIndex::new(Arc::clone(model)));
-    let (store, cpu) = open_store(root, memtable_bytes, Some(vectors));
+    let (store, cpu) = open_store(root, memtable_bytes, 2, Some(vectors));
     let semantic = SemanticEngine::new(Arc::clone(model), 1 << 20);
-    let engine = Engine::with_meaning(store.clone(), cpu, semantic);
+    let engine = Engine::with_meaning(store.clone(), cpu, semantic, 1 << 20);
     (store, engine)
 }
 
@@ -277,10 +285,11 @@ pub fn model() -> Arc<dyn Embed> {
 fn open_store(
     root: &Path,
     memtable_bytes: usize,
+    shards: usize,
     vectors: Option<Arc<dyn VectorBuilder>>,
 ) -> (Store, CpuPool) {
     let cpu = CpuPool::new(2).unwrap();
-    let mut options = StoreOptions::new(2, Access::Write, Arc::new(TextIndex));
+    let mut options = StoreOptions::new(shards, Access::Write, Arc::new(TextIndex));
     options.vectors = vectors;
     options.memtable_bytes = memtable_bytes;
     options.log_file_bytes = 4 << 20;

@@ -3,6 +3,7 @@
 //! What always holds: emails lie in (date, id) order, so ordinals are in date order; a body lies in the frame of
 //! its neighbours, so that reading a page of hits decompresses few frames.
 
+use super::columns::Columns;
 use super::frames::{self, Effort};
 use super::heap::Packer;
 use super::source::{BuildError, Sampled, Source};
@@ -13,7 +14,7 @@ use crate::vectors::VectorBuilder;
 use postlode_format::bloom::Bloom;
 use postlode_format::index::IndexId;
 use postlode_format::manifest::{SegmentEntry, SegmentKind};
-use postlode_format::row::RowKind;
+use postlode_format::row::{RowKind, key_id};
 use postlode_format::segment::{Directory, Identity, Location, Ordinal, SectionKind, VERSION};
 use postlode_runtime::AppendFile;
 use std::collections::BTreeMap;
@@ -57,16 +58,18 @@ pub fn build(
     let mut writer = SegmentWriter::new(own, file);
     let mut sums = Sums { min_date: i64::MAX, max_date: i64::MIN, ..Sums::default() };
     let mut primary: BTreeMap<Vec<u8>, Location> = BTreeMap::new();
-    if kind == SegmentKind::Mail {
-        emails(source, recipe, &mut writer, &mut sums, &mut primary)?;
+    let mut columns = (kind == SegmentKind::Mail).then(Columns::default);
+    if let Some(columns) = &mut columns {
+        emails(source, recipe, &mut writer, &mut sums, &mut primary, columns)?;
     }
-    heap(source, kind, &mut writer, &mut sums, &mut primary, effort)?;
+    heap(source, &mut writer, &mut sums, &mut primary, columns.as_mut(), effort)?;
     if primary.is_empty() {
         return Ok(None);
     }
     let entries = primary.iter().map(|(key, at)| Ok((key.as_slice(), at.encode())));
     writer.tree(SectionKind::Primary, 0, entries)?;
-    if kind == SegmentKind::Mail {
+    if let Some(columns) = columns {
+        columns.write(&mut writer)?;
         indexes(source, &mut writer)?;
     }
     let rows: u64 = sums.rows.values().sum();
@@ -122,6 +125,7 @@ fn emails(
     writer: &mut SegmentWriter<'_>,
     sums: &mut Sums,
     primary: &mut BTreeMap<Vec<u8>, Location>,
+    columns: &mut Columns,
 ) -> Result<(), BuildError> {
     let effort = recipe.effort;
     let mut ordinals: Vec<Ordinal> = Vec::new();
@@ -155,6 +159,7 @@ fn emails(
             body_len: 0,
         };
         raw.extend_from_slice(&e.email);
+        columns.email(&e.email)?;
         let at = Location { offset: ordinals.len() as u64, len: 0, seq: e.seq };
         primary.insert(full_key(RowKind::Email, &e.position.id), at);
         sums.count(RowKind::Email, e.seq);
@@ -331,13 +336,13 @@ fn dictionary(
 
 fn heap(
     source: &dyn Source,
-    kind: SegmentKind,
     writer: &mut SegmentWriter<'_>,
     sums: &mut Sums,
     primary: &mut BTreeMap<Vec<u8>, Location>,
+    mut columns: Option<&mut Columns>,
     effort: Effort,
 ) -> Result<(), BuildError> {
-    let sampled = (kind == SegmentKind::Mail).then_some(Sampled::Rows);
+    let sampled = columns.as_ref().map(|_| Sampled::Rows);
     let dictionary = dictionary(source, sampled, SectionKind::Heap, writer)?;
     let mut packer = Packer::new(effort, dictionary.as_deref()).map_err(BuildError::Other)?;
     let mut section = writer.section(SectionKind::Heap, 0, RECORD_BLOCK);
@@ -345,8 +350,13 @@ fn heap(
     for row in source.rows() {
         let row = row?;
         let is_blob = row.kind == RowKind::BlobChunk;
-        if is_blob != (kind == SegmentKind::Blobs) {
+        if is_blob == columns.is_some() {
             continue;
+        }
+        if let (RowKind::Place, Some(columns), Some(id)) = (row.kind, &mut columns, key_id(&row.key)) {
+            let ordinal = primary.get(&full_key(RowKind::Email, &id));
+            let ordinal = ordinal.and_then(|at| u32::try_from(at.offset).ok());
+            columns.place(&id, ordinal, &row.value)?;
         }
         let value = packer.pack(&row.value).map_err(BuildError::Other)?;
         let at = Location { offset: section.position(), len: length(value.len())?, seq: row.seq };

@@ -176,6 +176,11 @@ fn one_byte_of_251_of_version_4() {
     some_bytes_of("v4", 251, &["dictionary:emails", "vectors:head", "vectors:values"]);
 }
 
+#[test]
+fn one_byte_of_257_of_version_5() {
+    some_bytes_of("v5", 257, &["columns:strangers", "columns:sender", "columns:folder", "columns:size"]);
+}
+
 fn some_bytes_of(version: &str, one_of: usize, wanted: &[&str]) {
     let (store, manifest) = golden(version);
     let sections: Vec<String> = manifest

@@ -1,6 +1,7 @@
 //! Sealed segments: building them, reading them.
 
 pub mod build;
+pub mod columns;
 pub mod emails;
 #[cfg(test)]
 mod flips;

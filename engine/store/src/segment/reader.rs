@@ -9,14 +9,16 @@ use super::shared::{self, SharedSection, checked, pieces};
 use super::tree::{self, Pages};
 use crate::api::{KeyRange, Missing, SegmentText};
 use crate::cache::BlockCache;
+use crate::columns::SegmentColumns;
 use crate::memtable::full_key;
 use crate::names;
+use crate::ordinals::Ordinals;
 use bytes::{Bytes, BytesMut};
 use postlode_format::FormatError;
 use postlode_format::block::BlockPlace;
 use postlode_format::bloom::Bloom;
 use postlode_format::id::Id;
-use postlode_format::index::IndexId;
+use postlode_format::index::{IndexId, Position};
 use postlode_format::limits::PAGE;
 use postlode_format::manifest::{SegmentEntry, SegmentKind};
 use postlode_format::row::RowKind;
@@ -27,7 +29,7 @@ use postlode_format::segment::{
 use postlode_runtime::{DiskFile, OpenMode, Runtime, SharedFile};
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// An open segment.
@@ -58,6 +60,8 @@ struct Open<R: Runtime> {
     file: R::File,
     /// Opened by the first text search: a file descriptor a segment is enough for all else.
     shared: OnceCell<Arc<dyn SharedFile>>,
+    /// Read by the first who searches, and then shared.
+    positions: Arc<OnceLock<Arc<[Position]>>>,
     directory: Directory,
     bloom: Option<Bloom>,
     cache: BlockCache,
@@ -96,7 +100,8 @@ async fn open<R: Runtime>(runtime: &R, entry: &SegmentEntry, cache: BlockCache) 
     let shared = OnceCell::new();
     let dictionaries = Default::default();
     let runtime = runtime.clone();
-    let mut open = Open { runtime, file, shared, directory, bloom: None, cache, dictionaries };
+    let positions = Arc::default();
+    let mut open = Open { runtime, file, shared, positions, directory, bloom: None, cache, dictionaries };
     // A filter that cannot be read only costs time: every lookup then goes to the tree.
     if let Some(part) = open.part(SectionKind::Bloom, 0) {
         let len = usize::try_from(part.section.bytes).unwrap_or(0);
@@ -193,6 +198,15 @@ impl<R: Runtime> Open<R> {
         let id = self.directory.id;
         let file = self.runtime.open_shared(&names::segment(id)).map_err(|e| whole(id, "file", e))?;
         Ok(self.shared.get_or_init(|| file))
+    }
+
+    /// The ordinals, for any thread.
+    fn ordinals(&self, entry: &SegmentEntry) -> Result<Ordinals, Missing> {
+        let section =
+            SharedSection::find(self.shared()?, &self.directory, SectionKind::Ordinals, 0, Some(&self.cache));
+        let section =
+            section.ok_or_else(|| whole(entry.id, "ordinals", "the segment has no such section"))?;
+        Ok(Ordinals::sharing(Arc::new(section), entry.emails, Arc::clone(&self.positions)))
     }
 
     fn part(&self, kind: SectionKind, index: u16) -> Option<Part<'_, R>> {
@@ -454,8 +468,17 @@ impl<R: Runtime> Segment<R> {
             let part = SharedSection::find(file, &open.directory, kind, 0, Some(&open.cache));
             part.ok_or_else(|| whole(self.entry.id, kind.name(), "the segment has no such section"))
         };
-        let (text, ordinals) = (Arc::new(find(SectionKind::Text)?), Arc::new(find(SectionKind::Ordinals)?));
+        let text = Arc::new(find(SectionKind::Text)?);
+        let ordinals = open.ordinals(&self.entry)?;
         let vectors = shared::vectors(file, &open.directory, Some(&open.cache));
         Ok(Some(SegmentText { id: self.entry.id, emails: self.entry.emails, text, ordinals, vectors }))
+    }
+
+    /// What counting and sorting read. `only`: the hashes of the rows that count.
+    pub async fn columns(&self, only: Option<(u64, u64)>) -> Result<SegmentColumns, Missing> {
+        let open = self.opened().await?;
+        let ordinals = if self.entry.emails == 0 { None } else { Some(open.ordinals(&self.entry)?) };
+        let columns = shared::columns(open.shared()?, &open.directory);
+        Ok(SegmentColumns { id: self.entry.id, emails: self.entry.emails, only, ordinals, columns })
     }
 }

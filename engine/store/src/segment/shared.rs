@@ -9,6 +9,7 @@ use postlode_format::FormatError;
 use postlode_format::block::{self, BlockPlace};
 use postlode_format::segment::{Directory, Section, SectionKind, VectorPart};
 use postlode_runtime::SharedFile;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One section of one segment.
@@ -71,6 +72,16 @@ pub fn vectors(file: &Arc<dyn SharedFile>, directory: &Directory, cache: Option<
     };
     let section = |of| part(of).map(|section| (of, Arc::new(section) as Arc<dyn SectionRead>));
     VectorPart::ALL.into_iter().filter_map(section).collect()
+}
+
+/// The columns of a segment, by their numbers: each is read once by who keeps it.
+pub fn columns(file: &Arc<dyn SharedFile>, directory: &Directory) -> BTreeMap<u16, Arc<dyn SectionRead>> {
+    let own = directory.sections.iter().filter(|section| section.kind == SectionKind::Columns as u16);
+    own.filter_map(|section| {
+        let found = SharedSection::find(file, directory, SectionKind::Columns, section.index, None)?;
+        Some((section.index, Arc::new(found) as Arc<dyn SectionRead>))
+    })
+    .collect()
 }
 
 /// The payload of a block that passes its check, without copying.

@@ -17,6 +17,7 @@ use crate::api::{
 };
 use crate::attachments::Attachments;
 use crate::cache::BlockCache;
+use crate::columns::ColumnSources;
 use crate::compact::{self, Compacted, MergerHandle};
 use crate::error::StoreError;
 use crate::follow::FollowedRow;
@@ -61,6 +62,8 @@ pub enum ReadOp {
     Count(IndexId, KeyRange, Reply<Result<u64, Missing>>),
     /// What text search reads.
     Text(HashMap<u64, usize>, Reply<(Vec<SegmentText>, Vec<MemtableText>, Vec<Missing>)>),
+    /// What counting and sorting read.
+    Columns(Reply<ColumnSources>),
     /// Counts and sizes.
     Stats(Reply<ShardStats>),
     /// Segments were merged.

@@ -3,7 +3,8 @@
 use super::dates::Dates;
 use super::{ReadOp, Shard, ShardStats};
 use crate::api::{Found, KeyRange, MemtableText, Missing, Scan, ScanPage, SegmentText};
-use crate::memtable::{Memtable, full_key};
+use crate::columns::{ColumnSources, FreshRow};
+use crate::memtable::{MemRow, Memtable, full_key};
 use crate::segment::reader::Segment;
 use bytes::Bytes;
 use postlode_format::id::{Id, hash_of};
@@ -58,6 +59,7 @@ impl<R: Runtime> Shard<R> {
             ReadOp::Scan(scan, reply) => drop(reply.send(self.scan(&scan).await)),
             ReadOp::Count(index, range, reply) => drop(reply.send(self.count(index, &range).await)),
             ReadOp::Text(known, reply) => drop(reply.send(self.text(&known).await)),
+            ReadOp::Columns(reply) => drop(reply.send(self.columns().await)),
             ReadOp::Stats(reply) => drop(reply.send(self.stats())),
             ReadOp::Refresh(change, reply) => {
                 self.refresh(&change).await;
@@ -357,6 +359,29 @@ impl<R: Runtime> Shard<R> {
             }
         }
         (segments, memtables, missing)
+    }
+
+    async fn columns(&self) -> ColumnSources {
+        let mut out = ColumnSources::default();
+        // Memtables and the list of segments in one go, as in `rows`.
+        let sealed = self.mail_segments();
+        self.in_memory(|m| {
+            let fresh = |(key, row): (&[u8], &MemRow)| FreshRow {
+                key: Bytes::copy_from_slice(key),
+                value: row.value.clone(),
+            };
+            out.emails.extend(m.prefix(RowKind::Email, &[]).map(fresh));
+            out.places.extend(m.prefix(RowKind::Place, &[]).map(fresh));
+            None::<()>
+        });
+        for segment in sealed {
+            let within = self.range.0 <= segment.entry.low && segment.entry.high <= self.range.1;
+            match segment.columns((!within).then_some(self.range)).await {
+                Ok(columns) => out.segments.push(columns),
+                Err(error) => out.missing.push(error),
+            }
+        }
+        out
     }
 
     fn stats(&self) -> ShardStats {

@@ -4,10 +4,13 @@
 pub mod machine;
 
 use bytes::Bytes;
+use postlode_format::column::*;
 use postlode_format::id::{Field, Id, IdBuilder};
+use postlode_format::index::{POSITION, Position};
 use postlode_format::row::*;
 use postlode_format::segment::VectorPart;
 use postlode_store::*;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -87,6 +90,57 @@ pub async fn check_vectors(store: &Store) -> usize {
         assert_eq!(lengths_of(&segment.vectors).unwrap(), wanted, "segment {:x}", segment.id);
     }
     with.count()
+}
+
+/// Holds the columns of all segments that have any to the rows they are made of; gives how many have them.
+pub async fn check_columns(store: &Store) -> usize {
+    let sources = store.column_sources().await.unwrap();
+    let mut with = 0;
+    for segment in sources.segments.iter().filter(|segment| !segment.columns.is_empty()) {
+        with += 1;
+        let read = |number: u16| {
+            let section = &segment.columns[&number];
+            section.read(0, section.len() as usize).unwrap()
+        };
+        let emails: Vec<Position> =
+            segment.ordinals.as_ref().map_or_else(Vec::new, |own| own.positions().unwrap().to_vec());
+        let strangers = read(STRANGERS);
+        let strangers = strangers.chunks(POSITION).map(|bytes| Position::from_bytes(bytes).unwrap());
+        let positions: Vec<Position> = emails.iter().copied().chain(strangers).collect();
+        let sizes = NumberColumn::decode(&read(ColumnId::Size as u16)).unwrap();
+        assert_eq!(sizes.rows(), emails.len());
+        let texts = ColumnId::ALL.into_iter().filter(|id| *id != ColumnId::Size);
+        let texts: Vec<(ColumnId, TextColumn)> =
+            texts.map(|id| (id, TextColumn::decode(&read(id as u16)).unwrap())).collect();
+        let ids: Vec<Id> = positions.iter().map(|position| position.id).collect();
+        for (row, found) in store.emails(&ids).await.unwrap().into_iter().enumerate() {
+            let Some(found) = found.unwrap() else {
+                // Taken out since, or never whole: nobody looks at its places.
+                continue;
+            };
+            let mut wanted = of_email(&found.email).unwrap();
+            if row < emails.len() {
+                assert_eq!(sizes.get(row), Some(size_of_email(&found.email).unwrap()));
+            }
+            for place in &found.places {
+                wanted.extend(of_place(place).unwrap());
+            }
+            for (id, column) in &texts {
+                let value = |n: &u32| column.values().get(*n as usize).unwrap().to_vec();
+                let told: BTreeSet<Vec<u8>> =
+                    column.of_code(column.code(row)).as_slice().iter().map(value).collect();
+                let wanted: BTreeSet<Vec<u8>> =
+                    wanted.iter().filter(|(of, _)| of == id).map(|(_, value)| value.clone()).collect();
+                if id.is_of_places() {
+                    // Other places may lie in other segments.
+                    assert!(told.is_subset(&wanted), "segment {:x}: {id:?} {told:?} {wanted:?}", segment.id);
+                } else if row < emails.len() {
+                    assert_eq!(told, wanted, "segment {:x}: {id:?}", segment.id);
+                }
+            }
+        }
+    }
+    with
 }
 
 pub fn options(shards: usize, access: Access) -> StoreOptions {
@@ -210,7 +264,7 @@ pub fn mark(n: u64, mark: &Mark) -> Row {
 
 /// Every email of `numbers` is there, whole, once; the date index holds exactly these.
 pub async fn check(store: &Store, numbers: &[u64]) {
-    use postlode_format::index::{IndexId, Position};
+    use postlode_format::index::IndexId;
     let ids: Vec<Id> = numbers.iter().map(|n| email_id(*n)).collect();
     let found = store.emails(&ids).await.unwrap();
     let bodies = store.bodies(&ids).await.unwrap();
@@ -223,6 +277,7 @@ pub async fn check(store: &Store, numbers: &[u64]) {
         assert_eq!(access::<ArchivedBody>(&body).unwrap().text(), text(*n));
     }
     check_vectors(store).await;
+    check_columns(store).await;
     let mut expected: Vec<Position> =
         numbers.iter().map(|n| Position { date: date(*n), id: email_id(*n) }).collect();
     expected.sort_unstable();

@@ -6,7 +6,8 @@ use postlode_format::index::Position;
 use postlode_format::row::{self, Address, Body, Email, Extra, ItemKind, Raw, TextSource};
 use postlode_format::segment::Ordinal;
 use postlode_store::{
-    MemDoc, MemtableText, Missing, SectionRead, SegmentText, TextBuilder, TextDoc, TextSources, VectorParts,
+    MemDoc, MemtableText, Missing, Ordinals, SectionRead, SegmentText, TextBuilder, TextDoc, TextSources,
+    VectorParts,
 };
 use postlode_text::TextIndex;
 use std::sync::Arc;
@@ -144,7 +145,7 @@ pub fn segment(id: u64, mails: &[Mail]) -> SegmentText {
         id,
         emails: mails.len() as u64,
         text: section(build(mails)),
-        ordinals: section(ordinals(mails)),
+        ordinals: Ordinals::new(section(ordinals(mails)), mails.len() as u64),
         vectors: VectorParts::new(),
     }
 }

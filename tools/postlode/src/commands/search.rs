@@ -33,6 +33,8 @@ async fn pages(search: &Search, session: &Session, console: &Console) -> Result<
         sort: search.sort.map(|sort| match sort {
             Sort::Relevance => postlode_query::Sort::Relevance,
             Sort::Date => postlode_query::Sort::Date,
+            Sort::Size => postlode_query::Sort::Size,
+            Sort::Sender => postlode_query::Sort::Sender,
         }),
         tz: search.tz.clone(),
         facets: search.facets.clone(),

@@ -1,0 +1,337 @@
+//! Columns of segments, kept open between requests, and one numbering of their values for all segments.
+//!
+//! What always holds: a number of [`Values`] means the same value in every column of the same view; all columns together
+//! stay within a budget, and those that were not used for longest go first; of a segment that is gone nothing is kept, nor
+//! a value that no other segment has.
+
+use postlode_format::FormatError;
+use postlode_format::column::{ColumnId, NumberColumn, STRANGERS, TextColumn};
+use postlode_format::id::Id;
+use postlode_format::index::{POSITION, Position};
+use postlode_store::{Missing, SectionRead, SegmentColumns};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Different values, each with a number.
+#[derive(Debug, Clone, Default)]
+pub struct Values {
+    list: Vec<Arc<[u8]>>,
+    numbers: HashMap<Arc<[u8]>, u32>,
+    /// Of columns of places: an email that has the value, by its number.
+    examples: Vec<Id>,
+}
+
+/// What a value costs beside its own bytes: twice a pointer and a length, its number, its counters.
+const OF_VALUE: usize = 64;
+
+impl Values {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The value of a number.
+    pub fn get(&self, number: usize) -> Option<&[u8]> {
+        self.list.get(number).map(|value| &**value)
+    }
+
+    /// The number of a value, if it has one.
+    pub fn number(&self, value: &[u8]) -> Option<u32> {
+        self.numbers.get(value).copied()
+    }
+
+    /// An email that has a value, where that was noted.
+    pub fn example(&self, number: usize) -> Option<Id> {
+        self.examples.get(number).copied()
+    }
+
+    fn add(&mut self, value: &[u8], example: Option<Id>) -> u32 {
+        if let Some(number) = self.number(value) {
+            return number;
+        }
+        self.examples.extend(example);
+        let number = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        let value: Arc<[u8]> = value.into();
+        self.list.push(Arc::clone(&value));
+        self.numbers.insert(value, number);
+        number
+    }
+
+    fn memory(&self) -> usize {
+        self.list.iter().map(|value| value.len().saturating_add(OF_VALUE)).sum()
+    }
+}
+
+/// A column of texts of one segment.
+pub struct Texts {
+    /// Codes and lists; its values are known by their numbers.
+    column: Arc<TextColumn>,
+    /// The number of each of its values among those of all segments.
+    numbers: Arc<[u32]>,
+    /// Of columns of places: an email that has it, for each of its values.
+    examples: Arc<[Id]>,
+}
+
+impl Texts {
+    /// Its rows.
+    pub fn rows(&self) -> usize {
+        self.column.rows()
+    }
+
+    /// The number of the first value of a row.
+    pub fn first_of_row(&self, row: u32) -> Option<u32> {
+        let own = self.column.of_code(self.column.code(row as usize));
+        own.as_slice().first().and_then(|own| self.number(*own))
+    }
+
+    /// Gives the number of each value of a row.
+    pub fn of_row(&self, row: u32, to: impl FnMut(u32)) {
+        let own = self.column.of_code(self.column.code(row as usize));
+        own.as_slice().iter().filter_map(|own| self.number(*own)).for_each(to);
+    }
+
+    fn number(&self, own: u32) -> Option<u32> {
+        self.numbers.get(own as usize).copied()
+    }
+
+    /// How often each code stands in some rows, by the codes.
+    pub fn weigh(&self, rows: Rows<'_>) -> Vec<u64> {
+        let mut weights = vec![0u64; self.column.code_count()];
+        let mut count = |code: u32| {
+            if let Some(weight) = weights.get_mut(code as usize) {
+                *weight = weight.saturating_add(1);
+            }
+        };
+        match rows {
+            Rows::Range(from, to) => {
+                let all = self.column.codes().skip(from as usize);
+                all.take(to.saturating_sub(from) as usize).for_each(&mut count);
+            }
+            Rows::List(rows) => rows.iter().for_each(|row| count(self.column.code(*row as usize))),
+        }
+        weights
+    }
+
+    /// Gives each value that codes of these weights stand for, with the weight.
+    pub fn spread(&self, weights: &[u64], mut to: impl FnMut(u32, u64)) {
+        for (code, weight) in (0u32..).zip(weights).filter(|(_, weight)| **weight > 0) {
+            let own = self.column.of_code(code);
+            own.as_slice().iter().filter_map(|own| self.number(*own)).for_each(|number| to(number, *weight));
+        }
+    }
+}
+
+/// Rows of a column.
+#[derive(Debug, Clone, Copy)]
+pub enum Rows<'a> {
+    /// From one up to another.
+    Range(u32, u32),
+    /// These.
+    List(&'a [u32]),
+}
+
+/// One column of some segments, in their order.
+pub struct View {
+    /// The values of all of them.
+    pub values: Arc<Values>,
+    /// The column of each.
+    pub parts: Vec<Arc<Texts>>,
+}
+
+/// What is kept of one column.
+#[derive(Default)]
+struct Kept {
+    values: Arc<Values>,
+    segments: HashMap<u64, Arc<Texts>>,
+    /// When it was used last.
+    used: u64,
+    memory: usize,
+}
+
+#[derive(Default)]
+struct State {
+    columns: HashMap<ColumnId, Kept>,
+    strangers: HashMap<u64, Arc<[Position]>>,
+    sizes: HashMap<u64, Arc<NumberColumn>>,
+    clock: u64,
+}
+
+/// Keeps columns.
+pub struct Columns {
+    state: Mutex<State>,
+    budget: usize,
+}
+
+impl Columns {
+    /// Keeps at most so many bytes.
+    pub fn new(budget: usize) -> Self {
+        Self { state: Mutex::default(), budget }
+    }
+
+    /// One column of texts. Blocks; for the CPU pool.
+    ///
+    /// # Errors
+    /// Damage, or a segment that has no such column.
+    pub fn texts(&self, segments: &[SegmentColumns], id: ColumnId) -> Result<View, Missing> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.clock = state.clock.saturating_add(1);
+        let clock = state.clock;
+        let there = |id: &u64| segments.iter().any(|segment| segment.id == *id);
+        state.strangers.retain(|id, _| there(id));
+        state.sizes.retain(|id, _| there(id));
+        let kept = state.columns.entry(id).or_default();
+        kept.used = clock;
+        kept.forget_all_but(segments);
+        let mut parts = Vec::with_capacity(segments.len());
+        for segment in segments {
+            if let Some(part) = kept.segments.get(&segment.id) {
+                parts.push(Arc::clone(part));
+                continue;
+            }
+            let column = read(segment, id as u16, id.name(), TextColumn::decode)?;
+            let examples = if id.is_of_places() { examples(segment, &column)? } else { Arc::default() };
+            let (own, column) = column.without_values();
+            let values = Arc::make_mut(&mut kept.values);
+            let numbers = (0..)
+                .zip(own.iter())
+                .map(|(n, value): (usize, _)| values.add(value, examples.get(n).copied()));
+            let part = Arc::new(Texts { numbers: numbers.collect(), column: Arc::new(column), examples });
+            kept.segments.insert(segment.id, Arc::clone(&part));
+            parts.push(part);
+        }
+        let values = Arc::clone(&kept.values);
+        kept.memory = kept.measured();
+        state.shrink(self.budget);
+        Ok(View { values, parts })
+    }
+
+    /// The positions of rows behind those of emails.
+    ///
+    /// # Errors
+    /// As [`Columns::texts`].
+    pub fn strangers(&self, segment: &SegmentColumns) -> Result<Arc<[Position]>, Missing> {
+        let known = |state: &State| state.strangers.get(&segment.id).cloned();
+        if let Some(known) = known(&self.state.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(known);
+        }
+        let read = strangers(segment)?;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.strangers.insert(segment.id, Arc::clone(&read));
+        Ok(read)
+    }
+
+    /// Sizes of emails.
+    ///
+    /// # Errors
+    /// As [`Columns::texts`].
+    pub fn sizes(&self, segment: &SegmentColumns) -> Result<Arc<NumberColumn>, Missing> {
+        let known = |state: &State| state.sizes.get(&segment.id).cloned();
+        if let Some(known) = known(&self.state.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(known);
+        }
+        let id = ColumnId::Size;
+        let read = Arc::new(read(segment, id as u16, id.name(), NumberColumn::decode)?);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.sizes.insert(segment.id, Arc::clone(&read));
+        Ok(read)
+    }
+}
+
+impl Kept {
+    /// Forgets segments that are gone, and values that only they had.
+    fn forget_all_but(&mut self, segments: &[SegmentColumns]) {
+        let before = self.segments.len();
+        self.segments.retain(|id, _| segments.iter().any(|segment| segment.id == *id));
+        if self.segments.len() == before {
+            return;
+        }
+        let old = std::mem::take(&mut self.values);
+        let mut values = Values::default();
+        for part in self.segments.values_mut() {
+            let again = |(own, number): (usize, &u32)| {
+                values.add(old.get(*number as usize).unwrap_or_default(), part.examples.get(own).copied())
+            };
+            let numbers = part.numbers.iter().enumerate().map(again).collect();
+            let (column, examples) = (Arc::clone(&part.column), Arc::clone(&part.examples));
+            *part = Arc::new(Texts { column, numbers, examples });
+        }
+        self.values = Arc::new(values);
+    }
+
+    fn measured(&self) -> usize {
+        let part =
+            |part: &Arc<Texts>| part.column.memory().saturating_add(part.numbers.len().saturating_mul(4));
+        self.segments.values().map(part).sum::<usize>().saturating_add(self.values.memory())
+    }
+}
+
+impl State {
+    /// Gives up what was not used for longest.
+    fn shrink(&mut self, budget: usize) {
+        let numbers: usize = self.sizes.values().map(|column| column.memory()).sum();
+        let strangers: usize = self.strangers.values().map(|rows| rows.len().saturating_mul(POSITION)).sum();
+        let mut memory = self.columns.values().map(|kept| kept.memory).sum::<usize>();
+        memory = memory.saturating_add(numbers).saturating_add(strangers);
+        if memory > budget {
+            self.sizes.clear();
+            self.strangers.clear();
+            memory = memory.saturating_sub(numbers).saturating_sub(strangers);
+        }
+        while memory > budget {
+            let oldest = self.columns.iter().min_by_key(|(_, kept)| kept.used).map(|(id, _)| *id);
+            let Some(gone) = oldest.and_then(|id| self.columns.remove(&id)) else { return };
+            memory = memory.saturating_sub(gone.memory);
+        }
+    }
+}
+
+/// For each value of a column of places an email that has it.
+fn examples(segment: &SegmentColumns, column: &TextColumn) -> Result<Arc<[Id]>, Missing> {
+    let positions = segment.ordinals.as_ref().map_or(Ok(Arc::default()), |own| own.positions())?;
+    let strangers = strangers(segment)?;
+    let mut out = vec![[0; 16]; column.values().len()];
+    let mut seen = vec![false; out.len()];
+    for (code, position) in column.codes().zip(positions.iter().chain(strangers.iter())) {
+        for number in column.of_code(code).as_slice() {
+            let (Some(slot), Some(seen)) = (out.get_mut(*number as usize), seen.get_mut(*number as usize))
+            else {
+                continue;
+            };
+            if !std::mem::replace(seen, true) {
+                *slot = position.id;
+            }
+        }
+    }
+    Ok(out.into())
+}
+
+/// The positions of rows behind those of emails.
+fn strangers(segment: &SegmentColumns) -> Result<Arc<[Position]>, Missing> {
+    let decode = |bytes: &[u8]| -> Result<Arc<[Position]>, FormatError> {
+        let positions: Arc<[Position]> =
+            bytes.chunks_exact(POSITION).filter_map(Position::from_bytes).collect();
+        let whole = positions.len().checked_mul(POSITION) == Some(bytes.len());
+        if whole && positions.is_sorted_by(|a, b| a < b) {
+            Ok(positions)
+        } else {
+            Err(FormatError::Malformed { what: "column", why: "its strangers are not in order" })
+        }
+    };
+    read(segment, STRANGERS, "strangers", decode)
+}
+
+/// Reads a whole section.
+fn read<T>(
+    segment: &SegmentColumns,
+    number: u16,
+    name: &str,
+    decode: impl Fn(&[u8]) -> Result<T, FormatError>,
+) -> Result<T, Missing> {
+    let missing =
+        |reason: String| Missing { segment: Some(segment.id), section: format!("columns:{name}"), reason };
+    let section: &Arc<dyn SectionRead> =
+        segment.columns.get(&number).ok_or_else(|| missing("the segment has no such section".to_owned()))?;
+    let len = usize::try_from(section.len()).map_err(|e| missing(e.to_string()))?;
+    let bytes = section.read(0, len)?;
+    decode(&bytes).map_err(|e| missing(e.to_string()))
+}

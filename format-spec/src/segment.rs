@@ -159,7 +159,8 @@ impl SectionKind {
 pub struct Section {
     /// Number of its [`SectionKind`].
     pub kind: u16,
-    /// Which one of that kind: the index's number for B+trees of an index, else 0.
+    /// Which one of that kind: the number of the index, of the column, of the part of vectors, of the kind of section that a
+    /// dictionary is for; else 0.
     pub index: u16,
     /// Where its first block lies in the file.
     pub offset: u64,

@@ -1,6 +1,6 @@
 //! Small numbers in few bytes: seven bits a byte, lowest first, the high bit says that another follows.
 //!
-//! What always holds: numbers are below 2^28, as all lengths inside a block are; a longer one is refused.
+//! What always holds: what is read is below 2^28, as all lengths inside a block and of a value are; a longer one is refused.
 
 /// Appends a number.
 pub fn put(mut n: usize, out: &mut Vec<u8>) {

@@ -97,6 +97,9 @@ fn measure(engine: &Engine, positions: &[Position], times: usize) -> Result<(), 
     })?;
     let words: Vec<String> = WORDS.iter().map(|words| (*words).to_owned()).collect();
     told("keyword, best 20", &words, times / 4, |query| search(engine, query, Sort::Relevance, 20))?;
+    for (what, sort) in [("largest 50 of all", Sort::Size), ("first 50 of all by sender", Sort::Sender)] {
+        told(what, &[String::new()], times / 40, |query| search(engine, query, sort, 50))?;
+    }
     facets(engine, &senders, positions, times / 40)
 }
 

@@ -9,7 +9,7 @@ use crate::cursor::Cursor;
 use crate::error::QueryError;
 use crate::members::{Members, Part};
 use crate::model::{Relation, Sort, Total};
-use crate::search::{Page, Run};
+use crate::search::{Matched, Page, Run};
 use postlode_format::FormatError;
 use postlode_format::column::{ColumnId, of_email};
 use postlode_format::index::Position;
@@ -63,24 +63,37 @@ impl Run {
         let members = Members::of(self).await?;
         self.lap("emails");
         let after = cursor.as_ref().map(|c| (c.key.clone(), c.position));
-        let by = By { sort, after, most: limit.saturating_add(1) };
-        let Picked { mut first, total } = match self.by_columns(&members, &by).await? {
-            Some(picked) => picked,
-            None => self.by_records(&members, &by).await?,
+        let mut by = By { sort, after, most: limit.saturating_add(1) };
+        let mut matched: Vec<Matched> = Vec::new();
+        let mut last = None;
+        let mut all = None;
+        // What cannot be read leaves no gap in a page: what comes behind it takes its place.
+        let more = loop {
+            let Picked { first, total } = match self.by_columns(&members, &by).await? {
+                Some(picked) => picked,
+                None => self.by_records(&members, &by).await?,
+            };
+            all.get_or_insert(total);
+            let ended = first.len() < by.most;
+            for (key, position) in first {
+                if matched.len() >= limit {
+                    break;
+                }
+                matched.extend(self.check(&[position], true).await?);
+                last = Some((key, position));
+            }
+            by.after = last.clone().or(by.after);
+            if matched.len() >= limit || ended {
+                break !ended;
+            }
         };
-        self.lap("order");
-        let more = first.len() > limit;
-        first.truncate(limit);
-        let positions: Vec<Position> = first.iter().map(|(_, position)| *position).collect();
-        let mut matched = Vec::with_capacity(positions.len());
-        for batch in positions.chunks(BATCH) {
-            matched.extend(self.check(batch, true).await?);
-        }
         self.lap("page");
-        // Not all that there are, where a reason says so.
-        let relation = if self.reasons.is_empty() { Relation::Eq } else { Relation::Gte };
-        let total = cursor.as_ref().map_or(Total { value: total, relation }, |c| c.total);
-        let next = first.pop().filter(|_| more).map(|(key, position)| Cursor {
+        // Not all that there are, where something says so.
+        let whole = self.reasons.is_empty() && self.missing.is_empty();
+        let relation = if whole { Relation::Eq } else { Relation::Gte };
+        let counted = Total { value: all.unwrap_or(0), relation };
+        let total = cursor.as_ref().map_or(counted, |c| c.total);
+        let next = last.filter(|_| more).map(|(key, position)| Cursor {
             sort,
             query,
             generation: cursor.map_or(generation, |c| c.generation),
@@ -94,7 +107,7 @@ impl Run {
 
     /// `None` where some segment has no columns, or they cannot be read.
     async fn by_columns(&mut self, members: &Members, by: &By) -> Result<Option<Picked>, QueryError> {
-        let sources = self.engine.store.column_sources().await?;
+        let sources = self.engine.store.column_sources(false).await?;
         if sources.segments.iter().any(|segment| segment.columns.is_empty()) {
             return Ok(None);
         }
@@ -233,6 +246,8 @@ fn pick(columns: &Columns, sources: &ColumnSources, members: &Members, by: &By) 
         section: "columns".to_owned(),
         reason: error.to_string(),
     };
+    columns.forget_all_but(&sources.segments);
+    let parts = Part::all(columns, &sources.segments, members)?;
     let mut fresh: Vec<(Vec<u8>, Position)> = Vec::new();
     for row in &sources.emails {
         let email = access::<ArchivedEmail>(&row.value).map_err(unreadable)?;
@@ -241,6 +256,10 @@ fn pick(columns: &Columns, sources: &ColumnSources, members: &Members, by: &By) 
             fresh.push((value_of(by.sort, &row.value).map_err(unreadable)?, position));
         }
     }
+    fresh.sort_unstable_by_key(|(_, position)| *position);
+    let positions: Vec<Position> = fresh.iter().map(|(_, position)| *position).collect();
+    let mut alone = Part::not_in(&parts, &positions).into_iter();
+    fresh.retain(|_| alone.next().unwrap_or(true));
     let view =
         if by.sort == Sort::Size { None } else { Some(columns.texts(&sources.segments, ColumnId::Sender)?) };
     let known = view.iter().flat_map(|view| (0..view.values.len()).filter_map(|n| view.values.get(n)));
@@ -252,10 +271,9 @@ fn pick(columns: &Columns, sources: &ColumnSources, members: &Members, by: &By) 
             .collect(),
         None => Vec::new(),
     };
-    for (n, segment) in sources.segments.iter().enumerate() {
-        let part = Part::of(segment, members)?;
+    for (n, part) in parts.iter().enumerate() {
         let texts = view.as_ref().and_then(|view| view.parts.get(n));
-        let sizes = if texts.is_none() { Some(columns.sizes(segment)?) } else { None };
+        let sizes = if texts.is_none() { Some(columns.sizes(part.segment)?) } else { None };
         let rows = texts.map(|t| t.rows()).or(sizes.as_ref().map(|s| s.rows())).unwrap_or(0);
         if rows != part.positions.len() {
             let why = "it has not as many rows as its segment has emails";

@@ -1,16 +1,16 @@
 //! Columns of segments, kept open between requests, and one numbering of their values for all segments.
 //!
 //! What always holds: a number of [`Values`] means the same value in every column of the same view; all columns together
-//! stay within a budget, and those that were not used for longest go first; of a segment that is gone nothing is kept, nor
-//! a value that no other segment has.
+//! stay within a budget, and those that were not used for longest go first; of a segment that is gone nothing is kept when the
+//! next request has begun, nor a value that no other segment has.
 
 use postlode_format::FormatError;
 use postlode_format::column::{ColumnId, NumberColumn, STRANGERS, TextColumn};
 use postlode_format::id::Id;
 use postlode_format::index::{POSITION, Position};
 use postlode_store::{Missing, SectionRead, SegmentColumns};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Different values, each with a number.
 #[derive(Debug, Clone, Default)]
@@ -58,7 +58,11 @@ impl Values {
     }
 
     fn memory(&self) -> usize {
-        self.list.iter().map(|value| value.len().saturating_add(OF_VALUE)).sum()
+        self.list
+            .iter()
+            .map(|value| value.len().saturating_add(OF_VALUE))
+            .sum::<usize>()
+            .saturating_add(self.examples.len().saturating_mul(size_of::<Id>()))
     }
 }
 
@@ -148,15 +152,25 @@ struct Kept {
     memory: usize,
 }
 
+/// What is kept of one segment beside texts.
+#[derive(Default, Clone)]
+struct OfSegment {
+    strangers: Option<Arc<[Position]>>,
+    sizes: Option<Arc<NumberColumn>>,
+}
+
+/// Emails that are in several of some segments, and which these are.
+type Doubles = (Vec<u64>, Arc<[Position]>);
+
 #[derive(Default)]
 struct State {
     columns: HashMap<ColumnId, Kept>,
-    strangers: HashMap<u64, Arc<[Position]>>,
-    sizes: HashMap<u64, Arc<NumberColumn>>,
+    segments: HashMap<u64, OfSegment>,
+    doubles: Option<Doubles>,
     clock: u64,
 }
 
-/// Keeps columns.
+/// Keeps columns. Nothing is read from a disk while others wait.
 pub struct Columns {
     state: Mutex<State>,
     budget: usize,
@@ -168,39 +182,49 @@ impl Columns {
         Self { state: Mutex::default(), budget }
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets all segments but these: what a request begins with.
+    pub fn forget_all_but(&self, segments: &[SegmentColumns]) {
+        let there: HashSet<u64> = segments.iter().map(|segment| segment.id).collect();
+        let mut state = self.state();
+        state.segments.retain(|id, _| there.contains(id));
+        state.columns.values_mut().for_each(|kept| kept.forget_all_but(&there));
+    }
+
     /// One column of texts. Blocks; for the CPU pool.
     ///
     /// # Errors
     /// Damage, or a segment that has no such column.
     pub fn texts(&self, segments: &[SegmentColumns], id: ColumnId) -> Result<View, Missing> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let known: HashSet<u64> = self
+            .state()
+            .columns
+            .get(&id)
+            .map(|kept| kept.segments.keys().copied().collect())
+            .unwrap_or_default();
+        let mut read: HashMap<u64, New> = HashMap::new();
+        for segment in segments.iter().filter(|segment| !known.contains(&segment.id)) {
+            read.insert(segment.id, New::read(segment, id)?);
+        }
+        let mut state = self.state();
         state.clock = state.clock.saturating_add(1);
         let clock = state.clock;
-        let there = |id: &u64| segments.iter().any(|segment| segment.id == *id);
-        state.strangers.retain(|id, _| there(id));
-        state.sizes.retain(|id, _| there(id));
         let kept = state.columns.entry(id).or_default();
         kept.used = clock;
-        kept.forget_all_but(segments);
         let mut parts = Vec::with_capacity(segments.len());
         for segment in segments {
-            if let Some(part) = kept.segments.get(&segment.id) {
-                parts.push(Arc::clone(part));
-                continue;
-            }
-            let column = read(segment, id as u16, id.name(), TextColumn::decode)?;
-            let examples = if id.is_of_places() { examples(segment, &column)? } else { Arc::default() };
-            let (own, column) = column.without_values();
-            let values = Arc::make_mut(&mut kept.values);
-            let numbers = (0..)
-                .zip(own.iter())
-                .map(|(n, value): (usize, _)| values.add(value, examples.get(n).copied()));
-            let part = Arc::new(Texts { numbers: numbers.collect(), column: Arc::new(column), examples });
-            kept.segments.insert(segment.id, Arc::clone(&part));
+            let part = match (kept.segments.get(&segment.id), read.remove(&segment.id)) {
+                (Some(part), _) => Arc::clone(part),
+                (None, Some(new)) => kept.take_in(segment.id, new),
+                // Somebody else gave it up meanwhile.
+                (None, None) => kept.take_in(segment.id, New::read(segment, id)?),
+            };
             parts.push(part);
         }
         let values = Arc::clone(&kept.values);
-        kept.memory = kept.measured();
         state.shrink(self.budget);
         Ok(View { values, parts })
     }
@@ -210,13 +234,13 @@ impl Columns {
     /// # Errors
     /// As [`Columns::texts`].
     pub fn strangers(&self, segment: &SegmentColumns) -> Result<Arc<[Position]>, Missing> {
-        let known = |state: &State| state.strangers.get(&segment.id).cloned();
-        if let Some(known) = known(&self.state.lock().unwrap_or_else(PoisonError::into_inner)) {
+        if let Some(known) = self.state().segments.get(&segment.id).and_then(|own| own.strangers.clone()) {
             return Ok(known);
         }
         let read = strangers(segment)?;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.strangers.insert(segment.id, Arc::clone(&read));
+        let mut state = self.state();
+        state.segments.entry(segment.id).or_default().strangers = Some(Arc::clone(&read));
+        state.shrink(self.budget);
         Ok(read)
     }
 
@@ -225,23 +249,79 @@ impl Columns {
     /// # Errors
     /// As [`Columns::texts`].
     pub fn sizes(&self, segment: &SegmentColumns) -> Result<Arc<NumberColumn>, Missing> {
-        let known = |state: &State| state.sizes.get(&segment.id).cloned();
-        if let Some(known) = known(&self.state.lock().unwrap_or_else(PoisonError::into_inner)) {
+        if let Some(known) = self.state().segments.get(&segment.id).and_then(|own| own.sizes.clone()) {
             return Ok(known);
         }
         let id = ColumnId::Size;
         let read = Arc::new(read(segment, id as u16, id.name(), NumberColumn::decode)?);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.sizes.insert(segment.id, Arc::clone(&read));
+        let mut state = self.state();
+        state.segments.entry(segment.id).or_default().sizes = Some(Arc::clone(&read));
+        state.shrink(self.budget);
         Ok(read)
+    }
+
+    /// Emails that are in several segments, ascending. There are some where mail was loaded again because it could not be read:
+    /// what cannot be read is not merged either.
+    ///
+    /// # Errors
+    /// Damage in the ordinals.
+    pub fn doubles(&self, segments: &[SegmentColumns]) -> Result<Arc<[Position]>, Missing> {
+        let ids: Vec<u64> = segments.iter().map(|segment| segment.id).collect();
+        if let Some((of, doubles)) = &self.state().doubles
+            && *of == ids
+        {
+            return Ok(Arc::clone(doubles));
+        }
+        let mut all = Vec::new();
+        for segment in segments {
+            if let Some(ordinals) = &segment.ordinals {
+                all.extend_from_slice(&ordinals.positions()?);
+            }
+        }
+        // Rows of ascending runs: this way of sorting finds them, and merges.
+        all.sort();
+        let twice =
+            all.windows(2).filter_map(|pair| pair.first().filter(|first| Some(*first) == pair.last()));
+        let mut doubles: Vec<Position> = twice.copied().collect();
+        doubles.dedup();
+        let doubles: Arc<[Position]> = doubles.into();
+        self.state().doubles = Some((ids, Arc::clone(&doubles)));
+        Ok(doubles)
+    }
+}
+
+/// A column as it was read.
+struct New {
+    values: postlode_format::column::Values,
+    column: TextColumn,
+    examples: Arc<[Id]>,
+}
+
+impl New {
+    fn read(segment: &SegmentColumns, id: ColumnId) -> Result<Self, Missing> {
+        let column = read(segment, id as u16, id.name(), TextColumn::decode)?;
+        let examples = if id.is_of_places() { examples(segment, &column)? } else { Arc::default() };
+        let (values, column) = column.without_values();
+        Ok(Self { values, column, examples })
     }
 }
 
 impl Kept {
+    fn take_in(&mut self, segment: u64, new: New) -> Arc<Texts> {
+        let New { values: own, column, examples } = new;
+        let values = Arc::make_mut(&mut self.values);
+        let number = |(n, value): (usize, &[u8])| values.add(value, examples.get(n).copied());
+        let numbers = own.iter().enumerate().map(number).collect();
+        let part = Arc::new(Texts { column: Arc::new(column), numbers, examples });
+        self.segments.insert(segment, Arc::clone(&part));
+        self.memory = self.measured();
+        part
+    }
+
     /// Forgets segments that are gone, and values that only they had.
-    fn forget_all_but(&mut self, segments: &[SegmentColumns]) {
+    fn forget_all_but(&mut self, there: &HashSet<u64>) {
         let before = self.segments.len();
-        self.segments.retain(|id, _| segments.iter().any(|segment| segment.id == *id));
+        self.segments.retain(|id, _| there.contains(id));
         if self.segments.len() == before {
             return;
         }
@@ -256,30 +336,34 @@ impl Kept {
             *part = Arc::new(Texts { column, numbers, examples });
         }
         self.values = Arc::new(values);
+        self.memory = self.measured();
     }
 
     fn measured(&self) -> usize {
-        let part =
-            |part: &Arc<Texts>| part.column.memory().saturating_add(part.numbers.len().saturating_mul(4));
+        let part = |part: &Arc<Texts>| {
+            let numbers = part.numbers.len().saturating_mul(4);
+            let examples = part.examples.len().saturating_mul(size_of::<Id>());
+            part.column.memory().saturating_add(numbers).saturating_add(examples)
+        };
         self.segments.values().map(part).sum::<usize>().saturating_add(self.values.memory())
     }
 }
 
 impl State {
-    /// Gives up what was not used for longest.
+    /// Gives up what was not used for longest; numbers and strangers, which are small, at last.
     fn shrink(&mut self, budget: usize) {
-        let numbers: usize = self.sizes.values().map(|column| column.memory()).sum();
-        let strangers: usize = self.strangers.values().map(|rows| rows.len().saturating_mul(POSITION)).sum();
-        let mut memory = self.columns.values().map(|kept| kept.memory).sum::<usize>();
-        memory = memory.saturating_add(numbers).saturating_add(strangers);
-        if memory > budget {
-            self.sizes.clear();
-            self.strangers.clear();
-            memory = memory.saturating_sub(numbers).saturating_sub(strangers);
-        }
+        let of = |own: &OfSegment| {
+            let strangers = own.strangers.as_ref().map_or(0, |rows| rows.len().saturating_mul(POSITION));
+            own.sizes.as_ref().map_or(0, |column| column.memory()).saturating_add(strangers)
+        };
+        let others: usize = self.segments.values().map(of).sum();
+        let mut memory = self.columns.values().map(|kept| kept.memory).sum::<usize>().saturating_add(others);
         while memory > budget {
             let oldest = self.columns.iter().min_by_key(|(_, kept)| kept.used).map(|(id, _)| *id);
-            let Some(gone) = oldest.and_then(|id| self.columns.remove(&id)) else { return };
+            let Some(gone) = oldest.and_then(|id| self.columns.remove(&id)) else {
+                self.segments.clear();
+                return;
+            };
             memory = memory.saturating_sub(gone.memory);
         }
     }

@@ -2,16 +2,18 @@
 //!
 //! What always holds: none of them was deleted; where they are not all, that is told in the answer's `partial`.
 
+use crate::columns::Columns;
 use crate::engine::Deleted;
 use crate::error::QueryError;
 use crate::filter::Filter;
 use crate::plan::is_dates_alone;
 use crate::search::Run;
 use crate::stream::Bounds;
-use postlode_format::id::{Id, hash_of};
+use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
 use postlode_semantic::Only;
 use postlode_store::{KeyRange, Missing, Scan, SegmentColumns};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Emails of which the newest are looked at, where keys alone tell which they are, and where rows have to be read.
@@ -146,24 +148,60 @@ pub struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    /// What of a segment is there for these members.
+    /// What of each segment is there for these members. An email that is in several is there in the first alone.
     ///
     /// # Errors
-    /// Damage in its ordinals.
-    pub fn of(segment: &'a SegmentColumns, members: &Members) -> Result<Self, Missing> {
+    /// Damage in the ordinals.
+    pub fn all(
+        columns: &Columns,
+        segments: &'a [SegmentColumns],
+        members: &Members,
+    ) -> Result<Vec<Self>, Missing> {
+        let doubles = columns.doubles(segments)?;
+        let doubles = Only { these: Some(doubles), ..Only::default() };
+        let mut seen: HashSet<Position> = HashSet::new();
+        let mut out = Vec::with_capacity(segments.len());
+        for segment in segments {
+            let mut part = Self::of(segment, members)?;
+            let rows = doubles.among(&part.positions);
+            let again = |row: &u32| {
+                let position = part.positions.get(*row as usize);
+                part.chosen.has(*row) && position.is_some_and(|at| !seen.insert(*at))
+            };
+            let again: Vec<u32> = rows.into_iter().filter(again).collect();
+            if !again.is_empty() {
+                let chosen = std::mem::replace(&mut part.chosen, Chosen::List(Vec::new()));
+                part.chosen = chosen.where_holds(|row| again.binary_search(&row).is_err());
+            }
+            out.push(part);
+        }
+        Ok(out)
+    }
+
+    /// Which of ascending emails of memtables are in no segment: the others are looked at there.
+    pub fn not_in(parts: &[Self], fresh: &[Position]) -> Vec<bool> {
+        let wanted: Arc<[Position]> = fresh.into();
+        let mut alone = vec![true; fresh.len()];
+        for part in parts {
+            let found = Only { these: Some(Arc::clone(&wanted)), ..Only::default() }.among(&part.positions);
+            for position in found.into_iter().filter_map(|row| part.positions.get(row as usize)) {
+                if let Ok(at) = fresh.binary_search(position) {
+                    alone.iter_mut().skip(at).take(1).for_each(|alone| *alone = false);
+                }
+            }
+        }
+        alone
+    }
+
+    fn of(segment: &'a SegmentColumns, members: &Members) -> Result<Self, Missing> {
         let positions = segment.ordinals.as_ref().map_or(Ok(Arc::default()), |own| own.positions())?;
         let mut part = Part { segment, chosen: members.among(&positions), positions };
         if segment.only.is_some() {
             let chosen = std::mem::replace(&mut part.chosen, Chosen::List(Vec::new()));
-            let owned = |row: u32| part.positions.get(row as usize).is_some_and(|at| part.owns(&at.id));
+            let owned = |row: u32| part.positions.get(row as usize).is_some_and(|at| segment.counts(&at.id));
             part.chosen = chosen.where_holds(owned);
         }
         Ok(part)
-    }
-
-    /// Is an email of the part of the segment that is asked here?
-    pub fn owns(&self, id: &Id) -> bool {
-        self.segment.only.is_none_or(|(low, high)| (low..=high).contains(&hash_of(id)))
     }
 }
 

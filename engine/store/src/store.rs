@@ -2,7 +2,7 @@
 
 use crate::api::*;
 use crate::backup::Copied;
-use crate::columns::ColumnSources;
+use crate::columns::{ColumnSources, SegmentColumns};
 use crate::error::StoreError;
 use crate::inspect::{Dumped, Inspected};
 use crate::keeper::KeeperHandle;
@@ -19,6 +19,7 @@ use postlode_format::index::{IndexId, part_of_key};
 use postlode_format::manifest::Manifest;
 use postlode_format::row::{Row, RowKind, Watermark2, shard_of, shard_range, to_bytes, watermark_key};
 use postlode_runtime::{Executor, Spawner};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -352,18 +353,25 @@ impl Store {
         Ok(out)
     }
 
-    /// What counting and sorting read.
+    /// What counting and sorting read; places of memtables where they are asked for.
     ///
     /// # Errors
     /// [`StoreError::Busy`] or [`StoreError::Closed`].
-    pub async fn column_sources(&self) -> Result<ColumnSources, StoreError> {
+    pub async fn column_sources(&self, places: bool) -> Result<ColumnSources, StoreError> {
         let mut out = ColumnSources::default();
-        for shard in self.all(ReadOp::Columns).await? {
-            out.segments.extend(shard.segments);
+        let mut segments: BTreeMap<u64, SegmentColumns> = BTreeMap::new();
+        for shard in self.all(|reply| ReadOp::Columns(places, reply)).await? {
+            for segment in shard.segments {
+                match segments.entry(segment.id) {
+                    Entry::Vacant(place) => drop(place.insert(segment)),
+                    Entry::Occupied(mut known) => known.get_mut().and(segment),
+                }
+            }
             out.emails.extend(shard.emails);
             out.places.extend(shard.places);
             out.missing.extend(shard.missing);
         }
+        out.segments = segments.into_values().collect();
         out.missing = unique(out.missing);
         Ok(out)
     }

@@ -8,6 +8,7 @@ use crate::maintenance::{Chore, Described};
 use crate::names;
 use crate::open::Core;
 use crate::recover;
+use crate::segment::columns;
 use crate::segment::emails::Emails;
 use crate::segment::frames;
 use crate::segment::heap::Heap;
@@ -175,7 +176,7 @@ pub fn check_segment(
         }
     }
     if report.damage.is_empty()
-        && let Err(missing) = check_rows(file, &directory)
+        && let Err(missing) = check_rows(file, &directory).and(columns::check(file, &directory, entry.emails))
     {
         report.damage.push(missing);
     }

@@ -5,8 +5,9 @@ mod filter;
 mod merge;
 mod rows;
 mod values;
+mod walked;
 
-use crate::code::{Codes, Halves, MOST_DIMENSIONS, Sq8, Step, normalise};
+use crate::code::{Codes, Halves, MOST_DIMENSIONS, Step, normalise};
 use crate::error::VectorError;
 use crate::graph::{Candidate, Graph, GraphOptions, Limits, MOST_NODES, Scratch};
 use crate::threads::Parallel;
@@ -16,11 +17,15 @@ pub use merge::MergePart;
 use rows::Rows;
 pub use values::FarValues;
 use values::Values;
+use walked::Walked;
 
 /// Fewer vectors than this are compared one by one.
 pub const EXACT: u32 = 5_000;
-/// The best by codes of which the exact score is asked for, where a walk keeps as many.
+/// The best by codes of which the exact score is asked for, where a walk keeps as many: by bytes, by half bytes, by
+/// products.
 const RESCORED: usize = 24;
+const RESCORED_B4: usize = 40;
+const RESCORED_PQ: usize = 100;
 /// Nodes compared at a time by an exact scan.
 const SCAN: usize = 1024;
 
@@ -30,6 +35,12 @@ pub enum CodeKind {
     /// A byte a value.
     #[default]
     Sq8,
+    /// Half a byte a value.
+    B4,
+    /// A byte for eight values.
+    Pq,
+    /// The same, of vectors that are turned as is best for them.
+    Opq,
     /// The exact values, as halves.
     F16,
 }
@@ -40,6 +51,9 @@ impl CodeKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Sq8 => "sq8",
+            Self::B4 => "b4",
+            Self::Pq => "pq",
+            Self::Opq => "opq",
             Self::F16 => "f16",
         }
     }
@@ -90,7 +104,7 @@ pub struct Searcher {
 /// The vectors of one segment.
 pub struct Index {
     /// None where the exact values are what a walk compares.
-    codes: Option<Sq8>,
+    codes: Option<Walked>,
     values: Values,
     dimensions: usize,
     graph: Option<Graph>,
@@ -133,18 +147,11 @@ impl Index {
         let mut own = Halves::zeroed(nodes, dimensions)?;
         (0..nodes).for_each(|node| own.copy(node, &all, rows.first(node)));
         drop(all);
-        let codes = match options.codes {
-            CodeKind::F16 => None,
-            CodeKind::Sq8 => {
-                let step = options.step.unwrap_or_else(|| Step::fit(&own.sample()));
-                let mut codes = Sq8::zeroed(nodes, dimensions, step)?;
-                (0..nodes).for_each(|node| codes.set(node, &own.query_of(node)));
-                Some(codes)
-            }
-        };
+        let codes = Walked::of(options.codes, &own, options.step, |_| None, parallel)?;
         let graph = match (nodes >= options.graph_from.unwrap_or(EXACT), &codes) {
             (false, _) => None,
-            (true, Some(codes)) => Some(Graph::build(codes, options.graph, parallel)?),
+            (true, Some(Walked::Sq8(codes))) => Some(Graph::build(codes, options.graph, parallel)?),
+            (true, Some(_)) => Some(Graph::build(&Walked::bytes_of(&own)?, options.graph, parallel)?),
             (true, None) => Some(Graph::build(&own, options.graph, parallel)?),
         };
         Ok(Self { codes, values: Values::Near(own), dimensions, graph, rows })
@@ -162,8 +169,18 @@ impl Index {
     ) -> Result<Vec<Hit>, VectorError> {
         let query = self.checked(query)?;
         match &self.codes {
-            Some(codes) => {
+            Some(Walked::Sq8(codes)) => {
                 self.candidates(codes, &codes.query(&query), (search.k.max(RESCORED), search), searcher);
+                self.rescore(&query, searcher)?;
+            }
+            Some(Walked::B4(codes)) => {
+                self.candidates(codes, &codes.query(&query), (search.k.max(RESCORED_B4), search), searcher);
+                self.rescore(&query, searcher)?;
+            }
+            Some(Walked::Pq(codes)) => {
+                // Their scores are so rough that what is wanted must be looked for farther away than it lies.
+                let search = Search { ef: search.ef.max(RESCORED_PQ), ..search };
+                self.candidates(codes, &codes.query(&query), (search.k.max(RESCORED_PQ), search), searcher);
                 self.rescore(&query, searcher)?;
             }
             None => self.candidates(self.values.near()?, &query, (search.k, search), searcher),
@@ -266,7 +283,7 @@ impl Index {
     /// What a walk compares.
     #[must_use]
     pub fn codes(&self) -> CodeKind {
-        if self.codes.is_some() { CodeKind::Sq8 } else { CodeKind::F16 }
+        self.codes.as_ref().map_or(CodeKind::F16, Walked::kind)
     }
 
     /// The graph, where there are enough vectors for one.
@@ -279,7 +296,7 @@ impl Index {
     #[must_use]
     pub fn bytes(&self) -> (usize, usize) {
         let graph = self.graph.as_ref().map_or(0, Graph::bytes);
-        (self.codes.as_ref().map_or(0, Sq8::bytes) + graph + self.rows.bytes(), self.values.bytes())
+        (self.codes.as_ref().map_or(0, Walked::bytes) + graph + self.rows.bytes(), self.values.bytes())
     }
 }
 

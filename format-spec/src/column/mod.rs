@@ -2,8 +2,8 @@
 //!
 //! A column has *rows*. Those of emails are numbered as the emails are, by their ordinals; behind them come rows of the
 //! emails of which the segment has places alone ([`STRANGERS`]), in (date, id) order. What always holds: a row's values
-//! are made of that email's rows in this segment, each value once, in the order in which the email has them; values are
-//! those of the keys of indexes, folded and cut ([`part_bytes`]).
+//! are made of that email's rows in this segment, each value once, in the order in which its record has them, places in the
+//! order of their keys; values of texts are folded and cut as those of the keys of indexes ([`part_bytes`]).
 
 mod numbers;
 mod text;

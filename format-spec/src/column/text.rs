@@ -9,17 +9,20 @@
 //!           number less one and less `values`
 //! ```
 //!
-//! What always holds: values differ and so do lists; a list has at least two members, all different; a code that was read
-//! names a value or a list.
+//! What always holds: values differ; a list has at least two members, all different, and equal lists are written once; a code
+//! that was read names a value or a list.
 
 use crate::error::FormatError;
+use crate::limits::MAX_KEY_PART;
 use crate::varint;
 use std::collections::HashMap;
 
 const HEAD: usize = 24;
 const WHAT: &str = "column";
-/// Longest value.
-const MAX_TEXT: usize = 1024;
+/// Longest value: that of a part of a key, with the hash of what was cut.
+const MAX_TEXT: usize = MAX_KEY_PART + 65;
+/// Bytes of all values together, as they are in memory.
+const MAX_VALUES: usize = 1 << 30;
 
 fn malformed(why: &'static str) -> FormatError {
     FormatError::Malformed { what: WHAT, why }
@@ -60,8 +63,8 @@ impl Values {
 
     fn push(&mut self, value: &[u8]) -> Result<(), FormatError> {
         self.bytes.extend_from_slice(value);
-        let end = u32::try_from(self.bytes.len()).map_err(|_| malformed("it has too many values"))?;
-        self.ends.push(end);
+        let end = u32::try_from(self.bytes.len()).ok().filter(|end| *end as usize <= MAX_VALUES);
+        self.ends.push(end.ok_or_else(|| malformed("its values are too many"))?);
         Ok(())
     }
 }
@@ -283,6 +286,10 @@ impl TextColumnBuilder {
     pub fn finish(mut self, rows: u32, place: impl Fn(u32) -> u32) -> Result<Vec<u8>, FormatError> {
         let mut sorted: Vec<(Vec<u8>, u32)> = self.numbers.drain().collect();
         sorted.sort_unstable();
+        let all: usize = sorted.iter().map(|(value, _)| value.len()).sum();
+        if all > MAX_VALUES {
+            return Err(FormatError::TooLarge { what: "values of a column", have: all, limit: MAX_VALUES });
+        }
         let mut number_of = vec![0u32; sorted.len()];
         let mut values = Vec::new();
         let mut last: &[u8] = &[];

@@ -130,6 +130,12 @@ pub struct BenchVectors {
 pub enum Codes {
     /// A byte a value
     Sq8,
+    /// Half a byte a value
+    B4,
+    /// A byte for eight values
+    Pq,
+    /// The same, of vectors turned as is best for them
+    Opq,
     /// Halves
     F16,
 }

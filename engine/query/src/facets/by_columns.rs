@@ -1,8 +1,8 @@
 //! Counting by the columns of segments and the rows of memtables, without reading a record of any segment.
 //!
-//! What always holds: each email counts once for each of its values. An email is in one segment or memtable, and so, as a
-//! rule, are its places; where it was found again later, they are *scattered*, and each of its values is counted once by
-//! looking at all of them together.
+//! What always holds: each email counts once for each of its values. An email is in one segment or memtable, and so are its
+//! places, as a rule; where it was found again later, or was stored again as it could not be read, these are *scattered*, and
+//! each of its values is counted once by looking at all of them together.
 
 use super::Facet;
 use super::counted::Counted;
@@ -15,7 +15,7 @@ use postlode_format::column::{ColumnId, ColumnValues, of_email, of_place};
 use postlode_format::index::Position;
 use postlode_format::row::{ArchivedEmail, ArchivedPlace, access};
 use postlode_semantic::Only;
-use postlode_store::{ColumnSources, Missing, SegmentColumns};
+use postlode_store::{ColumnSources, Missing};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -33,6 +33,7 @@ pub fn count(
     if let Some(missing) = sources.missing.first() {
         return Err(missing.clone());
     }
+    columns.forget_all_but(&sources.segments);
     let of_places = wanted.iter().filter_map(|facet| facet.column()).any(ColumnId::is_of_places);
     let counting = Counting::of(columns, sources, members, of_places)?;
     let mut out = BTreeMap::new();
@@ -82,15 +83,25 @@ impl<'a> Counting<'a> {
         members: &Members,
         of_places: bool,
     ) -> Result<Self, Missing> {
-        let part = |segment: &'a SegmentColumns| {
-            let strangers = if of_places { columns.strangers(segment)? } else { Arc::default() };
-            Ok(Sealed { part: Part::of(segment, members)?, strangers })
-        };
-        let parts = sources.segments.iter().map(part).collect::<Result<_, Missing>>()?;
+        let mut parts = Vec::with_capacity(sources.segments.len());
+        for part in Part::all(columns, &sources.segments, members)? {
+            let strangers = if of_places { columns.strangers(part.segment)? } else { Arc::default() };
+            parts.push(Sealed { part, strangers });
+        }
         let mut out = Self { parts, emails: Vec::new(), places: BTreeMap::new(), scattered: Arc::default() };
         out.take_in(sources, members, of_places).map_err(unreadable)?;
+        let sealed = out.without_sealed();
         if of_places {
-            out.scattered = out.scattered(members).into_iter().collect();
+            let doubles = columns.doubles(&sources.segments)?;
+            let doubles = doubles.iter().filter(|at| members.has(at)).copied();
+            out.scattered = out
+                .scattered(members)
+                .into_iter()
+                .chain(doubles)
+                .chain(sealed)
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect();
         }
         Ok(out)
     }
@@ -110,7 +121,9 @@ impl<'a> Counting<'a> {
             }
         }
         self.emails.sort_unstable_by_key(|(position, _)| *position);
-        for row in sources.places.iter().filter(|_| of_places) {
+        let mut seen = HashSet::new();
+        // Of several rows of one place the newest comes first.
+        for row in sources.places.iter().filter(|row| of_places && seen.insert(&row.key)) {
             let Some(id) = row.id() else { continue };
             let position = Position { date: access::<ArchivedPlace>(&row.value)?.date.to_native(), id };
             if members.has(&position) {
@@ -120,10 +133,23 @@ impl<'a> Counting<'a> {
         Ok(())
     }
 
+    /// Leaves out emails of memtables that are in segments too; gives them.
+    fn without_sealed(&mut self) -> Vec<Position> {
+        let fresh: Vec<Position> = self.emails.iter().map(|(position, _)| *position).collect();
+        let mut sealed = Vec::new();
+        for Sealed { part, .. } in &self.parts {
+            let alone = Part::not_in(std::slice::from_ref(part), &fresh);
+            sealed.extend(fresh.iter().zip(alone).filter(|(_, alone)| !alone).map(|(position, _)| *position));
+        }
+        sealed.sort_unstable();
+        self.emails.retain(|(position, _)| sealed.binary_search(position).is_err());
+        sealed
+    }
+
     fn scattered(&self, members: &Members) -> BTreeSet<Position> {
         let mut out = BTreeSet::new();
         for Sealed { part, strangers } in &self.parts {
-            out.extend(strangers.iter().filter(|at| members.has(at) && part.owns(&at.id)));
+            out.extend(strangers.iter().filter(|at| members.has(at) && part.segment.counts(&at.id)));
         }
         let here = |at: &Position| self.emails.binary_search_by_key(at, |(own, _)| *own).is_ok();
         out.extend(self.places.keys().filter(|position| !here(position)));
@@ -155,13 +181,13 @@ impl<'a> Counting<'a> {
             }
             if of_places && !self.scattered.is_empty() {
                 let mut rows = apart.among(&part.positions);
-                rows.retain(|row| part.chosen.has(*row));
-                less(&rows);
+                let chosen: Vec<u32> = rows.iter().copied().filter(|row| part.chosen.has(*row)).collect();
+                less(&chosen);
                 // Rows of strangers are those behind the emails.
                 let first = u32::try_from(part.positions.len()).unwrap_or(u32::MAX);
                 rows.extend(apart.among(strangers).into_iter().map(|row| first.saturating_add(row)));
                 for row in rows {
-                    let email = sealed.email(row).filter(|at| part.owns(&at.id));
+                    let email = sealed.email(row).filter(|at| part.segment.counts(&at.id));
                     let Some(at) = email else { continue };
                     column.of_row(row, |number| {
                         if seen.insert((*at, number)) {

@@ -91,7 +91,10 @@ async fn from_index(
         run.explain.keys = run.explain.keys.saturating_add(page.keys.len() as u64);
         for key in &page.keys {
             let Some(at) = Position::of_key(key).filter(|at| members.has(at)) else { continue };
-            let Some(value) = value_of(facet, key, tz) else { continue };
+            let Some(value) = value_of(facet, key, tz).filter(|v| facet.may_be_empty() || !v.is_empty())
+            else {
+                continue;
+            };
             if facet != Facet::Domain || seen.insert((value.clone(), at.id)) {
                 counts.add_email_with(&value, &at.id);
             }

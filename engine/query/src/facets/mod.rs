@@ -103,6 +103,11 @@ impl Facet {
         })
     }
 
+    /// Does nothing count as a value? Folders may be the root, and emails without a date are of some period too.
+    fn may_be_empty(self) -> bool {
+        matches!(self, Self::Folder | Self::Year | Self::Month)
+    }
+
     /// The column that has its values; years, months and tags have none.
     fn column(self) -> Option<ColumnId> {
         match self {
@@ -170,7 +175,9 @@ async fn many(
 ) -> Result<Counts, QueryError> {
     let mut plain = wanted.clone();
     let tags = plain.remove(&Facet::Tag);
-    let mut counts = match by_columns(run, &members, &plain, tz).await? {
+    let by_columns =
+        if plain.is_empty() { Some(Counts::new()) } else { by_columns(run, &members, &plain, tz).await? };
+    let mut counts = match by_columns {
         Some(counts) => counts,
         None => by_index::count(run, &members, &plain, tz).await?,
     };
@@ -187,7 +194,8 @@ async fn by_columns(
     wanted: &BTreeSet<Facet>,
     tz: &TimeZone,
 ) -> Result<Option<Counts>, QueryError> {
-    let sources = run.engine.store.column_sources().await?;
+    let of_places = wanted.iter().filter_map(|facet| facet.column()).any(ColumnId::is_of_places);
+    let sources = run.engine.store.column_sources(of_places).await?;
     if sources.segments.iter().any(|segment| segment.columns.is_empty()) {
         return Ok(None);
     }
@@ -259,15 +267,25 @@ async fn written(
     Ok(out)
 }
 
-/// The path of an archive, as its newest version has it; its id where that is not known.
+/// The path of an archive, as it was when it was loaded last; its id where that is not known.
 async fn archive(run: &mut Run, id: &[u8]) -> Result<String, QueryError> {
-    let (rows, missing) = run.engine.store.rows(RowKind::Archive, id, None, VALUES).await?;
-    run.missing.extend(missing);
-    let mut path = None;
-    for row in &rows {
-        path = Some(access::<ArchivedArchiveVersion>(&row.value)?.path.as_str().to_owned());
+    let mut newest: Option<(i64, String)> = None;
+    let mut after: Option<bytes::Bytes> = None;
+    loop {
+        let (rows, missing) = run.engine.store.rows(RowKind::Archive, id, after.as_deref(), VALUES).await?;
+        run.missing.extend(missing);
+        for row in &rows {
+            let version = access::<ArchivedArchiveVersion>(&row.value)?;
+            let loaded = version.loaded_at.to_native();
+            if newest.as_ref().is_none_or(|(at, _)| *at < loaded) {
+                newest = Some((loaded, version.path.as_str().to_owned()));
+            }
+        }
+        match rows.last() {
+            Some(last) if rows.len() >= VALUES => after = Some(last.key.clone()),
+            _ => return Ok(newest.map_or_else(|| to_hex(id), |(_, path)| path)),
+        }
     }
-    Ok(path.unwrap_or_else(|| to_hex(id)))
 }
 
 fn names(facet: Facet, found: &Found) -> Result<Vec<String>, QueryError> {

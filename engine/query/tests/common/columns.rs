@@ -1,4 +1,4 @@
-//! Damage to the columns of a store.
+//! Damage to sections of a store.
 
 use postlode_format::block;
 use postlode_format::limits::PAGE;
@@ -9,6 +9,11 @@ use std::path::Path;
 
 /// Turns a byte of each column of each segment; gives how many.
 pub fn damage_columns(root: &Path) -> usize {
+    damage(root, SectionKind::Columns)
+}
+
+/// Turns a byte of each section of a kind; gives how many.
+pub fn damage(root: &Path, kind: SectionKind) -> usize {
     let mut turned = 0;
     for file in std::fs::read_dir(root.join("segments")).unwrap() {
         let path = file.unwrap().path();
@@ -24,7 +29,7 @@ pub fn damage_columns(root: &Path) -> usize {
             record.extend_from_slice(block::open(directory_block(own, n as u32), bytes).unwrap());
         }
         let directory = Directory::decode(&record[..len as usize], own, VERSION, size).unwrap();
-        for section in directory.sections.iter().filter(|s| s.kind == SectionKind::Columns as u16) {
+        for section in directory.sections.iter().filter(|s| s.kind == kind as u16) {
             bytes[section.offset as usize + 3] ^= 1;
             turned += 1;
         }

@@ -7,6 +7,7 @@ use crate::api::{KeyRange, Missing, SectionRead};
 use crate::error::StoreError;
 use crate::memtable::full_key;
 use crate::names;
+use crate::segment::columns;
 use crate::segment::heap::Heap;
 use crate::segment::shared::SharedSection;
 use crate::segment::source::BuildError;
@@ -79,7 +80,7 @@ fn find_deleted(files: &Files, wants_vectors: bool) -> Result<Deleted, BuildErro
     let mut out = Deleted::default();
     for (file, entry) in files {
         match marks_of(file, entry, &mut marks) {
-            Ok((VERSION, with_vectors)) if with_vectors || !wants_vectors || entry.emails == 0 => {}
+            Ok(own) if own.is_new() && (own.vectors || !wants_vectors || entry.emails == 0) => {}
             Ok(_) => drop(out.old.insert(entry.id)),
             Err(BuildError::Missing(missing)) => out.damage.push(missing),
             Err(other) => return Err(other),
@@ -144,14 +145,28 @@ pub fn bare(mark: &[u8]) -> Result<Bytes, FormatError> {
     to_bytes(&Mark { deleted: true, revision, date, ..Mark::default() })
 }
 
-/// The marks of one segment; gives its version, and whether it has vectors.
-fn marks_of(
-    file: &Arc<dyn SharedFile>,
-    entry: &SegmentEntry,
-    marks: &mut Marks,
-) -> Result<(u32, bool), BuildError> {
+/// What a segment has.
+struct Own {
+    version: u32,
+    vectors: bool,
+    columns: bool,
+}
+
+impl Own {
+    /// It is as this version writes it.
+    fn is_new(&self) -> bool {
+        self.version == VERSION && self.columns
+    }
+}
+
+/// The marks of one segment; gives what it has.
+fn marks_of(file: &Arc<dyn SharedFile>, entry: &SegmentEntry, marks: &mut Marks) -> Result<Own, BuildError> {
     let directory = shared_directory(file, entry).map_err(BuildError::Missing)?;
-    let told = (directory.version, directory.find(SectionKind::Vectors, VectorPart::Head as u16).is_some());
+    let vectors = directory.find(SectionKind::Vectors, VectorPart::Head as u16).is_some();
+    // Columns that cannot be read are made anew of the rows.
+    let with_columns =
+        entry.kind != SegmentKind::Mail || columns::check(file, &directory, entry.emails).unwrap_or(false);
+    let told = Own { version: directory.version, vectors, columns: with_columns };
     let find = |kind| SharedSection::find(file, &directory, kind, 0, None);
     let heap = Heap::find(file, &directory).map_err(BuildError::Missing)?;
     let (Some(primary), Some(heap)) = (find(SectionKind::Primary), heap) else {

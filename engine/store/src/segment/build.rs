@@ -159,7 +159,7 @@ fn emails(
             body_len: 0,
         };
         raw.extend_from_slice(&e.email);
-        columns.email(&e.email)?;
+        columns.email(&e.email);
         let at = Location { offset: ordinals.len() as u64, len: 0, seq: e.seq };
         primary.insert(full_key(RowKind::Email, &e.position.id), at);
         sums.count(RowKind::Email, e.seq);
@@ -356,7 +356,7 @@ fn heap(
         if let (RowKind::Place, Some(columns), Some(id)) = (row.kind, &mut columns, key_id(&row.key)) {
             let ordinal = primary.get(&full_key(RowKind::Email, &id));
             let ordinal = ordinal.and_then(|at| u32::try_from(at.offset).ok());
-            columns.place(&id, ordinal, &row.value)?;
+            columns.place(&id, ordinal, &row.value);
         }
         let value = packer.pack(&row.value).map_err(BuildError::Other)?;
         let at = Location { offset: section.position(), len: length(value.len())?, seq: row.seq };

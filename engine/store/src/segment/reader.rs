@@ -58,7 +58,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 struct Open<R: Runtime> {
     runtime: R,
     file: R::File,
-    /// Opened by the first text search: a file descriptor a segment is enough for all else.
+    /// Opened by the first who searches or counts: a file descriptor a segment is enough for all else.
     shared: OnceCell<Arc<dyn SharedFile>>,
     /// Read by the first who searches, and then shared.
     positions: Arc<OnceLock<Arc<[Position]>>>,
@@ -475,10 +475,11 @@ impl<R: Runtime> Segment<R> {
     }
 
     /// What counting and sorting read. `only`: the hashes of the rows that count.
-    pub async fn columns(&self, only: Option<(u64, u64)>) -> Result<SegmentColumns, Missing> {
+    pub async fn columns(&self, only: Option<Vec<(u64, u64)>>) -> Result<SegmentColumns, Missing> {
         let open = self.opened().await?;
         let ordinals = if self.entry.emails == 0 { None } else { Some(open.ordinals(&self.entry)?) };
         let columns = shared::columns(open.shared()?, &open.directory);
-        Ok(SegmentColumns { id: self.entry.id, emails: self.entry.emails, only, ordinals, columns })
+        let range = (self.entry.low, self.entry.high);
+        Ok(SegmentColumns { id: self.entry.id, emails: self.entry.emails, range, only, ordinals, columns })
     }
 }

@@ -62,8 +62,8 @@ pub enum ReadOp {
     Count(IndexId, KeyRange, Reply<Result<u64, Missing>>),
     /// What text search reads.
     Text(HashMap<u64, usize>, Reply<(Vec<SegmentText>, Vec<MemtableText>, Vec<Missing>)>),
-    /// What counting and sorting read.
-    Columns(Reply<ColumnSources>),
+    /// What counting and sorting read: with places, or without.
+    Columns(bool, Reply<ColumnSources>),
     /// Counts and sizes.
     Stats(Reply<ShardStats>),
     /// Segments were merged.

@@ -59,7 +59,7 @@ impl<R: Runtime> Shard<R> {
             ReadOp::Scan(scan, reply) => drop(reply.send(self.scan(&scan).await)),
             ReadOp::Count(index, range, reply) => drop(reply.send(self.count(index, &range).await)),
             ReadOp::Text(known, reply) => drop(reply.send(self.text(&known).await)),
-            ReadOp::Columns(reply) => drop(reply.send(self.columns().await)),
+            ReadOp::Columns(places, reply) => drop(reply.send(self.columns(places).await)),
             ReadOp::Stats(reply) => drop(reply.send(self.stats())),
             ReadOp::Refresh(change, reply) => {
                 self.refresh(&change).await;
@@ -361,7 +361,7 @@ impl<R: Runtime> Shard<R> {
         (segments, memtables, missing)
     }
 
-    async fn columns(&self) -> ColumnSources {
+    async fn columns(&self, places: bool) -> ColumnSources {
         let mut out = ColumnSources::default();
         // Memtables and the list of segments in one go, as in `rows`.
         let sealed = self.mail_segments();
@@ -371,12 +371,14 @@ impl<R: Runtime> Shard<R> {
                 value: row.value.clone(),
             };
             out.emails.extend(m.prefix(RowKind::Email, &[]).map(fresh));
-            out.places.extend(m.prefix(RowKind::Place, &[]).map(fresh));
+            if places {
+                out.places.extend(m.prefix(RowKind::Place, &[]).map(fresh));
+            }
             None::<()>
         });
         for segment in sealed {
             let within = self.range.0 <= segment.entry.low && segment.entry.high <= self.range.1;
-            match segment.columns((!within).then_some(self.range)).await {
+            match segment.columns((!within).then(|| vec![self.range])).await {
                 Ok(columns) => out.segments.push(columns),
                 Err(error) => out.missing.push(error),
             }

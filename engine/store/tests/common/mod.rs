@@ -94,7 +94,7 @@ pub async fn check_vectors(store: &Store) -> usize {
 
 /// Holds the columns of all segments that have any to the rows they are made of; gives how many have them.
 pub async fn check_columns(store: &Store) -> usize {
-    let sources = store.column_sources().await.unwrap();
+    let sources = store.column_sources(true).await.unwrap();
     let mut with = 0;
     for segment in sources.segments.iter().filter(|segment| !segment.columns.is_empty()) {
         with += 1;

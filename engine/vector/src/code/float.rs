@@ -153,6 +153,12 @@ impl Halves {
         (0..self.0.nodes).step_by(step).flat_map(|node| self.query_of(node)).collect()
     }
 
+    /// Values of a vector.
+    #[must_use]
+    pub fn dimensions(&self) -> usize {
+        self.0.dimensions
+    }
+
     /// The bits of one vector.
     #[must_use]
     pub fn bits(&self, node: u32) -> Option<&[u16]> {

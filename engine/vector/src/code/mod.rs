@@ -3,10 +3,16 @@
 //! What always holds: a score is the inner product of what the codes stand for, so that larger is nearer and scores of
 //! one kind of code compare; a node that is not there has the smallest score there is.
 
+mod b4;
 mod float;
+mod pq;
+mod rotation;
 mod sq8;
 
+pub use b4::B4;
 pub use float::{Floats, Halves};
+pub use pq::{Codebook, Pq};
+pub use rotation::Rotation;
 pub(crate) use sq8::SAMPLE;
 pub use sq8::{Sq8, Step};
 

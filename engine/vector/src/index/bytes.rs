@@ -9,14 +9,18 @@
 //! | 4 | 4 | values of a vector |
 //! | 8 | 4 | nodes |
 //! | 12 | 4 | rows that belong to a node |
-//! | 16 | 4 | codes: 0 none (exact values are compared), 1 SQ8 |
-//! | 20 | 4 | the step of the codes, a float; 0 where there are none |
+//! | 16 | 4 | codes: 0 none (exact values are compared), 1 SQ8, 2 half bytes, 3 PQ |
+//! | 20 | 4 | the step of SQ8, a float; 0 where there are other codes or none |
 //! | 24 | 4 | levels of the graph, *l*; 0 where there is none |
 //! | 28 | 4 | strays, *s* |
 //! | 32 | 8 x *l* | of each level, the bottom first: nodes, links of a row |
 //! | | 4 x *s* | strays |
 //!
-//! Exact values: a half each, nodes one after another. Codes: a byte a value, rows filled up with zeros to a multiple of 64.
+//! Exact values: a half each, nodes one after another. Codes, SQ8: a byte a value, rows filled up with zeros to a multiple of
+//! 64. Half bytes: rows of a multiple of 64 bytes, of each 64 of which the low halves are 64 values and the high ones the 64
+//! behind them, each 0 to 15 for the odd numbers from -15 to 15; then for each row a float, by which its products are
+//! multiplied; vectors are rotated before (`code/rotation.rs`). PQ: the codebook (is there a rotation, u32 0 or 1; then that, a
+//! float each, by rows; then 256 centroids of eight floats for each eight values), then a byte for each eight values.
 //! Links: four bytes each, `0xffffffff` for none, levels one after another. Rows: where those of each node begin (four bytes
 //! each, one more than there are nodes), then the rows.
 //!
@@ -24,8 +28,9 @@
 //! they are the bytes that were written, the checksums of the segment's blocks tell.
 
 use super::values::{FarValues, Values};
+use super::walked::Walked;
 use super::{Index, Rows};
-use crate::code::{Halves, MOST_DIMENSIONS, Sq8, Step};
+use crate::code::{B4, Halves, MOST_DIMENSIONS, Pq, Sq8, Step};
 use crate::error::VectorError;
 use crate::graph::{Graph, MOST_NODES};
 use std::sync::Arc;
@@ -68,7 +73,13 @@ impl Index {
     pub fn to_bytes(&self) -> Result<IndexBytes, VectorError> {
         let levels = self.graph.as_ref().map(Graph::shape).unwrap_or_default();
         let strays = self.graph.as_ref().map_or(&[][..], Graph::strays);
-        let step = self.codes.as_ref().map_or(0.0, |codes| codes.step().get());
+        let step = self.codes.as_ref().and_then(Walked::step).map_or(0.0, Step::get);
+        let (kind, codes) = match &self.codes {
+            None => (0, Vec::new()),
+            Some(Walked::Sq8(codes)) => (1, bytemuck::cast_slice(codes.all()).to_vec()),
+            Some(Walked::B4(codes)) => (2, codes.to_bytes()),
+            Some(Walked::Pq(codes)) => (3, codes.to_bytes()),
+        };
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let mut head: Vec<u8> = Vec::new();
         let fixed = [
@@ -76,7 +87,7 @@ impl Index {
             count(self.dimensions),
             self.rows.nodes(),
             self.rows.rows(),
-            u32::from(self.codes.is_some()),
+            kind,
             step.to_bits(),
             count(levels.len()),
             count(strays.len()),
@@ -86,11 +97,7 @@ impl Index {
         Ok(IndexBytes {
             head,
             values: self.values.near()?.all().iter().flat_map(|bits| bits.to_le_bytes()).collect(),
-            codes: self
-                .codes
-                .as_ref()
-                .map(|codes| bytemuck::cast_slice(codes.all()).to_vec())
-                .unwrap_or_default(),
+            codes,
             links: self.graph.as_ref().map(Graph::all_links).unwrap_or_default(),
             rows: self.rows.words().flat_map(u32::to_le_bytes).collect(),
         })
@@ -159,8 +166,10 @@ impl Index {
                     return damaged("there are not as many codes as it says");
                 }
                 all.fill(nodes, bytemuck::cast_slice(&bytes.codes))?;
-                Some(all)
+                Some(Walked::Sq8(all))
             }
+            2 => Some(Walked::B4(B4::from_bytes(&bytes.codes, nodes, dimensions)?)),
+            3 => Some(Walked::Pq(Pq::from_bytes(&bytes.codes, nodes, dimensions)?)),
             other => return damaged(format!("codes of kind {other}")),
         };
         let graph = match levels {

@@ -1,10 +1,9 @@
 //! Merging the indexes of several segments.
 
-use super::{EXACT, Index, IndexOptions, rows::Rows, rows::mixed, values::Values};
-use crate::code::{Codes, Halves, Sq8, Step};
+use super::{EXACT, Index, IndexOptions, rows::Rows, rows::mixed, values::Values, walked::Walked};
+use crate::code::Halves;
 use crate::error::VectorError;
 use crate::graph::{Graph, MOST_NODES, NONE, Part, Plan};
-use crate::index::CodeKind;
 use crate::threads::Parallel;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -72,12 +71,21 @@ impl Index {
             Some(plan) => plan.numbers().to_vec(),
             None => shuffled(&parts, &fates),
         };
-        let mut own = Self::moved(&parts, &numbers, (nodes, dimensions), options)?;
+        let mut own = Self::moved(&parts, &numbers, (nodes, dimensions), options, parallel)?;
         own.rows = merged_rows(&parts, &fates, &numbers, nodes);
         own.graph = match (&own.codes, plan) {
             _ if !wants_graph => None,
-            (Some(codes), Some(plan)) => Some(plan.join(codes, &graphs, options.graph, parallel)?),
-            (Some(codes), None) => Some(Graph::build(codes, options.graph, parallel)?),
+            (Some(Walked::Sq8(codes)), Some(plan)) => {
+                Some(plan.join(codes, &graphs, options.graph, parallel)?)
+            }
+            (Some(Walked::Sq8(codes)), None) => Some(Graph::build(codes, options.graph, parallel)?),
+            (Some(_), plan) => {
+                let codes = Walked::bytes_of(own.values.near()?)?;
+                Some(match plan {
+                    Some(plan) => plan.join(&codes, &graphs, options.graph, parallel)?,
+                    None => Graph::build(&codes, options.graph, parallel)?,
+                })
+            }
             (None, Some(plan)) => Some(plan.join(own.values.near()?, &graphs, options.graph, parallel)?),
             (None, None) => Some(Graph::build(own.values.near()?, options.graph, parallel)?),
         };
@@ -90,6 +98,7 @@ impl Index {
         numbers: &[Vec<u32>],
         (nodes, dimensions): (u32, usize),
         options: IndexOptions,
+        parallel: &dyn Parallel,
     ) -> Result<Self, VectorError> {
         let moves = || {
             let of = |(part, numbers): (usize, &'_ Vec<u32>)| {
@@ -106,22 +115,25 @@ impl Index {
             let own = index(part).and_then(|own| own.values.near().ok());
             own.into_iter().for_each(|own| halves.copy(new, own, old));
         }
-        let codes = match options.codes {
-            CodeKind::F16 => None,
-            CodeKind::Sq8 => {
-                let known = parts.iter().filter(|part| part.index.rows.nodes() > 0);
-                let known = known.filter_map(|part| part.index.codes.as_ref()).map(Sq8::step).next();
-                let step = options.step.or(known).unwrap_or_else(|| Step::fit(&halves.sample()));
-                let mut codes = Sq8::zeroed(nodes, dimensions, step)?;
-                for (part, old, new) in moves() {
-                    match index(part).and_then(|own| own.codes.as_ref()).filter(|own| own.step() == step) {
-                        Some(own) => codes.copy(new, own, old),
-                        None => codes.set(new, &halves.query_of(new)),
-                    }
-                }
-                Some(codes)
+        // Of bytes there may be several steps, of which one is kept.
+        let own = parts.iter().filter(|part| part.index.rows.nodes() > 0);
+        let known = own.filter_map(|part| part.index.codes.as_ref()?.step()).next();
+        let mut from = vec![(usize::MAX, 0u32); nodes as usize];
+        for (part, old, new) in moves() {
+            if let Some(slot) = from.get_mut(new as usize) {
+                *slot = (part, old);
             }
-        };
+        }
+        let codes = Walked::of(
+            options.codes,
+            &halves,
+            options.step.or(known),
+            |node| {
+                let (part, old) = from.get(node as usize).copied()?;
+                Some((index(part)?.codes.as_ref()?, old))
+            },
+            parallel,
+        )?;
         Ok(Self { codes, values: Values::Near(halves), dimensions, graph: None, rows: Rows::default() })
     }
 }

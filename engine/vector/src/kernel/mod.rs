@@ -14,6 +14,8 @@ use std::sync::OnceLock;
 
 /// Values of a code are a multiple of so many, padded by zeros: the widest register.
 pub const LANES: usize = 64;
+/// Values of a row of half bytes are a multiple of so many: a register of bytes has two of each.
+pub const NIBBLES: usize = 2 * LANES;
 
 /// The inner products.
 pub trait Kernels: Send + Sync {
@@ -35,6 +37,27 @@ pub trait Kernels: Send + Sync {
             None => f32::NEG_INFINITY,
         }));
     }
+    /// Of one row of bytes with many of half bytes, which are not negative: `nodes` are rows of `codes`, half as long as
+    /// `query`, which has a multiple of [`NIBBLES`]; of each 128 values the first 64 are in the low halves, the others in the
+    /// high ones. Appends the product of each node, in order; for a node that is not there the smallest number there is.
+    fn dots_b4(&self, query: &[i8], codes: &[u8], nodes: &[u32], out: &mut Vec<f32>) {
+        out.extend(nodes.iter().map(|node| match row(codes, query.len() / 2, *node) {
+            Some(code) => halves(query, code) as f32,
+            None => f32::NEG_INFINITY,
+        }));
+    }
+}
+
+/// The reference for rows of half bytes.
+fn halves(query: &[i8], code: &[u8]) -> i32 {
+    let of = |(values, bytes): (&[i8], &[u8])| {
+        let (low, high) = values.split_at(values.len().min(LANES));
+        let product = |values: &[i8], half: fn(u8) -> u8| -> i32 {
+            values.iter().zip(bytes).map(|(a, b)| i32::from(*a) * i32::from(half(*b))).sum()
+        };
+        product(low, |byte| byte & 15).wrapping_add(product(high, |byte| byte >> 4))
+    };
+    query.chunks(NIBBLES).zip(code.chunks(LANES)).map(of).fold(0, i32::wrapping_add)
 }
 
 /// A sum of products of bytes, which is exact in a float for as many as fit in the cache.

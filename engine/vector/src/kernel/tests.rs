@@ -64,6 +64,25 @@ proptest! {
             way.dots_i8(&query, &codes, &nodes, 0.25, &mut got);
             prop_assert_eq!(&got, &expected, "{}", way.name());
         }
+        // The same bytes as half bytes, of rows half as long.
+        let query: Vec<i8> = [query.as_slice(), &query].concat();
+        let halves: Vec<u8> = codes.iter().map(|code| *code as u8).collect();
+        let mut expected = Vec::new();
+        scalar().dots_b4(&query, &halves, &nodes, &mut expected);
+        let value = |row: usize, at: usize| {
+            let byte = halves[row * width + at / NIBBLES * LANES + at % LANES];
+            i32::from(if at % NIBBLES < LANES { byte & 15 } else { byte >> 4 })
+        };
+        for (node, expected) in nodes.iter().zip(&expected).filter(|(node, _)| (**node as usize) < rows) {
+            let plain: i32 =
+                query.iter().enumerate().map(|(at, own)| i32::from(*own) * value(*node as usize, at)).sum();
+            prop_assert_eq!(plain as f32, *expected);
+        }
+        for way in all() {
+            let mut got = Vec::new();
+            way.dots_b4(&query, &halves, &nodes, &mut got);
+            prop_assert_eq!(&got, &expected, "{}", way.name());
+        }
     }
 }
 

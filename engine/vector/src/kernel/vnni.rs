@@ -4,10 +4,10 @@
 //! times the sum of the other side is taken from the result.
 
 use super::simd::Simd;
-use super::{Kernels, LANES, row, scalar, scaled};
+use super::{Kernels, LANES, NIBBLES, row, scalar, scaled};
 use std::arch::x86_64::{
-    _MM_HINT_T0, _mm_prefetch, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_reduce_add_epi32,
-    _mm512_set1_epi8, _mm512_setzero_si512, _mm512_xor_si512,
+    _MM_HINT_T0, _mm_prefetch, _mm512_add_epi32, _mm512_and_si512, _mm512_dpbusd_epi32, _mm512_loadu_si512,
+    _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_setzero_si512, _mm512_srli_epi16, _mm512_xor_si512,
 };
 
 /// Exists only where [`detect`] found the instructions.
@@ -107,6 +107,46 @@ fn dots(query: &[i8], codes: &[i8], nodes: &[u32], scale: f32, out: &mut Vec<f32
     out.extend(groups.remainder().iter().map(one));
 }
 
+/// The products of a row of bytes with one of half bytes: these are not negative, as the instruction wants it.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn halves(query: &[i8], code: &[u8]) -> i32 {
+    let low = _mm512_set1_epi8(15);
+    let mut sums = [_mm512_setzero_si512(); 2];
+    for (query, code) in query.chunks_exact(NIBBLES).zip(code.chunks_exact(LANES)) {
+        let (first, second) = query.split_at(LANES);
+        // SAFETY: each has the 64 bytes that are read; the loads need no alignment.
+        let (code, first, second) = unsafe {
+            (
+                _mm512_loadu_si512(code.as_ptr().cast()),
+                _mm512_loadu_si512(first.as_ptr().cast()),
+                _mm512_loadu_si512(second.as_ptr().cast()),
+            )
+        };
+        // Shifted as words: what comes from the neighbour is masked.
+        let high = _mm512_and_si512(_mm512_srli_epi16::<4>(code), low);
+        let [a, b] = &mut sums;
+        *a = _mm512_dpbusd_epi32(*a, _mm512_and_si512(code, low), first);
+        *b = _mm512_dpbusd_epi32(*b, high, second);
+    }
+    let [a, b] = sums;
+    _mm512_reduce_add_epi32(_mm512_add_epi32(a, b))
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn dots_b4(query: &[i8], codes: &[u8], nodes: &[u32], out: &mut Vec<f32>) {
+    let code = |node: &u32| row(codes, query.len() / 2, *node);
+    let fetch = |code: &[u8]| {
+        for line in code.chunks(LANES) {
+            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+        }
+    };
+    nodes.iter().take(AHEAD).filter_map(code).for_each(fetch);
+    for (at, node) in nodes.iter().enumerate() {
+        nodes.get(at.saturating_add(AHEAD)).and_then(code).into_iter().for_each(fetch);
+        out.push(code(node).map_or(f32::NEG_INFINITY, |code| halves(query, code) as f32));
+    }
+}
+
 impl Kernels for Vnni {
     fn name(&self) -> &'static str {
         "avx512-vnni"
@@ -134,6 +174,15 @@ impl Kernels for Vnni {
             unsafe { dots(query, codes, nodes, scale, out) }
         } else {
             Simd.dots_i8(query, codes, nodes, scale, out);
+        }
+    }
+
+    fn dots_b4(&self, query: &[i8], codes: &[u8], nodes: &[u32], out: &mut Vec<f32>) {
+        if query.len().is_multiple_of(NIBBLES) {
+            // SAFETY: this type exists only where the instructions are.
+            unsafe { dots_b4(query, codes, nodes, out) }
+        } else {
+            Simd.dots_b4(query, codes, nodes, out);
         }
     }
 }

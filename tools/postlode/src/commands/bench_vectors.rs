@@ -58,6 +58,9 @@ pub fn run(bench: &BenchVectors, console: &Console) -> Result<u8, Failure> {
     let options = IndexOptions {
         codes: match bench.codes {
             Codes::Sq8 => CodeKind::Sq8,
+            Codes::B4 => CodeKind::B4,
+            Codes::Pq => CodeKind::Pq,
+            Codes::Opq => CodeKind::Opq,
             Codes::F16 => CodeKind::F16,
         },
         graph: GraphOptions { m: bench.m.into(), ef_construction: bench.ef_construction.into() },

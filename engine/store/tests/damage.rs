@@ -40,7 +40,10 @@ fn every_section_with_a_flipped_bit_is_named_and_the_rest_answers() {
         let mut places: Vec<(String, u64)> =
             vec![("header".into(), 100), ("trailer".into(), segment.bytes - 1)];
         for (name, _, on_disk, _) in &segment.sections {
-            places.push((name.clone(), at));
+            // A section of nothing has no byte.
+            if *on_disk > 0 {
+                places.push((name.clone(), at));
+            }
             at += on_disk;
         }
         places.push(("directory".into(), at));

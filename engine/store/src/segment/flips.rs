@@ -178,7 +178,11 @@ fn one_byte_of_251_of_version_4() {
 
 #[test]
 fn one_byte_of_257_of_version_5() {
-    some_bytes_of("v5", 257, &["columns:strangers", "columns:sender", "columns:folder", "columns:size"]);
+    some_bytes_of(
+        "v5",
+        257,
+        &["columns:strangers", "columns:type", "columns:recipient", "columns:folder", "columns:size"],
+    );
 }
 
 fn some_bytes_of(version: &str, one_of: usize, wanted: &[&str]) {

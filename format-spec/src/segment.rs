@@ -17,7 +17,7 @@ use crate::id::Id;
 use crate::index::IndexId;
 use crate::limits::{MAX_SECTIONS, PAGE};
 use crate::manifest::SegmentKind;
-use crate::row::access;
+use crate::row::{RowKind, access};
 use rkyv::with::Skip;
 use rkyv::{Archive, Deserialize, Serialize};
 
@@ -244,6 +244,12 @@ impl Directory {
     #[must_use]
     pub fn knows(&self, index: IndexId) -> bool {
         self.version >= index.since()
+    }
+
+    /// Has it rows of a kind?
+    #[must_use]
+    pub fn has_rows(&self, kind: RowKind) -> bool {
+        self.rows.iter().any(|(number, rows)| *number == kind as u8 && *rows > 0)
     }
 
     /// Number and description of the section of a kind.

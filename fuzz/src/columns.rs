@@ -48,6 +48,10 @@ fn texts(column: &TextColumn) {
     let again =
         builder.finish(number(rows), |row| row).ok().and_then(|bytes| TextColumn::decode(&bytes).ok());
     assert!(again.is_some(), "what was read cannot be written, or not read again");
+    if wanted.iter().all(Vec::is_empty) {
+        assert!(again.is_some_and(|column| column.is_empty()), "nothing became something");
+        return;
+    }
     for (row, wanted) in wanted.iter().enumerate() {
         assert_eq!(again.as_ref().map(|column| values(column, row)).as_ref(), Some(wanted), "row {row}");
     }

@@ -22,7 +22,7 @@ use postlode_format::segment::{
 use postlode_semantic::VectorIndex;
 use postlode_store::{NewVectors, TextBuilder, TextDoc, VectorBuilder};
 use postlode_text::TextIndex;
-use postlode_vector::{Index, IndexOptions, Sequential};
+use postlode_vector::{CodeKind, Index, IndexOptions, Sequential};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -334,7 +334,7 @@ pub fn texts() -> Seeds {
     Ok(out)
 }
 
-/// Vector sections of so many emails as the target expects: compared one by one, and with a graph.
+/// Vector sections of so many emails as the target expects: compared one by one, and with a graph and each kind of codes.
 pub fn vectors() -> Seeds {
     let mut docs = Vec::new();
     for n in (0u32..).take(EMAILS) {
@@ -351,26 +351,31 @@ pub fn vectors() -> Seeds {
     };
     let vectors = 60usize;
     let values: Vec<f32> = (0..vectors * dimensions).map(|_| value()).collect();
-    let options = IndexOptions { graph_from: Some(8), ..IndexOptions::default() };
-    let index = Index::build(dimensions, &values, options, &Sequential);
-    let index =
-        index.and_then(|index| index.to_bytes()).map_err(|error| SeedError::Text(error.to_string()))?;
-    // The head of the others, with the number of these vectors, and the index's own head behind the name.
-    let numbers = [1, model.version, model.dimensions, 60, 0, u32::try_from(model.name.len()).unwrap_or(0)];
-    let mut head: Vec<u8> = numbers.into_iter().flat_map(u32::to_le_bytes).collect();
-    head.extend(model.name.as_bytes());
-    head.extend(index.head);
-    let emails: Vec<u8> = (0u32..60).flat_map(|vector| (vector / 3).to_le_bytes()).collect();
-    let parts = [
-        (VectorPart::Head, head),
-        (VectorPart::Emails, emails),
-        (VectorPart::Values, index.values),
-        (VectorPart::Codes, index.codes),
-        (VectorPart::Links, index.links),
-        (VectorPart::Rows, index.rows),
-    ];
-    let graph = NewVectors { parts: parts.into_iter().map(|(part, bytes)| (part, (bytes, 0))).collect() };
-    Ok(vec![crate::vectors::input(&plain), crate::vectors::input(&graph)])
+    let mut out = vec![crate::vectors::input(&plain)];
+    for codes in [CodeKind::Sq8, CodeKind::B4, CodeKind::Pq] {
+        let options = IndexOptions { codes, graph_from: Some(8), ..IndexOptions::default() };
+        let index = Index::build(dimensions, &values, options, &Sequential);
+        let index =
+            index.and_then(|index| index.to_bytes()).map_err(|error| SeedError::Text(error.to_string()))?;
+        // The head of the others, with the number of these vectors, and the index's own head behind the name.
+        let name = u32::try_from(model.name.len()).unwrap_or(0);
+        let numbers = [1, model.version, model.dimensions, 60, 0, name];
+        let mut head: Vec<u8> = numbers.into_iter().flat_map(u32::to_le_bytes).collect();
+        head.extend(model.name.as_bytes());
+        head.extend(index.head);
+        let emails: Vec<u8> = (0u32..60).flat_map(|vector| (vector / 3).to_le_bytes()).collect();
+        let parts = [
+            (VectorPart::Head, head),
+            (VectorPart::Emails, emails),
+            (VectorPart::Values, index.values),
+            (VectorPart::Codes, index.codes),
+            (VectorPart::Links, index.links),
+            (VectorPart::Rows, index.rows),
+        ];
+        let parts = parts.into_iter().map(|(part, bytes)| (part, (bytes, 0))).collect();
+        out.push(crate::vectors::input(&NewVectors { parts }));
+    }
+    Ok(out)
 }
 
 fn owned<const N: usize>(texts: [&str; N]) -> Vec<Vec<u8>> {

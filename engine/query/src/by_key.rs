@@ -274,8 +274,9 @@ fn pick(columns: &Columns, sources: &ColumnSources, members: &Members, by: &By) 
     for (n, part) in parts.iter().enumerate() {
         let texts = view.as_ref().and_then(|view| view.parts.get(n));
         let sizes = if texts.is_none() { Some(columns.sizes(part.segment)?) } else { None };
-        let rows = texts.map(|t| t.rows()).or(sizes.as_ref().map(|s| s.rows())).unwrap_or(0);
-        if rows != part.positions.len() {
+        let rows = part.positions.len();
+        let fits = texts.map(|texts| texts.fits(rows)).or(sizes.as_ref().map(|sizes| sizes.rows() == rows));
+        if fits != Some(true) {
             let why = "it has not as many rows as its segment has emails";
             return Err(unreadable(FormatError::Malformed { what: "column", why }));
         }

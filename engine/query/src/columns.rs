@@ -77,9 +77,9 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// Its rows.
-    pub fn rows(&self) -> usize {
-        self.column.rows()
+    /// Has it so many rows? One without values has none.
+    pub fn fits(&self, rows: usize) -> bool {
+        self.column.is_empty() || self.column.rows() == rows
     }
 
     /// The number of the first value of a row.

@@ -5,7 +5,7 @@ use crate::error::SemanticError;
 use crate::sections::Sections;
 use postlode_embed::Embed;
 use postlode_store::{MergedVectors, NewVectors, TextDoc, VectorBuilder};
-use postlode_vector::{Index, IndexOptions, MergePart, Sequential};
+use postlode_vector::{CodeKind, Index, IndexOptions, MergePart, Sequential};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ const BATCH: usize = 256;
 #[derive(Clone)]
 pub struct VectorIndex {
     model: Arc<dyn Embed>,
+    codes: CodeKind,
 }
 
 /// Vectors of mails under construction.
@@ -85,13 +86,24 @@ impl VectorIndex {
     /// A builder that embeds with this model.
     #[must_use]
     pub fn new(model: Arc<dyn Embed>) -> Self {
-        Self { model }
+        Self { model, codes: CodeKind::default() }
+    }
+
+    /// The same, with other codes in the segments that are built from now on. Those that are there keep theirs until they are
+    /// merged: exact values decide, so that all can be searched together.
+    #[must_use]
+    pub fn with_codes(self, codes: CodeKind) -> Self {
+        Self { codes, ..self }
+    }
+
+    fn options(&self) -> IndexOptions {
+        IndexOptions { codes: self.codes, ..IndexOptions::default() }
     }
 
     fn built(&self, next: &mut dyn FnMut() -> Option<TextDoc>) -> Result<NewVectors, SemanticError> {
         let model = self.model.model();
         let Embedded { emails, foreign, values } = Embedded::of(&*self.model, 0, std::iter::from_fn(next))?;
-        let index = Index::build(model.dimensions as usize, &values, IndexOptions::default(), &Sequential)?;
+        let index = Index::build(model.dimensions as usize, &values, self.options(), &Sequential)?;
         Sections { model, emails, foreign, index }.write()
     }
 
@@ -121,7 +133,7 @@ impl VectorIndex {
             rows.iter().map(|own| move |row: u32| own.get(row as usize).copied().flatten()).collect();
         let parts: Vec<MergePart<'_>> =
             read.iter().zip(&numbers).map(|(own, row)| MergePart { index: &own.index, row }).collect();
-        let index = Index::merge(&parts, IndexOptions::default(), &Sequential)?;
+        let index = Index::merge(&parts, self.options(), &Sequential)?;
         let emails = stay.into_iter().map(|(email, _, _)| email).collect();
         Sections { model, emails, foreign, index }.write()
     }

@@ -9,10 +9,11 @@ use common::*;
 use postlode_embed::{Embed, StaticModel, Table};
 use postlode_format::index::Position;
 use postlode_format::segment::VectorPart;
-use postlode_semantic::{Known, Near, Only, SemanticEngine, Texts, VectorIndex, texts};
+use postlode_semantic::{Known, Near, Only, SemanticEngine, Texts, VectorIndex, inspect, texts};
 use postlode_store::{
     MergedVectors, NOWHERE, NewVectors, Ordinals, SegmentText, TextSources, VectorBuilder, VectorParts,
 };
+use postlode_vector::CodeKind;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -179,6 +180,42 @@ proptest! {
                 kept.iter().filter(|mail| mail.language == "deu" && only.has(mail.position())).count() as u64;
             prop_assert_eq!(answer.foreign, foreign);
         }
+    }
+}
+
+/// Codes may be of any kind, segments of several kinds are searched together, and merged to one of any: exact values decide.
+#[test]
+fn codes_of_all_kinds_are_searched_together() {
+    let model = model(1);
+    let text = |n: u32| format!("w{} w{} w{}", n % 24, n * 7 % 23, n * n % 19);
+    let all: Vec<Mail> = (0..90).map(|n| mail(n, &text(n), "")).collect();
+    let kinds = [CodeKind::Sq8, CodeKind::B4, CodeKind::F16];
+    let builder = |kind| VectorIndex::new(Arc::clone(&model)).with_codes(kind);
+    let mut segments = Vec::new();
+    for (n, kind) in (0u32..).zip(kinds) {
+        let mails = &all[n as usize * 30..][..30];
+        let mut rest = mails.iter();
+        let made = builder(kind).build(&mut || rest.next().map(Mail::doc)).unwrap();
+        let segment = with_vectors(n.into(), mails, parts(&made));
+        assert_eq!(inspect(&segment).unwrap().unwrap().codes, kind.name());
+        segments.push(segment);
+    }
+    let query = query(&model, "w3 w9 w11");
+    let wanted = naive(&model, &all, &query, &Only::default());
+    let look = |segments: Vec<SegmentText>| {
+        let sources = sources(segments, vec![]);
+        engine(&model).view(&sources, &Known::default()).nearest(&query, 8, &Only::default()).near
+    };
+    agree(&look(segments.clone()), &wanted, 8);
+    for kind in kinds {
+        let part = |(n, own): (u32, &SegmentText)| MergedVectors {
+            parts: own.vectors.clone(),
+            to: (n * 30..n * 30 + 30).collect(),
+        };
+        let merged: Vec<MergedVectors> = (0u32..).zip(&segments).map(part).collect();
+        let whole = with_vectors(9, &all, parts(&builder(kind).merge(&merged).unwrap()));
+        assert_eq!(inspect(&whole).unwrap().unwrap().codes, kind.name());
+        agree(&look(vec![whole]), &wanted, 8);
     }
 }
 

@@ -77,7 +77,7 @@ impl FreshRow {
 /// Everything that counting and sorting read.
 #[derive(Clone, Default)]
 pub struct ColumnSources {
-    /// Segments of mail.
+    /// Segments with emails or places.
     pub segments: Vec<SegmentColumns>,
     /// Emails that are not sealed yet.
     pub emails: Vec<FreshRow>,

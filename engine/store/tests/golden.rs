@@ -166,7 +166,10 @@ fn opens_and_is_whole(version: &str, emails: u64) {
                 let sources = machine.wait(store.text_sources(Default::default())).unwrap();
                 assert_eq!(machine.wait(check_vectors(&store)), sources.segments.len(), "{version}");
                 let columns = machine.wait(store.column_sources(true)).unwrap().segments;
-                assert!(columns.iter().all(|segment| !segment.columns.is_empty()), "{version}");
+                assert!(
+                    !columns.is_empty() && columns.iter().all(|own| !own.columns.is_empty()),
+                    "{version}"
+                );
                 let emails_of = |index| machine.wait(store.count(index, KeyRange::prefix(&[]))).unwrap();
                 // Indexes that the version did not have are there now.
                 assert_eq!(emails_of(IndexId::Size), emails, "{version}");

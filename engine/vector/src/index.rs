@@ -72,6 +72,16 @@ pub struct IndexOptions {
     pub graph_from: Option<u32>,
 }
 
+impl IndexOptions {
+    /// What an index of so many nodes has. Where all are compared one by one anyway, a codebook is not worth its room.
+    fn kind_of(&self, nodes: u32) -> CodeKind {
+        match self.codes {
+            CodeKind::Pq | CodeKind::Opq if nodes < self.graph_from.unwrap_or(EXACT) => CodeKind::Sq8,
+            kind => kind,
+        }
+    }
+}
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Search<'f> {
@@ -147,7 +157,7 @@ impl Index {
         let mut own = Halves::zeroed(nodes, dimensions)?;
         (0..nodes).for_each(|node| own.copy(node, &all, rows.first(node)));
         drop(all);
-        let codes = Walked::of(options.codes, &own, options.step, |_| None, parallel)?;
+        let codes = Walked::of(options.kind_of(nodes), &own, options.step, |_| None, parallel)?;
         let graph = match (nodes >= options.graph_from.unwrap_or(EXACT), &codes) {
             (false, _) => None,
             (true, Some(Walked::Sq8(codes))) => Some(Graph::build(codes, options.graph, parallel)?),
@@ -174,13 +184,19 @@ impl Index {
                 self.rescore(&query, searcher)?;
             }
             Some(Walked::B4(codes)) => {
-                self.candidates(codes, &codes.query(&query), (search.k.max(RESCORED_B4), search), searcher);
+                self.candidates(
+                    codes,
+                    &codes.query(&query),
+                    (RESCORED_B4.max(search.k.saturating_mul(2)), search),
+                    searcher,
+                );
                 self.rescore(&query, searcher)?;
             }
             Some(Walked::Pq(codes)) => {
                 // Their scores are so rough that what is wanted must be looked for farther away than it lies.
-                let search = Search { ef: search.ef.max(RESCORED_PQ), ..search };
-                self.candidates(codes, &codes.query(&query), (search.k.max(RESCORED_PQ), search), searcher);
+                let most = RESCORED_PQ.max(search.k.saturating_mul(4));
+                let search = Search { ef: search.ef.max(most), ..search };
+                self.candidates(codes, &codes.query(&query), (most, search), searcher);
                 self.rescore(&query, searcher)?;
             }
             None => self.candidates(self.values.near()?, &query, (search.k, search), searcher),

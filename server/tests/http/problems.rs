@@ -30,7 +30,7 @@ async fn questions_that_cannot_be_answered() {
         ("/v1/search?limit=-1", BadParameter),
         ("/v1/search?limit=x", BadParameter),
         ("/v1/search?mode=psychic", BadParameter),
-        ("/v1/search?sort=size", BadParameter),
+        ("/v1/search?sort=colour", BadParameter),
         ("/v1/search?tz=Mars/Olympus", BadParameter),
         ("/v1/search?q=a&q=b", BadParameter),
         ("/v1/search?qq=a", BadParameter),

@@ -2,6 +2,7 @@
 
 use crate::sizes;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -123,6 +124,19 @@ pub struct BenchVectors {
     /// Runs of each, of which the median counts
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub runs: u16,
+}
+
+/// Codes of the vectors of a store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VectorCodes {
+    /// A byte a value
+    #[default]
+    Sq8,
+    /// Half a byte a value
+    B4,
+    /// Halves
+    F16,
 }
 
 /// What a walk through a graph compares.
@@ -303,6 +317,10 @@ pub struct Serve {
     /// Shards of the store while it is open [default: one a core]
     #[arg(long, env = "POSTLODE_SHARDS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub shards: Option<u16>,
+    /// What searches by meaning compare: a byte a value, half a byte (less memory), halves (the exact values); for segments
+    /// that are made from now on [default: sq8]
+    #[arg(long, env = "POSTLODE_VECTOR_CODES", value_enum)]
+    pub vector_codes: Option<VectorCodes>,
     /// Only read, and keep up with the process that writes the store, at most a second behind
     #[arg(long, env = "POSTLODE_FOLLOW")]
     pub follow: bool,

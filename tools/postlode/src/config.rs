@@ -1,5 +1,6 @@
 //! The settings file: TOML, every field optional, unknown ones refused.
 
+use crate::arguments::VectorCodes;
 use crate::error::Failure;
 use crate::sizes;
 use serde::{Deserialize, Deserializer};
@@ -22,6 +23,8 @@ pub struct Config {
     pub memory: Option<u64>,
     /// Shards.
     pub shards: Option<u16>,
+    /// Codes of vectors: `sq8`, `b4`, `f16`.
+    pub vector_codes: Option<VectorCodes>,
     /// Whose mail is loaded.
     pub custodian: Option<String>,
     /// Workers of `load`.
@@ -77,12 +80,16 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             Config::read(&path)
         };
-        let config = read("data = '/x'\nmemory = '2GiB'\nshards = 4\nlisten = '127.0.0.1:1'").unwrap();
+        let config =
+            read("data = '/x'\nmemory = '2GiB'\nshards = 4\nlisten = '127.0.0.1:1'\nvector_codes = 'b4'")
+                .unwrap();
+        assert_eq!(config.vector_codes, Some(VectorCodes::B4));
         assert_eq!((config.memory, config.shards), (Some(2 << 30), Some(4)));
         assert_eq!(read("").unwrap(), Config::default());
         for (text, part) in [
             ("data = '/x'\ndate = '/y'", "date"),
             ("memory = '2 gigs'", "size"),
+            ("vector_codes = 'b3'", "b3"),
             ("shards = 0", "shards"),
             ("data = ", "line 1"),
         ] {

@@ -3,6 +3,8 @@
 //! What always holds: whoever holds a store for writing answers on the socket in its folder, until it is closed;
 //! closing stops loads between two batches, lets answers end, seals the store, and then frees its lock.
 
+use crate::arguments::VectorCodes;
+use crate::config::Config;
 use crate::error::Failure;
 use crate::loader::StoreLoader;
 use crate::output::Console;
@@ -15,6 +17,7 @@ use postlode_semantic::{SemanticEngine, VectorIndex};
 use postlode_server::{App, AppOptions, Client, ServeError, Shutdown, WriterSocket, serve_unix};
 use postlode_store::{Access, Store, StoreError, StoreOptions};
 use postlode_text::TextIndex;
+use postlode_vector::CodeKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,11 +39,19 @@ pub struct Plan {
     pub shards: Option<u16>,
     /// Bytes for caches and memtables together.
     pub memory: Option<u64>,
+    /// Codes of the vectors of new segments.
+    pub codes: VectorCodes,
     /// It is opened to be loaded into: what is read for that is hardly read again.
     pub loading: bool,
 }
 
 impl Plan {
+    /// As the settings file has it.
+    pub fn of(file: &Config) -> Self {
+        let codes = file.vector_codes.unwrap_or_default();
+        Self { shards: file.shards, memory: file.memory, codes, loading: false }
+    }
+
     fn memory(self) -> u64 {
         self.memory.unwrap_or(DEFAULT_MEMORY)
     }
@@ -55,7 +66,12 @@ impl Plan {
     fn options(self, access: Access) -> StoreOptions {
         let shards = self.shards.map_or_else(cores, usize::from);
         let mut options = StoreOptions::new(shards, access, Arc::new(TextIndex));
-        options.vectors = Some(Arc::new(VectorIndex::new(Arc::new(BuiltIn))));
+        let codes = match self.codes {
+            VectorCodes::Sq8 => CodeKind::Sq8,
+            VectorCodes::B4 => CodeKind::B4,
+            VectorCodes::F16 => CodeKind::F16,
+        };
+        options.vectors = Some(Arc::new(VectorIndex::new(Arc::new(BuiltIn)).with_codes(codes)));
         let memory = self.memory();
         let memtable = (memory / 8 / shards.max(1) as u64).clamp(*MEMTABLE.start(), *MEMTABLE.end());
         options.memtable_bytes = usize::try_from(memtable).unwrap_or(usize::MAX);

@@ -164,7 +164,7 @@ impl<'a> Counting<'a> {
         for (sealed, column) in self.parts.iter().zip(&view.parts) {
             let (part, strangers) = (&sealed.part, &sealed.strangers);
             let all = part.positions.len().saturating_add(if of_places { strangers.len() } else { 0 });
-            if column.rows() != all {
+            if !column.fits(all) {
                 let why = "it has not as many rows as its segment has emails";
                 return Err(FormatError::Malformed { what: "column", why });
             }

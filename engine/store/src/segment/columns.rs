@@ -15,7 +15,7 @@ use postlode_format::column::{
 };
 use postlode_format::id::Id;
 use postlode_format::index::{POSITION, Position};
-use postlode_format::row::{ArchivedPlace, access};
+use postlode_format::row::{ArchivedPlace, RowKind, access};
 use postlode_format::segment::{Directory, SectionKind};
 use postlode_runtime::SharedFile;
 use std::collections::{BTreeMap, HashMap};
@@ -79,11 +79,14 @@ impl Columns {
         }
     }
 
-    /// Writes a section for each column, empty ones too: that nothing has a value is known then.
+    /// Writes a section for each column, those without a value too; none where there are neither emails nor places.
     pub fn write(self, writer: &mut SegmentWriter<'_>) -> Result<(), BuildError> {
         let Self { mut texts, sizes, strangers, failed, .. } = self;
         if let Some(error) = failed {
             tracing::error!("a segment is without columns: {error}");
+            return Ok(());
+        }
+        if sizes.is_empty() && strangers.is_empty() {
             return Ok(());
         }
         let mut order: Vec<u32> = (0..number(strangers.len())).collect();
@@ -124,7 +127,7 @@ impl Columns {
     }
 }
 
-/// Reads all columns of a segment; tells whether it has any.
+/// Reads all columns of a segment; tells whether it has them, or needs none.
 ///
 /// # Errors
 /// The first that cannot be read, or does not fit to the segment.
@@ -139,7 +142,9 @@ pub fn check(file: &Arc<dyn SharedFile>, directory: &Directory, emails: u64) -> 
         let Some(section) = columns.get(&number) else { return Ok(None) };
         section.read(0, usize::try_from(section.len()).unwrap_or(usize::MAX)).map(Some)
     };
-    let Some(strangers) = read(STRANGERS)? else { return Ok(false) };
+    let Some(strangers) = read(STRANGERS)? else {
+        return Ok(!directory.has_rows(RowKind::Email) && !directory.has_rows(RowKind::Place));
+    };
     let positions = strangers.chunks(POSITION).map(Position::from_bytes);
     let positions: Option<Vec<Position>> = positions.collect();
     let in_order = |positions: &Vec<Position>| positions.is_sorted_by(|a, b| a < b);
@@ -148,12 +153,13 @@ pub fn check(file: &Arc<dyn SharedFile>, directory: &Directory, emails: u64) -> 
     };
     for id in ColumnId::ALL {
         let bytes = read(id as u16)?.ok_or_else(|| missing(id.name(), "the segment has none".to_owned()))?;
-        let rows = match id {
-            ColumnId::Size => NumberColumn::decode(&bytes).map(|column| column.rows()),
-            _ => TextColumn::decode(&bytes).map(|column| column.rows()),
-        };
-        let rows = rows.map_err(|error| missing(id.name(), error.to_string()))? as u64;
         let strangers = if id.is_of_places() { positions.len() as u64 } else { 0 };
+        let rows = match id {
+            ColumnId::Size => NumberColumn::decode(&bytes).map(|column| column.rows() as u64),
+            _ if bytes.is_empty() => continue,
+            _ => TextColumn::decode(&bytes).map(|column| column.rows() as u64),
+        };
+        let rows = rows.map_err(|error| missing(id.name(), error.to_string()))?;
         if rows != emails.saturating_add(strangers) {
             return Err(missing(id.name(), format!("it has {rows} rows, the segment {emails} emails")));
         }

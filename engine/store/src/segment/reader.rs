@@ -474,12 +474,22 @@ impl<R: Runtime> Segment<R> {
         Ok(Some(SegmentText { id: self.entry.id, emails: self.entry.emails, text, ordinals, vectors }))
     }
 
-    /// What counting and sorting read. `only`: the hashes of the rows that count.
-    pub async fn columns(&self, only: Option<Vec<(u64, u64)>>) -> Result<SegmentColumns, Missing> {
+    /// What counting and sorting read; `None` for a segment without emails and places. `only`: the hashes of the rows that count.
+    pub async fn columns(&self, only: Option<Vec<(u64, u64)>>) -> Result<Option<SegmentColumns>, Missing> {
         let open = self.opened().await?;
+        if !open.directory.has_rows(RowKind::Email) && !open.directory.has_rows(RowKind::Place) {
+            return Ok(None);
+        }
         let ordinals = if self.entry.emails == 0 { None } else { Some(open.ordinals(&self.entry)?) };
         let columns = shared::columns(open.shared()?, &open.directory);
         let range = (self.entry.low, self.entry.high);
-        Ok(SegmentColumns { id: self.entry.id, emails: self.entry.emails, range, only, ordinals, columns })
+        Ok(Some(SegmentColumns {
+            id: self.entry.id,
+            emails: self.entry.emails,
+            range,
+            only,
+            ordinals,
+            columns,
+        }))
     }
 }

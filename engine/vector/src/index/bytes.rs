@@ -5,7 +5,7 @@
 //!
 //! | at | bytes | what |
 //! |---|---|---|
-//! | 0 | 4 | 1, the version of this layout |
+//! | 0 | 4 | the version of this layout: 1, or 2 where codes are of a kind that version 1 did not have |
 //! | 4 | 4 | values of a vector |
 //! | 8 | 4 | nodes |
 //! | 12 | 4 | rows that belong to a node |
@@ -35,7 +35,9 @@ use crate::error::VectorError;
 use crate::graph::{Graph, MOST_NODES};
 use std::sync::Arc;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Codes of version 1 are below.
+const OLD_KINDS: u32 = 2;
 const HEAD: usize = 32;
 /// Levels of a graph: each has at most half of the nodes of the one below.
 const MOST_LEVELS: usize = 32;
@@ -83,7 +85,7 @@ impl Index {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let mut head: Vec<u8> = Vec::new();
         let fixed = [
-            VERSION,
+            if kind < OLD_KINDS { 1 } else { VERSION },
             count(self.dimensions),
             self.rows.nodes(),
             self.rows.rows(),
@@ -135,8 +137,10 @@ impl Index {
             return damaged("its head is cut off");
         };
         let [version, dimensions, nodes, rows, codes, step, levels, strays] = *fixed;
-        if version != VERSION {
-            return damaged(format!("it is of version {version}, this program knows {VERSION}"));
+        if version != if codes < OLD_KINDS { 1 } else { VERSION } {
+            return damaged(format!(
+                "it is of version {version} with codes {codes}, this program knows {VERSION}"
+            ));
         }
         let dimensions = dimensions as usize;
         if dimensions == 0 || dimensions > MOST_DIMENSIONS || u64::from(nodes) > MOST_NODES {

@@ -118,19 +118,19 @@ impl Index {
         // Of bytes there may be several steps, of which one is kept.
         let own = parts.iter().filter(|part| part.index.rows.nodes() > 0);
         let known = own.filter_map(|part| part.index.codes.as_ref()?.step()).next();
-        let mut from = vec![(usize::MAX, 0u32); nodes as usize];
+        let mut from = vec![(u32::MAX, 0u32); nodes as usize];
         for (part, old, new) in moves() {
             if let Some(slot) = from.get_mut(new as usize) {
-                *slot = (part, old);
+                *slot = (u32::try_from(part).unwrap_or(u32::MAX), old);
             }
         }
         let codes = Walked::of(
-            options.codes,
+            options.kind_of(nodes),
             &halves,
             options.step.or(known),
             |node| {
                 let (part, old) = from.get(node as usize).copied()?;
-                Some((index(part)?.codes.as_ref()?, old))
+                Some((index(part as usize)?.codes.as_ref()?, old))
             },
             parallel,
         )?;

@@ -584,7 +584,10 @@ fn all_kinds_of_codes_find_what_is_near() {
             let behind = |row: u32| Some(row + count as u32 / 3);
             let parts = [MergePart { index: one, row: &Some }, MergePart { index: two, row: &behind }];
             let merged = Index::merge(&parts, options, &Sequential).unwrap();
-            assert_eq!((whole.codes(), merged.codes()), (kind, kind));
+            // Where all are compared one by one a codebook is not worth its room.
+            let small = graph_from > 1 && matches!(kind, CodeKind::Pq | CodeKind::Opq);
+            let wanted = if small { CodeKind::Sq8 } else { kind };
+            assert_eq!((whole.codes(), merged.codes()), (wanted, wanted));
             for (what, index) in [("built", &whole), ("merged", &merged)] {
                 let mut found = 0;
                 for query in queries.chunks_exact(dimensions) {

@@ -9,6 +9,28 @@ use crate::error::VectorError;
 use crate::threads::Parallel;
 use std::sync::Arc;
 
+/// Vectors that a codebook is learnt of, at most.
+const TRAINED: usize = 16_384;
+
+/// The codebook of the part that has most of the nodes, where that is at least half of all: one that was learnt of a few vectors
+/// must not be that of many.
+fn known_book<'k>(
+    rotated: bool,
+    nodes: u32,
+    known: &impl Fn(u32) -> Option<(&'k Walked, u32)>,
+) -> Option<Arc<Codebook>> {
+    let mut counts: Vec<(&Arc<Codebook>, u32)> = Vec::new();
+    for book in (0..nodes).filter_map(|node| known(node)?.0.book()) {
+        match counts.iter_mut().find(|(own, _)| Arc::ptr_eq(own, book)) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((book, 1)),
+        }
+    }
+    let most =
+        counts.into_iter().filter(|(book, _)| book.is_rotated() == rotated).max_by_key(|(_, count)| *count);
+    most.filter(|(_, count)| count.saturating_mul(2) >= nodes).map(|(book, _)| Arc::clone(book))
+}
+
 /// Codes of some kind, beside exact values.
 pub enum Walked {
     /// A byte a value.
@@ -86,16 +108,16 @@ impl Walked {
             }
             CodeKind::Pq | CodeKind::Opq => {
                 let rotated = kind == CodeKind::Opq;
-                let of = |node| known(node).and_then(|(own, _)| own.book());
-                let book = nodes.clone().find_map(of).filter(|book| book.is_rotated() == rotated).cloned();
-                let book = match book {
+                let book = match known_book(rotated, halves.nodes(), &known) {
                     Some(book) => book,
-                    None => Arc::new(Codebook::fit(&halves.sample(), dimensions, rotated, parallel)?),
+                    None => Arc::new(Codebook::fit(&halves.some(TRAINED), dimensions, rotated, parallel)?),
                 };
                 let mut codes = Pq::zeroed(halves.nodes(), Arc::clone(&book))?;
                 for node in nodes {
                     match known(node) {
-                        Some((Self::Pq(own), old)) if *own.book() == book => codes.copy(node, own, old),
+                        Some((Self::Pq(own), old)) if Arc::ptr_eq(own.book(), &book) => {
+                            codes.copy(node, own, old)
+                        }
                         _ => codes.set(node, &halves.query_of(node)),
                     }
                 }

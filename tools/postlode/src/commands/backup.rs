@@ -13,7 +13,7 @@ use std::path::Path;
 /// `backup`: through the process that holds the store, else as its writer: what is in its log is sealed first.
 pub async fn backup(arguments: Backup, settings: &Settings, console: &Console) -> Result<u8, Failure> {
     let to = empty(&arguments.to)?;
-    let plan = Plan { shards: settings.file.shards, memory: settings.file.memory, loading: false };
+    let plan = Plan::of(&settings.file);
     let session = Session::write(settings, plan, console).await?;
     let request = BackupRequest { to: text(&to)?, copy: arguments.copy };
     let done = async {

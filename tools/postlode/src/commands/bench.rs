@@ -62,7 +62,7 @@ pub async fn load(bench: BenchLoad, settings: &Settings, console: &Console) -> R
             Failure::Usage(format!("no throw-away store can be made in {}: {error}", within.display()))
         })?;
     let data = scratch.path().join("store");
-    let plan = Plan { shards: settings.file.shards, memory: settings.file.memory, loading: true };
+    let plan = Plan { loading: true, ..Plan::of(&settings.file) };
     let signals = Shutdown::on_signals().map_err(|error| Failure::Done(format!("no signals: {error}")))?;
 
     let memory = FamilyMemory::watch();

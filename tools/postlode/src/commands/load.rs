@@ -38,7 +38,7 @@ pub async fn run(load: Load, settings: &Settings, console: &Console) -> Result<u
         recover: load.recover,
         retry_failed: load.retry_failed,
     };
-    let plan = Plan { shards: settings.file.shards, memory: settings.file.memory, loading: true };
+    let plan = Plan { loading: true, ..Plan::of(&settings.file) };
     let signals = Shutdown::on_signals().map_err(|error| Failure::Done(format!("no signals: {error}")))?;
     let session = Session::write(settings, plan, console).await?;
     let loader = session.hold.as_ref().and_then(crate::hold::Hold::loader);

@@ -84,7 +84,7 @@ pub async fn verify(settings: &Settings, console: &Console) -> Result<u8, Failur
 
 /// `segment compact`
 pub async fn compact(settings: &Settings, console: &Console) -> Result<u8, Failure> {
-    let plan = Plan { shards: settings.file.shards, memory: settings.file.memory, loading: false };
+    let plan = Plan::of(&settings.file);
     let session = Session::write(settings, plan, console).await?;
     let segments = async {
         Ok::<Segments, Failure>(session.client.post("/local/compact", &json!({})).await?.json().await?)

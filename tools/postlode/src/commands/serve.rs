@@ -32,6 +32,7 @@ pub async fn run(serve: Serve, settings: &Settings, console: &Console) -> Result
     let plan = Plan {
         shards: serve.shards.or(settings.file.shards),
         memory: serve.memory.or(settings.file.memory),
+        codes: serve.vector_codes.or(settings.file.vector_codes).unwrap_or_default(),
         loading: false,
     };
     let hold = if serve.follow {

@@ -13,8 +13,12 @@ const ROUNDS: usize = 12;
 /// Times that the rotation is mended, and rounds of k-means between.
 const TURNS: usize = 12;
 const ROUNDS_A_TURN: usize = 2;
-/// Steps towards an orthogonal matrix: each brings singular values that are small half as much nearer again.
+/// Steps towards an orthogonal matrix, at most: each makes small singular values half as large again.
 const STEPS: usize = 48;
+/// It is one, where the product with its transpose is no farther from doing nothing.
+const ORTHOGONAL: f32 = 1e-3;
+/// The weight of the rotation before.
+const LAST: f32 = 1e-3;
 
 /// The inner product.
 pub fn product(a: &Centroid, b: &Centroid) -> f32 {
@@ -81,7 +85,7 @@ pub fn train(
         begin_with(&mut centroids, &all);
         for _ in 0..TURNS {
             improve(&mut centroids, &all, ROUNDS_A_TURN, parallel);
-            rotation = towards(&vectors, &meant(&centroids, &all), dimensions, parallel);
+            rotation = towards(&rotation, &vectors, &meant(&centroids, &all), parallel);
             all = turn_all(&rotation, &vectors, dimensions);
         }
         improve(&mut centroids, &all, ROUNDS, parallel);
@@ -167,12 +171,11 @@ fn meant(centroids: &[Centroid], all: &[Vec<Centroid>]) -> Vec<Vec<Centroid>> {
 
 /// The rotation that brings vectors nearest to what their codes stand for: the orthogonal part of the sum of x yᵀ
 /// (Schönemann 1966), found by Newton-Schulz steps, which are products of matrices and nothing else.
-fn towards(
-    vectors: &[&[f32]],
-    meant: &[Vec<Centroid>],
-    dimensions: usize,
-    parallel: &dyn Parallel,
-) -> Vec<f32> {
+///
+/// Of directions of which the sum says nothing, as there are few vectors, `last` says what becomes. Where the steps come to no
+/// end, it is kept.
+fn towards(last: &[f32], vectors: &[&[f32]], meant: &[Vec<Centroid>], parallel: &dyn Parallel) -> Vec<f32> {
+    let dimensions = last.len().isqrt();
     let targets: Vec<&[f32]> = meant.iter().map(|parts| parts.as_flattened()).collect();
     let mut matrix = vec![0.0f32; dimensions * dimensions];
     rows_of(&mut matrix, dimensions, parallel, &|number, row| {
@@ -181,9 +184,9 @@ fn towards(
             row.iter_mut().zip(*target).for_each(|(to, from)| *to += value * from);
         }
     });
-    // Singular values at most one: the steps come to an end only below the root of three.
+    // Singular values at most one and a little: the steps come to an end only below the root of three.
     let length = matrix.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt() as f32;
-    matrix.iter_mut().for_each(|x| *x /= length.max(f32::MIN_POSITIVE));
+    matrix.iter_mut().zip(last).for_each(|(x, last)| *x = *x / length.max(f32::MIN_POSITIVE) + LAST * last);
     for _ in 0..STEPS {
         // X (3 - Xᵀ X) / 2
         let mut square = vec![0.0f32; dimensions * dimensions];
@@ -193,6 +196,9 @@ fn towards(
                 row.iter_mut().zip(x).for_each(|(to, from)| *to += value * from);
             }
         });
+        if off(&square, dimensions) < ORTHOGONAL {
+            return matrix;
+        }
         let mut next = vec![0.0f32; dimensions * dimensions];
         rows_of(&mut next, dimensions, parallel, &|number, row| {
             let Some(own) = matrix.chunks_exact(dimensions).nth(number) else { return };
@@ -203,7 +209,17 @@ fn towards(
         });
         matrix = next;
     }
-    matrix
+    last.to_vec()
+}
+
+/// How far a matrix is from one that leaves all as it is.
+fn off(matrix: &[f32], dimensions: usize) -> f32 {
+    let rows = matrix.chunks_exact(dimensions.max(1)).enumerate();
+    let wanted = |row: usize, column: usize| if row == column { 1.0 } else { 0.0 };
+    rows.flat_map(|(row, values)| {
+        values.iter().enumerate().map(move |(column, value)| (value - wanted(row, column)).abs())
+    })
+    .fold(0.0, f32::max)
 }
 
 /// Computes the rows of a matrix beside each other.

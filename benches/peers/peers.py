@@ -7,7 +7,8 @@
     target/peers/bin/python benches/peers/peers.py target/bench/vectors
 
 Each is built with M 16 and ef_construction 128 on all cores, and asked one question after another on one thread. Rounds
-are interleaved, so that a machine that is slow for a while is slow for all; the median of the rounds counts."""
+are interleaved, so that a machine that is slow for a while is slow for all; the median of the rounds counts. CODES=sq8,b4 says
+which of Postlode's codes take part."""
 import json, os, resource, statistics, subprocess, sys, time
 import numpy as np
 
@@ -15,6 +16,7 @@ FOLDER = sys.argv[1]
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
 EFS = [10, 16, 20, 24, 32, 40, 48, 64, 96, 128, 192]
 TARGETS = (0.95, 0.99)
+CODES = os.environ.get("CODES", "sq8,b4").split(",")
 POSTLODE = os.environ.get("POSTLODE", "target/release/postlode")
 
 
@@ -93,10 +95,10 @@ def measured(ask):
     return points
 
 
-def ours():
+def ours(codes):
     out = subprocess.run([POSTLODE, "bench", "vectors", "--json", "--base", f"{FOLDER}/base.fvecs", "--query",
                           f"{FOLDER}/query.fvecs", "--truth", f"{FOLDER}/truth.ivecs", "--runs", "1", "--ef",
-                          ",".join(map(str, EFS))], check=True, capture_output=True, text=True).stdout
+                          ",".join(map(str, EFS)), "--codes", codes], check=True, capture_output=True, text=True).stdout
     lines = [json.loads(line) for line in out.splitlines()]
     return lines[:-1], lines[-1]
 
@@ -110,10 +112,11 @@ for name, build in (("faiss HNSW16,SQ8", faiss_sq8), ("hnswlib", hnswlib_f32), (
     results[name] = dict(rounds=[], wall=time.time() - since, cpu=cpu() - used, size=size)
     print(f"built {name}", file=sys.stderr, flush=True)
 for number in range(ROUNDS):
-    points, built = ours()
-    own = results.setdefault("postlode sq8", dict(rounds=[], wall=built["build_seconds"],
-                                                  cpu=built["build_cpu_seconds"], size=built["bytes"]))
-    own["rounds"].append(points)
+    for codes in CODES:
+        points, built = ours(codes)
+        own = results.setdefault(f"postlode {codes}", dict(rounds=[], wall=built["build_seconds"],
+                                                           cpu=built["build_cpu_seconds"], size=built["bytes"]))
+        own["rounds"].append(points)
     for name, ask in peers.items():
         results[name]["rounds"].append(measured(ask))
     print(f"round {number + 1} of {ROUNDS}", file=sys.stderr, flush=True)

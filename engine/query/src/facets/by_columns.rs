@@ -90,18 +90,12 @@ impl<'a> Counting<'a> {
         }
         let mut out = Self { parts, emails: Vec::new(), places: BTreeMap::new(), scattered: Arc::default() };
         out.take_in(sources, members, of_places).map_err(unreadable)?;
-        let sealed = out.without_sealed();
+        out.leave_out_sealed();
         if of_places {
             let doubles = columns.doubles(&sources.segments)?;
-            let doubles = doubles.iter().filter(|at| members.has(at)).copied();
-            out.scattered = out
-                .scattered(members)
-                .into_iter()
-                .chain(doubles)
-                .chain(sealed)
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .collect();
+            let mut scattered = out.scattered(members);
+            scattered.extend(doubles.iter().filter(|at| members.has(at)));
+            out.scattered = scattered.into_iter().collect();
         }
         Ok(out)
     }
@@ -133,8 +127,8 @@ impl<'a> Counting<'a> {
         Ok(())
     }
 
-    /// Leaves out emails of memtables that are in segments too; gives them.
-    fn without_sealed(&mut self) -> Vec<Position> {
+    /// Leaves out emails of memtables that are in segments too: their places are apart from them then.
+    fn leave_out_sealed(&mut self) {
         let fresh: Vec<Position> = self.emails.iter().map(|(position, _)| *position).collect();
         let mut sealed = Vec::new();
         for Sealed { part, .. } in &self.parts {
@@ -143,7 +137,6 @@ impl<'a> Counting<'a> {
         }
         sealed.sort_unstable();
         self.emails.retain(|(position, _)| sealed.binary_search(position).is_err());
-        sealed
     }
 
     fn scattered(&self, members: &Members) -> BTreeSet<Position> {

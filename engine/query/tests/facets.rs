@@ -238,6 +238,8 @@ fn facets_are_what_counting_the_hits_gives() {
     let (store, engine) = open_shards(dir.path(), 3);
     let (_, by_columns) = compare_all(&engine, &mails);
     assert!(by_columns >= many);
+    // Cut at the borders of shards, so that the next compaction has no other reason to touch them.
+    block_on(store.compact()).unwrap();
     block_on(store.close()).unwrap();
 
     // Where columns cannot be read, indexes and rows say the same.

@@ -75,16 +75,18 @@ impl Run {
             };
             all.get_or_insert(total);
             let ended = first.len() < by.most;
-            for (key, position) in first {
-                if matched.len() >= limit {
-                    break;
-                }
-                matched.extend(self.check(&[position], true).await?);
-                last = Some((key, position));
+            let mut rest = first.as_slice();
+            while matched.len() < limit && !rest.is_empty() {
+                let wanted = limit.saturating_sub(matched.len()).min(BATCH).min(rest.len());
+                let (batch, behind) = rest.split_at(wanted);
+                rest = behind;
+                let positions: Vec<Position> = batch.iter().map(|(_, position)| *position).collect();
+                matched.extend(self.check(&positions, true).await?);
+                last = batch.last().cloned().or(last);
             }
             by.after = last.clone().or(by.after);
             if matched.len() >= limit || ended {
-                break !ended;
+                break !ended || !rest.is_empty();
             }
         };
         self.lap("page");

@@ -8,10 +8,11 @@
 
 mod common;
 
-use common::columns::damage_columns;
+use common::columns::{damage, damage_columns};
 use common::{Mail, PEOPLE, Random, load, mail, open, open_shards};
 use futures_lite::future::block_on;
 use postlode_format::id::to_hex;
+use postlode_format::segment::SectionKind;
 use postlode_query::{Engine, Mode, QueryError, Relation, SearchAnswer, SearchRequest, Sort};
 use std::cmp::Reverse;
 
@@ -146,6 +147,39 @@ fn what_is_loaded_between_pages_moves_nothing() {
         let known: Vec<String> = ids.iter().filter(|id| before.contains(id)).cloned().collect();
         assert_eq!(known, before, "{sort:?}");
         assert!(ids.len() > before.len(), "what came behind the cursor is there");
+    }
+    block_on(store.close()).unwrap();
+}
+
+/// What could not be read was made up for from what came behind it, and where that was the end of the order, the rest of it was
+/// on no page.
+#[test]
+fn what_cannot_be_read_takes_nothing_else_from_the_pages() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, engine) = open(dir.path(), 16 << 10);
+    let mut random = Random::new(8);
+    let mails: Vec<Mail> = (0..60).map(|n| mail(&mut random, n)).collect();
+    load(&store, &mails);
+    block_on(store.close()).unwrap();
+    drop(engine);
+    assert!(damage(dir.path(), SectionKind::EmailFrames) > 0);
+    let (store, engine) = open(dir.path(), 1 << 20);
+    // Others that can be read, so that both are among each other.
+    let more: Vec<Mail> = (60..240).map(|n| mail(&mut random, n)).collect();
+    load(&store, &more);
+    for limit in [3, 7, 20, 50, 130, 150, 170] {
+        let (mut ids, mut cursor, mut partial) = (Vec::new(), None, false);
+        loop {
+            let page = ask(&engine, "", Sort::Size, limit, cursor).unwrap();
+            partial |= page.partial.is_some();
+            ids.extend(page.hits.into_iter().map(|hit| hit.id));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert!(partial, "{limit}");
+        assert_eq!(ids, naive(more.iter(), Sort::Size), "{limit}");
     }
     block_on(store.close()).unwrap();
 }

@@ -226,6 +226,7 @@ enums:
   segment_kind:
     0: mail
     1: blobs
+    2: vectors
   page_kind:
     1: leaf
     2: inner

@@ -16,6 +16,7 @@ class PostlodeSegment(KaitaiStruct):
     class SegmentKind(Enum):
         mail = 0
         blobs = 1
+        vectors = 2
 
     class PageKind(Enum):
         leaf = 1

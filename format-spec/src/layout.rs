@@ -3,7 +3,7 @@
 //!
 //! What always holds: records are packed, whatever the machine: no padding, every alignment 1.
 
-use crate::manifest::{ArchivedLogStream, ArchivedManifest, ArchivedSegmentEntry};
+use crate::manifest::{ArchivedAddon, ArchivedLogStream, ArchivedManifest, ArchivedSegmentEntry};
 use crate::row::{
     ArchivedAddress, ArchivedArchiveVersion, ArchivedAttachment, ArchivedBody, ArchivedCounts, ArchivedDoc,
     ArchivedEmail, ArchivedException, ArchivedExtra, ArchivedFailure, ArchivedHoldings, ArchivedMark,
@@ -35,10 +35,11 @@ layout!(ArchivedSegmentEntry,
     89, id => 0, salt => 8, kind => 16, low => 17, high => 25, bytes => 33, emails => 41, rows => 49,
     min_date => 57, max_date => 65, max_seq => 73, addons => 81
 );
+layout!(ArchivedAddon, 40, id => 0, salt => 8, bytes => 16, model => 24, pending => 32);
 layout!(ArchivedLogStream, 44, stream => 0, epoch => 8, low => 16, high => 24, first_file => 32, floor => 36);
 layout!(ArchivedManifest,
-    72, store => 0, number => 16, epoch => 24, segments => 32, logs => 40, next_seq => 48,
-    next_segment => 56, lost => 64
+    80, store => 0, number => 16, epoch => 24, segments => 32, logs => 40, next_seq => 48,
+    next_segment => 56, lost => 64, active => 72
 );
 layout!(ArchivedCounts,
     48, found => 0, stored => 8, duplicate => 16, failed => 24, partial => 32, attachments => 40

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  0  magic    8 bytes   "PLMANIF\0"
-//!  8  version  u32       3
+//!  8  version  u32       6
 //! 12  crc      u32       over version, number, length and payload; in version 1 not over the version
 //! 16  number   u64       the number in the file's name
 //! 24  length   u64       payload bytes
@@ -16,14 +16,16 @@
 //! The version counts for the whole store: one that has anything that an older program would pass over has a newer
 //! manifest. What always holds: where the checksum is stays as it is, so that a newer version is told from damage.
 
+mod earlier;
+
 use crate::error::FormatError;
 use crate::limits::MAX_SEGMENTS;
 use crate::row::{access, to_bytes};
 use rkyv::{Archive, Deserialize, Serialize};
 
 const MAGIC: &[u8; 8] = b"PLMANIF\0";
-/// Newest version known here.
-pub const VERSION: u32 = 5;
+/// Newest version known here. Version 5 had no add-ons of segments, and no active model.
+pub const VERSION: u32 = 6;
 /// Bytes before the payload.
 pub const HEADER: usize = 32;
 
@@ -36,6 +38,8 @@ pub enum SegmentKind {
     Mail,
     /// Attachments, by content.
     Blobs,
+    /// Since manifests of version 6: an [`Addon`]: vectors of the emails of another segment.
+    Vectors,
 }
 
 /// One sealed segment.
@@ -65,8 +69,54 @@ pub struct SegmentEntry {
     pub max_date: i64,
     /// Highest sequence number in it.
     pub max_seq: u64,
-    /// Add-on files: name of the kind, and bytes.
-    pub addons: Vec<(String, u64)>,
+    /// Files that came later than the segment, at most one of a model.
+    pub addons: Vec<Addon>,
+}
+
+/// An add-on of a segment: a file of the same layout, of the kind [`SegmentKind::Vectors`], with an id of its own.
+///
+/// It is replaced as a whole, under another id, where more of it is there; and it goes with its segment.
+#[derive(Archive, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[rkyv(derive(Debug))]
+pub struct Addon {
+    /// Its id: no other add-on and no segment ever has it.
+    pub id: u64,
+    /// Drawn when it was written, as that of a segment.
+    pub salt: u64,
+    /// Bytes of its file.
+    pub bytes: u64,
+    /// The model whose vectors it has, by the name that those who made them gave it.
+    pub model: String,
+    /// Emails of the segment of which it says nothing yet.
+    pub pending: u64,
+}
+
+impl SegmentEntry {
+    /// What a manifest would say of an add-on, if it were a segment: no rows of its own, and the range of its segment.
+    #[must_use]
+    pub fn of_addon(&self, addon: &Addon) -> Self {
+        Self {
+            id: addon.id,
+            salt: addon.salt,
+            kind: SegmentKind::Vectors,
+            bytes: addon.bytes,
+            emails: 0,
+            rows: 0,
+            addons: Vec::new(),
+            ..*self
+        }
+    }
+
+    /// The segment and its add-ons.
+    pub fn files(&self) -> impl Iterator<Item = Self> + '_ {
+        std::iter::once(self.clone()).chain(self.addons.iter().map(|addon| self.of_addon(addon)))
+    }
+
+    /// Its add-on of a model.
+    #[must_use]
+    pub fn addon(&self, model: &str) -> Option<&Addon> {
+        self.addons.iter().find(|addon| addon.model == model)
+    }
 }
 
 /// A log stream that still holds rows which are in no segment.
@@ -107,6 +157,8 @@ pub struct Manifest {
     pub next_segment: u64,
     /// Rows that were acknowledged once and are lost: (stream, first, last), so that nobody forgets.
     pub lost: Vec<(u64, u64, u64)>,
+    /// The model whose vectors, which are in add-ons, answer. Empty: those of the segments' own sections do.
+    pub active: String,
 }
 
 /// Name of the file of a manifest: twenty digits, so that names sort as numbers.
@@ -178,9 +230,19 @@ impl Manifest {
         if own != number {
             return Err(FormatError::Malformed { what, why: "its number is not that of its file" });
         }
-        let archived = access::<ArchivedManifest>(payload)?;
-        rkyv::deserialize::<Manifest, rkyv::rancor::Error>(archived)
-            .map_err(|_| FormatError::Malformed { what, why: "its record cannot be read" })
+        let unreadable =
+            |_: rkyv::rancor::Error| FormatError::Malformed { what, why: "its record cannot be read" };
+        if version <= earlier::LAST {
+            let archived = access::<earlier::ArchivedEarlierManifest>(payload)?;
+            let earlier: earlier::EarlierManifest = rkyv::deserialize(archived).map_err(unreadable)?;
+            return Ok(earlier.into());
+        }
+        rkyv::deserialize(access::<ArchivedManifest>(payload)?).map_err(unreadable)
+    }
+
+    /// Files of all segments, with those of their add-ons.
+    pub fn files(&self) -> impl Iterator<Item = SegmentEntry> + '_ {
+        self.segments.iter().flat_map(SegmentEntry::files)
     }
 }
 
@@ -216,12 +278,13 @@ mod tests {
                 min_date: -5,
                 max_date: 5,
                 max_seq: 99,
-                addons: vec![("vectors".into(), 4096)],
+                addons: vec![Addon { id: 9, salt: 1, bytes: 4096, model: "m/1/3".into(), pending: 2 }],
             }],
             logs: vec![LogStream { stream: 1, epoch: 3, low: 0, high: u64::MAX, first_file: 2, floor: 100 }],
             next_seq: 100,
             next_segment: 8,
             lost: vec![],
+            active: "m/1/3".into(),
         }
     }
 

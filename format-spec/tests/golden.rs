@@ -254,18 +254,29 @@ fn a_manifest() {
             min_date: i64::MAX,
             max_date: i64::MIN,
             max_seq: 99,
-            addons: vec![("vectors:static:256:1".into(), 77)],
+            addons: vec![Addon {
+                id: 8,
+                salt: 0x1112_1314_1516_1718,
+                bytes: 77,
+                model: "static/1/256".into(),
+                pending: 6,
+            }],
         }],
         logs: vec![LogStream { stream: 5, epoch: 7, low: 0, high: u64::MAX, first_file: 2, floor: 100 }],
         next_seq: 100,
         next_segment: 4,
         lost: vec![(1, 2, 3)],
+        active: "static/1/256".into(),
     };
     let bytes = manifest.encode().unwrap();
-    golden("v5/manifest.bin", &bytes);
+    golden("v6/manifest.bin", &bytes);
     assert_eq!(Manifest::decode(42, &bytes).unwrap(), manifest);
-    for old in ["v1/manifest.bin", "v2/manifest.bin", "v3/manifest.bin", "v4/manifest.bin"] {
-        assert_eq!(Manifest::decode(42, &std::fs::read(path(old)).unwrap()).unwrap(), manifest);
+    // Versions before 6 had neither add-ons nor an active model.
+    let mut earlier = Manifest { active: String::new(), ..manifest };
+    earlier.segments.iter_mut().for_each(|segment| segment.addons.clear());
+    for old in 1..6 {
+        let bytes = std::fs::read(path(&format!("v{old}/manifest.bin"))).unwrap();
+        assert_eq!(Manifest::decode(42, &bytes).unwrap(), earlier);
     }
 }
 

@@ -96,13 +96,13 @@ fn read_by_kaitai(file: &Path) -> Result<String, String> {
 #[test]
 fn golden_segments_are_read_without_our_code() {
     let mut lines = 0;
-    for version in ["v1", "v2", "v3", "v4", "v5"] {
+    for version in ["v1", "v2", "v3", "v4", "v5", "v6"] {
         let store = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(version).join("store");
         let newest =
             std::fs::read_dir(store.join("manifest")).unwrap().map(|e| e.unwrap().path()).max().unwrap();
         let number = newest.file_name().unwrap().to_str().unwrap().parse().unwrap();
         let manifest = Manifest::decode(number, &std::fs::read(newest).unwrap()).unwrap();
-        for entry in &manifest.segments {
+        for entry in manifest.files() {
             let path = store.join(format!("segments/{:016x}.seg", entry.id));
             let ours = told(&std::fs::read(&path).unwrap(), Identity { id: entry.id, salt: entry.salt });
             assert_eq!(read_by_kaitai(&path).unwrap(), ours, "{}", path.display());

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use postlode_format::FormatError;
 use postlode_format::id::{ID_SCHEME, Id, ThreadRoot, archive_id, thread_key};
-use postlode_format::manifest::{LogStream, Manifest, SegmentEntry, SegmentKind};
+use postlode_format::manifest::{Addon, LogStream, Manifest, SegmentEntry, SegmentKind};
 use postlode_format::row::*;
 use postlode_format::segment::{Directory, Section, SectionKind};
 
@@ -165,7 +165,13 @@ pub fn manifest() -> Manifest {
         min_date: -5,
         max_date: 5,
         max_seq: 99,
-        addons: vec![("vectors:static:256:1".into(), 77)],
+        addons: vec![Addon {
+            id: id.wrapping_add(5),
+            salt: 7,
+            bytes: 77,
+            model: "m/1/256".into(),
+            pending: 2,
+        }],
     };
     Manifest {
         store: [0xaa; 16],
@@ -176,6 +182,7 @@ pub fn manifest() -> Manifest {
         next_seq: 100,
         next_segment: 5,
         lost: vec![(1, 2, 3)],
+        active: "m/1/256".into(),
     }
 }
 

@@ -99,6 +99,7 @@ fn search(data: &Bytes, disk: Disk) {
         text: Arc::<Section>::clone(&section),
         ordinals: Ordinals::new(Section::new(ordinals(EMAILS), Disk::Honest), EMAILS as u64),
         vectors: Default::default(),
+        addons: Vec::new(),
     };
     let sources = TextSources { segments: vec![segment], ..TextSources::default() };
     let view = engine.view(&sources, &engine.known());

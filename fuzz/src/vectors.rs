@@ -52,6 +52,7 @@ pub fn target(data: &[u8]) {
         text: Section::new(Bytes::new(), Disk::Honest),
         ordinals: Ordinals::new(Section::new(ordinals(EMAILS), Disk::Honest), EMAILS as u64),
         vectors: vectors.clone(),
+        addons: Vec::new(),
     };
     // What it says is for people; that it comes back is what is tested.
     let _told = inspect(&segment);

@@ -14,10 +14,11 @@ use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, VARY};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response};
 use postlode_query::Engine;
+use postlode_semantic::{Progress, Upgrade};
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
@@ -53,6 +54,7 @@ pub struct App {
     hosts: Vec<String>,
     in_flight: Semaphore,
     draining: AtomicBool,
+    embedding: OnceLock<Upgrade>,
 }
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -64,13 +66,25 @@ impl App {
         let AppOptions { limits, loader, hosts } = options;
         let in_flight = Semaphore::new(limits.in_flight.clamp(1, Semaphore::MAX_PERMITS));
         let metrics = Metrics::new();
-        Arc::new(Self { engine, limits, loader, metrics, hosts, in_flight, draining: AtomicBool::new(false) })
+        let (draining, embedding) = Default::default();
+        Arc::new(Self { engine, limits, loader, metrics, hosts, in_flight, draining, embedding })
     }
 
     /// The engine it asks.
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// From now on it tells how far embedding with a better model is.
+    pub fn watch_embedding(&self, upgrade: Upgrade) {
+        // There is one at a time; a second would tell of the same store.
+        drop(self.embedding.set(upgrade));
+    }
+
+    /// How far it is.
+    pub(crate) fn embedding(&self) -> Option<Progress> {
+        self.embedding.get().map(Upgrade::progress)
     }
 
     /// From now on `/readyz` says that the server is stopping.
@@ -197,7 +211,7 @@ impl App {
             Route::Home => Ok(home::page()),
             Route::Healthz => Ok(home::alive()),
             Route::Readyz => home::ready(self).await,
-            Route::Metrics => self.metrics.page(self.engine.store()).await,
+            Route::Metrics => self.metrics.page(self.engine.store(), self.embedding()).await,
             Route::Email(id) => emails::email(self, id).await,
             Route::Body(id) => emails::body(self, id).await,
             Route::Raw(id) => emails::raw(self, id).await,

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use postlode_semantic::Progress;
 use postlode_store::{Store, SyncTimes};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
@@ -87,7 +88,7 @@ impl Metrics {
     }
 
     /// The page. A store that does not answer leaves its part out, and `postlode_store_up` says so.
-    pub(crate) async fn page(&self, store: &Store) -> Result<Reply, Problem> {
+    pub(crate) async fn page(&self, store: &Store, embedding: Option<Progress>) -> Result<Reply, Problem> {
         let stats = match tokio::time::timeout(STORE_WITHIN, store.counts()).await {
             Ok(Ok(stats)) => Some(stats),
             Ok(Err(_)) | Err(_) => None,
@@ -97,6 +98,7 @@ impl Metrics {
         let mut page = String::with_capacity(16 << 10);
         let written = encode_registry(&mut page, &self.registry)
             .and_then(|()| encode_registry(&mut page, &told))
+            .and_then(|()| encode_registry(&mut page, &of_embedding(embedding)))
             .and_then(|()| encode_registry(&mut page, &of_process()))
             .and_then(|()| encode_eof(&mut page));
         written.map_err(|_| Problem::new(ProblemKind::Internal, "the numbers could not be written"))?;
@@ -175,6 +177,19 @@ fn of_store(stats: Option<Stats>, rows: u64) -> Registry {
         stalled.get_or_create(&label(n)).inc_by(shard.stall_seconds);
     }
     told.0.register_with_unit("stall", "Time that they waited together", Unit::Seconds, stalled);
+    told.0
+}
+
+fn of_embedding(progress: Option<Progress>) -> Registry {
+    let mut told = Told(Registry::with_prefix("postlode_embedding"));
+    let Some(progress) = progress else { return told.0 };
+    told.one("emails", "Emails in segments", progress.emails);
+    told.one("pending", "Those without vectors of the better model", progress.pending);
+    told.one("unreadable", "Those of them that cannot be read", progress.unreadable);
+    told.one("active", "1 where the better model answers", u64::from(progress.active));
+    told.one("stuck", "1 where embedding does not get on", u64::from(progress.error.is_some()));
+    let help = "Emails embedded since the start";
+    told.counters("embedded", help, [(Labels::new(), progress.embedded.0)]);
     told.0
 }
 

@@ -2,6 +2,7 @@
 
 use postlode_format::row::RowKind;
 use postlode_query::{MissingPart, Partial};
+use postlode_semantic::Progress;
 use postlode_store::{Copied, SegmentStats, ShardStats, StoreStats, Swept, VerifyReport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,6 +22,9 @@ pub struct Stats {
     /// Merging of segments since the store was opened.
     #[serde(default)]
     pub compaction: Compaction,
+    /// Searching by meaning.
+    #[serde(default)]
+    pub vectors: Vectors,
     /// Bytes of all files.
     pub bytes_on_disk: u64,
     /// Number of the manifest.
@@ -57,6 +61,65 @@ pub struct Compaction {
     pub bytes_read: u64,
     /// Bytes of segments that came of it.
     pub bytes_written: u64,
+}
+
+/// Searching by meaning.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Vectors {
+    /// The model whose vectors answer: name, version and values of a vector.
+    pub answers: String,
+    /// Embedding with a better model; null where there is none.
+    pub embedding: Option<Embedding>,
+}
+
+/// How far embedding with a better model is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Embedding {
+    /// The model; null as long as it did not answer.
+    pub model: Option<String>,
+    /// Its vectors answer.
+    pub answers: bool,
+    /// Emails in segments.
+    pub emails: u64,
+    /// Those of them that have no vectors of it yet.
+    pub pending: u64,
+    /// Those of them that cannot be read.
+    pub unreadable: u64,
+    /// Emails embedded since the server began.
+    pub embedded: u64,
+    /// Seconds that took.
+    pub seconds: f64,
+    /// Why it does not get on; null where it does.
+    pub error: Option<String>,
+}
+
+impl From<Progress> for Embedding {
+    fn from(progress: Progress) -> Self {
+        let Progress { model, emails, pending, unreadable, active, embedded: (embedded, seconds), error } =
+            progress;
+        let model = model.map(|model| model.key());
+        Self { model, answers: active, emails, pending, unreadable, embedded, seconds, error }
+    }
+}
+
+/// An add-on of a segment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addon {
+    /// Its id, 16 hex digits.
+    pub id: String,
+    /// The model whose vectors it has.
+    pub model: String,
+    /// Bytes of its file.
+    pub bytes: u64,
+    /// Emails of the segment that it says nothing about yet.
+    pub pending: u64,
+}
+
+impl From<postlode_format::manifest::Addon> for Addon {
+    fn from(addon: postlode_format::manifest::Addon) -> Self {
+        let postlode_format::manifest::Addon { id, bytes, model, pending, .. } = addon;
+        Self { id: format!("{id:016x}"), model, bytes, pending }
+    }
 }
 
 /// Memory of a process.
@@ -172,6 +235,9 @@ pub struct Segment {
     pub dates: (i64, i64),
     /// Its sections; none where its directory cannot be read.
     pub sections: Vec<Section>,
+    /// Vectors of other models that came later.
+    #[serde(default)]
+    pub addons: Vec<Addon>,
 }
 
 /// One section of a segment.
@@ -300,6 +366,7 @@ impl From<StoreStats> for Stats {
                 bytes_read: stats.compaction.bytes_read,
                 bytes_written: stats.compaction.bytes_written,
             },
+            vectors: Vectors { answers: stats.active, embedding: None },
             bytes_on_disk: stats.bytes_on_disk,
             manifest: stats.manifest,
             generation: stats.generation,
@@ -357,6 +424,7 @@ impl From<SegmentStats> for Segment {
             range: range(segment.range),
             dates: segment.dates,
             sections: segment.sections.into_iter().map(section).collect(),
+            addons: segment.addons.into_iter().map(Addon::from).collect(),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! * [`StaticModel`] is a table of vectors for parts of words (`tools/distill` makes one): tens of thousands of mails a second.
 //! * [`BuiltIn`] is such a model that is part of the program.
+//! * [`Endpoint`] is a model that another process serves, on this machine or another.
 //! * [`passages`] says what of a mail is embedded.
 //! * [`Tokenizer`] cuts text into parts of words as BERT does.
 //!
@@ -14,6 +15,7 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, reason = "tests may panic"))]
 
 mod built_in;
+mod endpoint;
 mod error;
 mod passages;
 mod static_model;
@@ -21,6 +23,7 @@ mod table;
 mod wordpiece;
 
 pub use built_in::BuiltIn;
+pub use endpoint::{Endpoint, EndpointOptions};
 pub use error::EmbedError;
 pub use passages::{Passage, passages};
 pub use static_model::{StaticEmbedder, StaticModel};
@@ -38,6 +41,15 @@ pub struct Model {
     pub dimensions: u32,
 }
 
+impl Model {
+    /// What tells it from all others, as one word: `static-en/1/256`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let Self { name, version, dimensions } = self;
+        format!("{name}/{version}/{dimensions}")
+    }
+}
+
 /// Makes vectors of texts. Blocks its caller.
 pub trait Embed: Send + Sync {
     /// Whose vectors they are.
@@ -51,4 +63,25 @@ pub trait Embed: Send + Sync {
     /// # Errors
     /// Why there are none.
     fn embed(&self, texts: &[String]) -> Result<Vec<Option<Vec<f32>>>, EmbedError>;
+
+    /// The vector of a text that is searched for, while somebody waits.
+    ///
+    /// # Errors
+    /// As [`Embed::embed`].
+    fn embed_query(&self, text: &str) -> Result<Option<Vec<f32>>, EmbedError> {
+        Ok(self.embed(&[text.to_owned()])?.pop().flatten())
+    }
+
+    /// As [`Embed::embed`], while somebody waits.
+    ///
+    /// # Errors
+    /// As [`Embed::embed`].
+    fn embed_now(&self, texts: &[String]) -> Result<Vec<Option<Vec<f32>>>, EmbedError> {
+        self.embed(texts)
+    }
+
+    /// Has a text a vector? As far as that can be told without asking anybody.
+    fn says(&self, text: &str) -> bool {
+        self.embed(&[text.to_owned()]).is_ok_and(|vectors| vectors.iter().any(Option::is_some))
+    }
 }

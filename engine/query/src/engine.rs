@@ -13,13 +13,13 @@ use postlode_format::id::Id;
 use postlode_format::index::Position;
 use postlode_format::row::{ArchivedArchiveVersion, ArchivedMark, RowKind, access, archive_key, key_id};
 use postlode_runtime::CpuPool;
-use postlode_semantic::{Inside as VectorsInside, SemanticEngine, SemanticError};
-use postlode_store::{Found, Missing, Store, StoreError};
+use postlode_semantic::{Inside as VectorsInside, Models, SemanticEngine, SemanticError};
+use postlode_store::{AddonText, Found, Missing, SegmentText, Store, StoreError};
 use postlode_text::TextEngine;
 use quick_cache::sync::Cache;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Paths of archives kept in memory.
 const ARCHIVES: usize = 4096;
@@ -53,6 +53,8 @@ impl Deleted {
     }
 }
 
+/// Questions to models that others serve which wait at a time.
+const ASKING: usize = 8;
 /// Bytes of columns that are kept, where nothing else was said.
 const COLUMNS: usize = 64 << 20;
 
@@ -63,7 +65,9 @@ pub(crate) struct Inner {
     pub store: Store,
     pub cpu: CpuPool,
     pub text: TextEngine,
-    pub semantic: Option<SemanticEngine>,
+    pub models: Option<Models>,
+    /// Threads that wait for models which others serve; started with the first question.
+    asking: OnceLock<CpuPool>,
     pub ranked: RankedCache,
     pub columns: Columns,
     archives: Cache<Vec<u8>, Arc<str>>,
@@ -79,16 +83,17 @@ impl Engine {
 
     /// An engine that searches by meaning too, and keeps at most so many bytes of columns in memory.
     #[must_use]
-    pub fn with_meaning(store: Store, cpu: CpuPool, semantic: SemanticEngine, columns: usize) -> Self {
-        Self::made(store, cpu, Some(semantic), columns)
+    pub fn with_meaning(store: Store, cpu: CpuPool, models: impl Into<Models>, columns: usize) -> Self {
+        Self::made(store, cpu, Some(models.into()), columns)
     }
 
-    fn made(store: Store, cpu: CpuPool, semantic: Option<SemanticEngine>, columns: usize) -> Self {
+    fn made(store: Store, cpu: CpuPool, models: Option<Models>, columns: usize) -> Self {
         let inner = Inner {
             store,
             cpu,
             text: TextEngine::new(),
-            semantic,
+            models,
+            asking: OnceLock::new(),
             ranked: RankedCache::new(),
             columns: Columns::new(columns),
             archives: Cache::new(ARCHIVES),
@@ -101,6 +106,12 @@ impl Engine {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.inner.store
+    }
+
+    /// The models that it searches by meaning with; `None` where it does not.
+    #[must_use]
+    pub fn models(&self) -> Option<&Models> {
+        self.inner.models.as_ref()
     }
 
     /// Searches.
@@ -151,15 +162,24 @@ impl Engine {
         similar::similar(&self.inner, id, limit).await
     }
 
-    /// What the vectors of a segment are like; `None` where it has none, or there is no such segment.
+    /// What the vectors of a segment, or of an add-on of one, are like; `None` where it has none, or there is no such file.
     ///
     /// # Errors
     /// Damage, or where the store fails.
     pub async fn vectors_inside(&self, segment: u64) -> Result<Option<VectorsInside>, QueryError> {
         let sources = self.inner.store.text_sources(HashMap::new()).await?;
-        let Some(segment) = sources.segments.into_iter().find(|own| own.id == segment) else {
-            return Ok(None);
+        let of = |own: SegmentText| {
+            let addon = own.addons.iter().find(|addon| addon.id == segment).cloned();
+            match addon {
+                _ if own.id == segment => Some(Ok(own)),
+                Some(AddonText { id, vectors, .. }) => {
+                    Some(vectors.map(|vectors| SegmentText { id, vectors, ..own }))
+                }
+                None => None,
+            }
         };
+        let Some(segment) = sources.segments.into_iter().find_map(of) else { return Ok(None) };
+        let segment = segment.map_err(StoreError::Missing)?;
         let id = segment.id;
         let inside = self.inner.cpu.run(move || postlode_semantic::inspect(&segment)).await;
         inside.ok_or(QueryError::Internal("looking at vectors"))?.map_err(|error| {
@@ -183,6 +203,26 @@ impl Engine {
 }
 
 impl Inner {
+    /// Runs what asks a model: on the CPU pool, or where it may wait for another process, on threads that have nothing else
+    /// to do. `None` if it was broken off.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        model: &SemanticEngine,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        if !model.is_of_addons() {
+            return self.cpu.run(job).await;
+        }
+        let pool = match self.asking.get() {
+            Some(pool) => pool,
+            None => match CpuPool::new(ASKING) {
+                Ok(pool) => self.asking.get_or_init(|| pool),
+                Err(_) => &self.cpu,
+            },
+        };
+        pool.run(job).await
+    }
+
     /// One email that is there and was not deleted.
     pub async fn found(&self, id: Id) -> Result<Option<Found>, QueryError> {
         let answer = self.store.emails(&[id]).await?.pop();

@@ -30,7 +30,7 @@ pub async fn hits(run: &mut Run, matched: Vec<Matched>) -> Result<Vec<Hit>, Quer
     let engine = Arc::clone(&run.engine);
     let paths = paths(&engine, matched.iter().map(|m| &m.found)).await?;
     let wanted = run.resolved.wanted.clone();
-    let model = engine.semantic.as_ref().map(|semantic| Arc::clone(semantic.model()));
+    let model = run.semantic.as_ref().map(|semantic| Arc::clone(semantic.model()));
     let job = move || -> Result<Vec<Hit>, QueryError> {
         let highlighter = wanted.as_ref().map(Highlighter::new);
         let mut out = Vec::with_capacity(matched.len());
@@ -58,9 +58,7 @@ fn own_text(one: &Matched, body: Option<Bytes>, passage: u32, model: &dyn Embed)
     match texts(&doc, model) {
         Texts::Some(mut texts) => {
             // Passages of which the model knows no word have no vector, and no number.
-            let embedded: Vec<String> = texts.iter().map(|text| text.embedded.clone()).collect();
-            let vectors = model.embed(&embedded).ok()?;
-            let with = vectors.iter().enumerate().filter(|(_, vector)| vector.is_some());
+            let with = texts.iter().enumerate().filter(|(_, text)| model.says(&text.embedded));
             let (at, _) = with.take(MOST_PASSAGES).nth(usize::try_from(passage).ok()?)?;
             (at < texts.len()).then(|| texts.swap_remove(at).own)
         }

@@ -351,7 +351,8 @@ impl Run {
         k: usize,
         mut also: Vec<Position>,
     ) -> Result<(Nearest, Vec<Near>), QueryError> {
-        let Some(semantic) = self.engine.semantic.clone() else { return Ok(Default::default()) };
+        let Some(semantic) = self.semantic.clone() else { return Ok(Default::default()) };
+        let (name, later) = (semantic.model().model().name, semantic.is_of_addons());
         let known = semantic.known();
         let sources = self.engine.store.text_sources(known.counts()).await?;
         let (vector, only) = (Arc::clone(vector), only.clone());
@@ -363,7 +364,6 @@ impl Run {
         };
         let (nearest, also) = self.engine.cpu.run(job).await.ok_or(QueryError::Internal("vector search"))?;
         self.missing.extend(nearest.missing.iter().cloned());
-        let name = self.engine.semantic.as_ref().map(|s| s.model().model().name).unwrap_or_default();
         if nearest.foreign > 0 {
             let emails = emails(nearest.foreign);
             self.reason(format!(
@@ -372,8 +372,13 @@ impl Run {
         }
         if nearest.without > 0 {
             let emails = emails(nearest.without);
+            let how = if later {
+                "they are made while the store is served"
+            } else {
+                "`postlode segment compact` makes them"
+            };
             self.reason(format!(
-                "{emails} without vectors of the model {name}, and found by words alone: `postlode segment compact` makes them"
+                "{emails} without vectors of the model {name}, and found by words alone: {how}"
             ));
         }
         self.lap("vectors");

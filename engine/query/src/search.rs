@@ -19,6 +19,7 @@ use crate::threads::{self, Thread};
 use crate::{facets, hits, plan};
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
+use postlode_semantic::{Models, SemanticEngine};
 use postlode_store::{Found, Missing, Store, StoreError};
 use postlode_text::Match;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -61,6 +62,8 @@ pub struct Run {
     /// Scores, for those that have one.
     pub ranking: Option<Vec<Match>>,
     pub deleted: Option<Arc<Deleted>>,
+    /// The model that answers, where one does.
+    pub semantic: Option<SemanticEngine>,
     /// Every condition can be told from a position, so candidates are sifted before their rows are read.
     pub keyed: bool,
     /// Sifted candidates that were not asked for yet.
@@ -94,8 +97,19 @@ pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<Sear
         (Sort::Relevance, Way::Meaning(_)) => "relevance by meaning",
         (Sort::Relevance, Way::Both(_)) => "relevance by words and meaning",
     };
-    let query = query_hash(&[&run.explain.query, tz, order]);
-    let cursor = request.cursor.as_deref().map(|c| Cursor::decode(c, query)).transpose()?;
+    let hash = |model: &str| query_hash(&[&run.explain.query, tz, order, model]);
+    let query = hash(&run.model_key());
+    let cursor = match request.cursor.as_deref().map(|text| (text, Cursor::decode(text, query))) {
+        None => None,
+        Some((_, Ok(cursor))) => Some(cursor),
+        // Of the same query, when another model answered it: the list had another order.
+        Some((text, Err(error))) => {
+            let models = engine.models.iter().flat_map(|m| m.better().into_iter().chain([m.base().clone()]));
+            let mut others = models.map(|model| hash(&model.model().model().key()));
+            let stale = others.any(|other| Cursor::decode(text, other).is_ok());
+            return Err(if stale { QueryError::StaleCursor } else { error });
+        }
+    };
     order.clone_into(&mut run.explain.sort);
     run.lap("parse");
 
@@ -147,6 +161,7 @@ impl Run {
             texts: Vec::new(),
             ranking: None,
             deleted: None,
+            semantic: None,
             keyed: false,
             sifted: VecDeque::new(),
             members: None,
@@ -159,7 +174,7 @@ impl Run {
         if request.mode == Mode::Keyword {
             return Ok(Way::Words);
         }
-        let Some(semantic) = self.engine.semantic.clone() else {
+        let Some(models) = self.engine.models.clone() else {
             self.reasons.push("no vectors: ranked by keywords".to_owned());
             return Ok(Way::Words);
         };
@@ -168,25 +183,57 @@ impl Run {
         let Some(text) = resolved.meaning.as_ref().map(|meaning| meaning.text.clone()) else {
             return Ok(Way::Words);
         };
-        let embed = move || semantic.model().embed(&[text]).map(|mut vectors| vectors.pop().flatten());
-        let vector = self.engine.cpu.run(embed).await.ok_or(QueryError::Internal("embedding"))?;
-        self.lap("embed");
-        match vector {
-            Ok(Some(vector)) => {
-                self.asked = resolved.filter.clone();
-                self.resolved = resolved;
-                let vector = vector.into();
-                Ok(if request.mode == Mode::Semantic { Way::Meaning(vector) } else { Way::Both(vector) })
-            }
-            Ok(None) => {
-                self.reasons.push("the model knows none of these words: ranked by keywords".to_owned());
-                Ok(Way::Words)
-            }
-            Err(error) => {
-                self.reasons.push(format!("no vector of the query, so ranked by keywords: {error}"));
-                Ok(Way::Words)
+        for semantic in self.answering(&models).await? {
+            let (model, text) = (Arc::clone(semantic.model()), text.clone());
+            let asked = self.engine.ask(&semantic, move || model.embed_query(&text)).await;
+            self.lap("embed");
+            match asked.ok_or(QueryError::Internal("embedding"))? {
+                Ok(Some(vector)) => {
+                    self.asked = resolved.filter.clone();
+                    self.resolved = resolved;
+                    self.semantic = Some(semantic);
+                    let vector = vector.into();
+                    let meaning = request.mode == Mode::Semantic;
+                    return Ok(if meaning { Way::Meaning(vector) } else { Way::Both(vector) });
+                }
+                Ok(None) => {
+                    self.reasons.push("the model knows none of these words: ranked by keywords".to_owned());
+                    return Ok(Way::Words);
+                }
+                Err(error) => self.without(&semantic, &error.to_string()),
             }
         }
+        Ok(Way::Words)
+    }
+
+    /// The models that may answer, in the order in which they are to be asked: the next where the one before does not.
+    ///
+    /// # Errors
+    /// Where the store is closed.
+    pub async fn answering(&mut self, models: &Models) -> Result<Vec<SemanticEngine>, QueryError> {
+        let active = self.engine.store.active().await?;
+        let base = models.base().clone();
+        Ok(match models.answering(&active) {
+            Some(better) if better.is_of_addons() => vec![better, base],
+            Some(base) => vec![base],
+            None => {
+                let instead = base.model().model().name;
+                self.reasons.push(format!("the model {active} is not at hand: compared by {instead}"));
+                vec![base]
+            }
+        })
+    }
+
+    /// Notes that a model did not answer.
+    pub fn without(&mut self, model: &SemanticEngine, error: &str) {
+        let name = model.model().model().name;
+        let then = if model.is_of_addons() { "compared by the built-in model" } else { "ranked by keywords" };
+        self.reasons.push(format!("no vector of the model {name}, so {then}: {error}"));
+    }
+
+    /// What tells lists of one model from those of another.
+    fn model_key(&self) -> String {
+        self.semantic.as_ref().map(|semantic| semantic.model().model().key()).unwrap_or_default()
     }
 
     /// Notes how long a stage took.

@@ -17,6 +17,8 @@ const PASSAGES: usize = 16;
 enum Meaning {
     Is(Vec<f32>),
     Unknown(String),
+    /// Why nobody told.
+    Failed(String),
 }
 
 /// The emails nearest to one in meaning, that one apart; `None` where there is none of that id, or it was deleted.
@@ -27,7 +29,7 @@ pub async fn similar(engine: &Arc<Inner>, id: Id, limit: usize) -> Result<Option
     }
     let Some(found) = engine.found(id).await? else { return Ok(None) };
     let mut run = Run::new(engine, "", None)?;
-    let Some(semantic) = engine.semantic.clone() else {
+    let Some(models) = engine.models.clone() else {
         return run.of_near(Vec::new(), "no vectors: nothing can be compared").await.map(Some);
     };
     let body = match engine.store.bodies(&[id]).await?.pop() {
@@ -37,12 +39,20 @@ pub async fn similar(engine: &Arc<Inner>, id: Id, limit: usize) -> Result<Option
     };
     let language = access::<ArchivedEmail>(&found.email)?.language.to_string();
     let doc = TextDoc { email: found.email.clone(), body };
-    let model = Arc::clone(semantic.model());
-    let job = move || meaning(&doc, &*model, &language);
-    match engine.cpu.run(job).await.ok_or(QueryError::Internal("embedding"))? {
-        Meaning::Is(vector) => run.similar(vector.into(), id, limit).await.map(Some),
-        Meaning::Unknown(why) => run.of_near(Vec::new(), &why).await.map(Some),
+    for semantic in run.answering(&models).await? {
+        let model = Arc::clone(semantic.model());
+        let (doc, language) = (doc.clone(), language.clone());
+        let asked = engine.ask(&semantic, move || meaning(&doc, &*model, &language)).await;
+        match asked.ok_or(QueryError::Internal("embedding"))? {
+            Meaning::Is(vector) => {
+                run.semantic = Some(semantic);
+                return run.similar(vector.into(), id, limit).await.map(Some);
+            }
+            Meaning::Unknown(why) => return run.of_near(Vec::new(), &why).await.map(Some),
+            Meaning::Failed(error) => run.without(&semantic, &error),
+        }
     }
+    run.of_near(Vec::new(), "").await.map(Some)
 }
 
 /// The mean of its passages.
@@ -58,9 +68,9 @@ fn meaning(doc: &TextDoc, model: &dyn Embed, language: &str) -> Meaning {
         }
     };
     let texts: Vec<String> = texts.into_iter().take(PASSAGES).map(|text| text.embedded).collect();
-    let vectors = match model.embed(&texts) {
+    let vectors = match model.embed_now(&texts) {
         Ok(vectors) => vectors,
-        Err(error) => return Meaning::Unknown(format!("no vector of the email: {error}")),
+        Err(error) => return Meaning::Failed(error.to_string()),
     };
     let mut sum = vec![0.0f32; model.model().dimensions as usize];
     for vector in vectors.into_iter().flatten() {

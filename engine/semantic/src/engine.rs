@@ -11,7 +11,7 @@ use crate::part::{Near, Part, missing};
 use postlode_embed::{Embed, Model};
 use postlode_format::index::Position;
 use postlode_format::segment::VectorPart;
-use postlode_store::{Missing, SegmentText, TextSources};
+use postlode_store::{MemtableText, Missing, SegmentText, TextSources};
 use postlode_vector::Searcher;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,6 +44,8 @@ struct Open {
 #[derive(Clone)]
 pub struct SemanticEngine {
     model: Arc<dyn Embed>,
+    /// The model's key, where its vectors are in add-ons: then nobody waits for mails to be embedded.
+    addons: Option<Arc<str>>,
     budget: usize,
     open: Arc<Mutex<Open>>,
     searchers: Arc<Mutex<Vec<Searcher>>>,
@@ -98,13 +100,28 @@ impl SemanticEngine {
     /// An engine that has nothing open, and keeps at most so many bytes of indexes open.
     #[must_use]
     pub fn new(model: Arc<dyn Embed>, budget: usize) -> Self {
-        Self { model, budget, open: Arc::default(), searchers: Arc::default(), making: Arc::default() }
+        let (open, searchers, making) = Default::default();
+        Self { model, addons: None, budget, open, searchers, making }
+    }
+
+    /// The same for a model whose vectors are in add-ons of segments. Mails of memtables have vectors as soon as
+    /// [`SemanticEngine::catch_up`] has seen them.
+    #[must_use]
+    pub fn of_addons(model: Arc<dyn Embed>, budget: usize) -> Self {
+        let key = model.model().key().into();
+        Self { addons: Some(key), ..Self::new(model, budget) }
     }
 
     /// The model that texts are embedded with.
     #[must_use]
     pub fn model(&self) -> &Arc<dyn Embed> {
         &self.model
+    }
+
+    /// Its vectors are in add-ons: it is not the model that makes those of every segment.
+    #[must_use]
+    pub fn is_of_addons(&self) -> bool {
+        self.addons.is_some()
     }
 
     /// What is known already: ask the store for the rest.
@@ -130,12 +147,10 @@ impl SemanticEngine {
             missing: sources.missing.clone(),
             searchers: Arc::clone(&self.searchers),
         };
-        self.forget(&sources.segments);
-        for segment in &sources.segments {
-            if segment.vectors.is_empty() {
-                view.without = view.without.saturating_add(segment.emails);
-                continue;
-            }
+        let segments: Vec<SegmentText> =
+            sources.segments.iter().filter_map(|segment| self.with_vectors(segment, &mut view)).collect();
+        self.forget(&segments);
+        for segment in &segments {
             match self.segment(segment, &view.model) {
                 Ok(sealed) => view.sealed.push(sealed),
                 Err(SemanticError::OtherModel(_)) => {
@@ -145,6 +160,10 @@ impl SemanticEngine {
             }
         }
         for text in sources.memtables.iter().filter(|text| !text.docs.is_empty() || text.first > 0) {
+            if self.addons.is_some() {
+                self.known_of(text, known, &mut view);
+                continue;
+            }
             let making = locked(&self.making);
             // Another search may have got further, or forgotten a memtable that was sealed since.
             let current = locked(&self.open).memtables.get(&text.memtable).cloned();
@@ -169,6 +188,57 @@ impl SemanticEngine {
         let memtables: HashSet<u64> = sources.memtables.iter().map(|m| m.memtable).collect();
         locked(&self.open).memtables.retain(|id, _| memtables.contains(id));
         view
+    }
+
+    /// The segment with the vectors of this model, under the number of the file that they are in; `None` where it has none,
+    /// which is counted.
+    fn with_vectors(&self, segment: &SegmentText, view: &mut SemanticView) -> Option<SegmentText> {
+        let (id, vectors, pending) = match &self.addons {
+            None if segment.vectors.is_empty() => (segment.id, None, segment.emails),
+            None => (segment.id, Some(segment.vectors.clone()), 0),
+            Some(key) => match segment.addons.iter().find(|addon| *addon.model == **key) {
+                None => (segment.id, None, segment.emails),
+                Some(addon) => match &addon.vectors {
+                    Ok(vectors) => (addon.id, Some(vectors.clone()), addon.pending),
+                    Err(missing) => {
+                        view.missing.push(missing.clone());
+                        return None;
+                    }
+                },
+            },
+        };
+        view.without = view.without.saturating_add(pending);
+        Some(SegmentText { id, vectors: vectors?, ..segment.clone() })
+    }
+
+    /// What was embedded of a memtable before; the rest is counted.
+    fn known_of(&self, text: &MemtableText, known: &Known, view: &mut SemanticView) {
+        let current = locked(&self.open).memtables.get(&text.memtable).cloned();
+        let batches = current.or_else(|| known.memtables.get(&text.memtable).cloned()).unwrap_or_default();
+        let all = text.first.saturating_add(text.docs.len());
+        view.without = view.without.saturating_add(all.saturating_sub(batches.known) as u64);
+        view.batches.extend(batches.batches);
+    }
+
+    /// Embeds mails of memtables that have no vectors yet, at most `most`, and tells how many. Of use where searches do not.
+    ///
+    /// # Errors
+    /// What the model says.
+    pub fn catch_up(&self, sources: &TextSources, most: usize) -> Result<usize, SemanticError> {
+        let mut done = 0usize;
+        for text in &sources.memtables {
+            let mut batches = locked(&self.open).memtables.get(&text.memtable).cloned().unwrap_or_default();
+            let before = batches.known;
+            let left = most.saturating_sub(done).saturating_add(before.saturating_sub(text.first));
+            let mut some = text.clone();
+            some.docs.truncate(left);
+            batches.extend(&some, &*self.model)?;
+            done = done.saturating_add(batches.known.saturating_sub(before));
+            locked(&self.open).memtables.insert(text.memtable, batches);
+        }
+        let memtables: HashSet<u64> = sources.memtables.iter().map(|m| m.memtable).collect();
+        locked(&self.open).memtables.retain(|id, _| memtables.contains(id));
+        Ok(done)
     }
 
     /// Closes the indexes of segments that are gone.

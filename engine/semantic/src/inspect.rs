@@ -14,6 +14,8 @@ pub struct Inside {
     pub vectors: (u32, u32),
     /// Emails that have some, and emails in languages that the model does not know.
     pub emails: (u64, u64),
+    /// Emails that were not embedded yet.
+    pub pending: u64,
     /// What a walk compares: `sq8`, `f16`.
     pub codes: &'static str,
     /// Bytes of codes, links and rows, and of exact values.
@@ -43,7 +45,8 @@ pub fn inspect(segment: &SegmentText) -> Result<Option<Inside>, SemanticError> {
     if segment.vectors.is_empty() {
         return Ok(None);
     }
-    let Sections { model, emails, foreign, index } = Sections::read_any(&segment.vectors, segment.emails)?;
+    let Sections { model, emails, foreign, pending, index } =
+        Sections::read_any(&segment.vectors, segment.emails)?;
     let (vectors, distinct, _) = index.size();
     let (walked, exact) = index.bytes();
     let graph = index.graph().map(|graph| {
@@ -69,6 +72,7 @@ pub fn inspect(segment: &SegmentText) -> Result<Option<Inside>, SemanticError> {
         model,
         vectors: (vectors, distinct),
         emails: (with, foreign.len() as u64),
+        pending: pending.len() as u64,
         codes: index.codes().name(),
         bytes: (walked as u64, exact as u64),
         graph,

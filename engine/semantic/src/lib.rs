@@ -2,6 +2,8 @@
 //!
 //! * [`VectorIndex`] makes the vectors of a segment: one index of `engine/vector` and whose vectors they are.
 //! * [`SemanticEngine`] searches the vectors of all segments and the mails of the memtables as one.
+//! * [`Models`] are the models of a store: the one that makes the vectors of every segment, and perhaps a better one.
+//! * [`Upgrade`] makes the vectors of the better one in the background.
 //! * [`texts`] says what of a mail is embedded.
 //!
 //! What always holds: vectors of two models are never compared; scores come from exact values, so it does not matter how
@@ -17,9 +19,11 @@ mod engine;
 mod error;
 mod inspect;
 mod memtable;
+mod models;
 mod only;
 mod part;
 mod sections;
+mod upgrade;
 
 pub use build::VectorIndex;
 pub use document::{Text, Texts, texts};
@@ -27,6 +31,8 @@ pub use engine::Nearest;
 pub use engine::{Known, SemanticEngine, SemanticView};
 pub use error::SemanticError;
 pub use inspect::{GraphInside, Inside, inspect};
+pub use models::Models;
 pub use only::Only;
 pub use part::Near;
-pub use postlode_embed::{Embed, Model};
+pub use postlode_embed::{Embed, EmbedError, Model};
+pub use upgrade::{Find, Progress, Upgrade};

@@ -51,7 +51,7 @@ impl Batches {
         let Some(skip) = self.known.checked_sub(text.first) else { return Ok(()) };
         let Some(fresh) = text.docs.get(skip..).filter(|docs| !docs.is_empty()) else { return Ok(()) };
         let known = self.known.saturating_add(fresh.len());
-        let mut embedded = Embedded::of(model, 0, fresh.iter().map(|doc| doc.doc.clone()))?;
+        let mut embedded = Embedded::of(model, (0..).zip(fresh.iter().map(|doc| doc.doc.clone())))?;
         let mut positions: Vec<Position> = fresh.iter().map(|doc| doc.position).collect();
         while let Some(last) =
             self.batches.last().filter(|batch| batch.len() <= positions.len().saturating_mul(2))

@@ -50,6 +50,7 @@ fn with_vectors(id: u64, mails: &[Mail], vectors: VectorParts) -> SegmentText {
         text: section(Vec::new()),
         ordinals: Ordinals::new(section(ordinals(mails)), mails.len() as u64),
         vectors,
+        addons: Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::vectors::{VectorBuilder, VectorParts};
 use bytes::Bytes;
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
-use postlode_format::manifest::{SegmentEntry, SegmentKind};
+use postlode_format::manifest::{Addon, SegmentEntry, SegmentKind};
 use postlode_format::row::{Counts, Holdings, Row};
 use std::io::Write;
 use std::sync::Arc;
@@ -280,6 +280,8 @@ pub struct TextSources {
     pub memtables: Vec<MemtableText>,
     /// Segments whose text cannot be read.
     pub missing: Vec<Missing>,
+    /// The key of the model whose vectors, which are in add-ons, answer; empty: those of the segments' own sections do.
+    pub active: String,
 }
 
 /// Text and vectors of one sealed segment.
@@ -293,8 +295,23 @@ pub struct SegmentText {
     pub text: Arc<dyn SectionRead>,
     /// Which emails these are, by their ordinals.
     pub ordinals: Ordinals,
-    /// The vectors.
+    /// The vectors in its own sections.
     pub vectors: VectorParts,
+    /// Vectors that came later.
+    pub addons: Vec<AddonText>,
+}
+
+/// Vectors of a model that a segment gained.
+#[derive(Clone)]
+pub struct AddonText {
+    /// Identity of the file: another where more was added.
+    pub id: u64,
+    /// The model, by its key.
+    pub model: String,
+    /// Emails of the segment of which it says nothing yet.
+    pub pending: u64,
+    /// The vectors, or why they cannot be read.
+    pub vectors: Result<VectorParts, Missing>,
 }
 
 /// Emails of one memtable, in the order in which they came.
@@ -332,6 +349,8 @@ pub struct StoreStats {
     pub shards: Vec<ShardStats>,
     /// Merging.
     pub compaction: CompactionStats,
+    /// As [`TextSources::active`].
+    pub active: String,
     /// Number of the manifest.
     pub manifest: u64,
     /// Moves with every change.
@@ -387,6 +406,8 @@ pub struct SegmentStats {
     pub dates: (i64, i64),
     /// Sections: name, bytes of content, bytes on disk, entries. Empty where the directory cannot be read.
     pub sections: Vec<(String, u64, u64, u64)>,
+    /// Add-ons.
+    pub addons: Vec<Addon>,
 }
 
 impl SegmentStats {
@@ -397,6 +418,7 @@ impl SegmentStats {
             kind: match entry.kind {
                 SegmentKind::Mail => "mail",
                 SegmentKind::Blobs => "blobs",
+                SegmentKind::Vectors => "vectors",
             },
             bytes: entry.bytes,
             emails: entry.emails,
@@ -404,6 +426,7 @@ impl SegmentStats {
             range: (entry.low, entry.high),
             dates: (entry.min_date, entry.max_date),
             sections: Vec::new(),
+            addons: entry.addons.clone(),
         }
     }
 }

@@ -111,7 +111,7 @@ async fn all<R: Runtime>(
 }
 
 fn named(manifest: &Manifest, id: u64) -> bool {
-    manifest.segments.iter().any(|s| s.id == id)
+    manifest.files().any(|file| file.id == id)
 }
 
 /// Takes those that are not there yet. False where one was merged away meanwhile.
@@ -123,11 +123,11 @@ async fn segments<R: Runtime>(
     manifest: &Manifest,
     made: &mut BTreeMap<u64, Made>,
 ) -> Result<bool, StoreError> {
-    for entry in &manifest.segments {
+    for entry in manifest.files() {
         if made.contains_key(&entry.id) {
             continue;
         }
-        match one(runtime, target, link, entry).await {
+        match one(runtime, target, link, &entry).await {
             Ok(linked) => drop(made.insert(entry.id, Made { bytes: entry.bytes, linked })),
             Err(error) => {
                 let (own, name) = (target.clone(), names::segment(entry.id));

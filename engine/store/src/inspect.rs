@@ -102,7 +102,7 @@ async fn find<R: Runtime>(
     id: u64,
 ) -> Result<(Arc<dyn SharedFile>, SegmentEntry), StoreError> {
     let manifest = keeper.current().await?;
-    let entry = manifest.segments.iter().find(|entry| entry.id == id).cloned();
+    let entry = manifest.files().find(|file| file.id == id);
     let entry = entry.ok_or_else(|| StoreError::Unusable(format!("there is no segment {id:016x}")))?;
     Ok((runtime.open_shared(&names::segment(id))?, entry))
 }

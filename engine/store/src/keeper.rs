@@ -9,7 +9,7 @@ use crate::inbox::Inbox;
 use crate::names;
 use crate::shard::Reply;
 use async_channel::Sender;
-use postlode_format::manifest::{Manifest, SegmentEntry, number_of};
+use postlode_format::manifest::{Addon, Manifest, SegmentEntry, number_of};
 use postlode_runtime::{DiskError, DiskErrorKind, Runtime};
 use std::path::Path;
 use std::sync::Arc;
@@ -22,6 +22,10 @@ pub struct Edit {
     pub add: Vec<SegmentEntry>,
     /// Segments that are gone.
     pub remove: Vec<u64>,
+    /// Segments whose add-ons are these from now on.
+    pub addons: Vec<(u64, Vec<Addon>)>,
+    /// The model whose vectors answer from now on.
+    pub active: Option<String>,
     /// The stream that `floor` and `drop_stream` speak of.
     pub stream: u64,
     /// From which row and file on the stream is still needed.
@@ -140,9 +144,18 @@ fn apply(current: &Manifest, edit: &Edit, old_streams: &[u64]) -> Manifest {
     next.number = current.number.saturating_add(1);
     next.segments.retain(|s| !edit.remove.contains(&s.id));
     for entry in &edit.add {
-        next.next_segment = next.next_segment.max(entry.id.saturating_add(1));
         next.next_seq = next.next_seq.max(entry.max_seq.saturating_add(1));
         next.segments.push(entry.clone());
+    }
+    for (segment, addons) in &edit.addons {
+        if let Some(entry) = next.segments.iter_mut().find(|entry| entry.id == *segment) {
+            entry.addons.clone_from(addons);
+        }
+    }
+    let newest = next.files().map(|file| file.id).max().unwrap_or(0);
+    next.next_segment = next.next_segment.max(newest.saturating_add(1));
+    if let Some(active) = &edit.active {
+        next.active.clone_from(active);
     }
     if let (Some((floor, file)), Some(log)) =
         (edit.floor, next.logs.iter_mut().find(|l| l.stream == edit.stream))

@@ -15,6 +15,7 @@ mod backup;
 mod cache;
 mod columns;
 mod compact;
+mod documents;
 pub mod error;
 mod follow;
 mod inbox;
@@ -42,4 +43,6 @@ pub use error::StoreError;
 pub use inspect::{Dumped, Inside, Inspected, Shape, TreeShape};
 pub use ordinals::Ordinals;
 pub use store::Store;
-pub use vectors::{MergedVectors, NewVectors, VectorBuilder, VectorParts};
+pub use vectors::{
+    AddVectors, Coverage, Covered, MakeAddon, MergedVectors, NewVectors, VectorBuilder, VectorParts,
+};

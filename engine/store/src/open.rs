@@ -305,7 +305,7 @@ async fn remove_unfinished<R: Runtime>(runtime: &R) -> Result<(), StoreError> {
 async fn remove_leftovers<R: Runtime>(runtime: &R, manifest: &Manifest) -> Result<(), StoreError> {
     for entry in runtime.list(Path::new(names::SEGMENTS)).await? {
         let named = names::parse_segment(&entry.name)
-            .is_some_and(|id| entry.name.ends_with(".seg") && manifest.segments.iter().any(|s| s.id == id));
+            .is_some_and(|id| entry.name.ends_with(".seg") && manifest.files().any(|file| file.id == id));
         if !named && names::parse_segment(&entry.name).is_some() {
             runtime.remove(&Path::new(names::SEGMENTS).join(&entry.name)).await?;
         }

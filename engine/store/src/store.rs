@@ -3,6 +3,7 @@
 use crate::api::*;
 use crate::backup::Copied;
 use crate::columns::{ColumnSources, SegmentColumns};
+use crate::compact::MergeOp;
 use crate::error::StoreError;
 use crate::inspect::{Dumped, Inspected};
 use crate::keeper::KeeperHandle;
@@ -10,13 +11,14 @@ use crate::maintenance::Chore;
 use crate::memtable::full_key;
 use crate::open::{self, Core};
 use crate::shard::{ReadOp, Reply, WriteOp};
+use crate::vectors::{AddVectors, Coverage, Covered};
 use crate::verify;
 use async_channel::{Sender, TrySendError};
 use bytes::Bytes;
 use postlode_format::FormatError;
 use postlode_format::id::{Id, hash_of};
 use postlode_format::index::{IndexId, part_of_key};
-use postlode_format::manifest::Manifest;
+use postlode_format::manifest::{Addon, Manifest, SegmentEntry};
 use postlode_format::row::{Row, RowKind, Watermark2, shard_of, shard_range, to_bytes, watermark_key};
 use postlode_runtime::{Executor, Spawner};
 use std::collections::btree_map::Entry;
@@ -350,7 +352,68 @@ impl Store {
         }
         out.segments = segments.into_values().collect();
         out.missing = unique(out.missing);
+        // After the segments: a model answers only when they have its vectors.
+        out.active = self.inner.keeper.current().await?.active.clone();
         Ok(out)
+    }
+
+    /// As [`TextSources::active`].
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`].
+    pub async fn active(&self) -> Result<String, StoreError> {
+        Ok(self.inner.keeper.current().await?.active.clone())
+    }
+
+    /// How much of what is sealed a model's vectors cover, by its key.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`].
+    pub async fn coverage(&self, model: &str) -> Result<Coverage, StoreError> {
+        let manifest = self.inner.keeper.current().await?;
+        let covered = |entry: &SegmentEntry| Covered {
+            segment: entry.id,
+            emails: entry.emails,
+            pending: entry.addon(model).map_or(entry.emails, |addon| addon.pending),
+        };
+        let mut segments: Vec<Covered> =
+            manifest.segments.iter().filter(|entry| entry.emails > 0).map(covered).collect();
+        segments.sort_unstable_by_key(|one| one.segment);
+        let stranger = |addon: &Addon| addon.model != model && addon.model != manifest.active;
+        let others = manifest.segments.iter().flat_map(|entry| &entry.addons).any(stranger);
+        Ok(Coverage { active: manifest.active == model, others, segments })
+    }
+
+    /// Emails of a segment by their ordinals, ascending, as far as they are there; `None` where the segment is gone.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] for the first that cannot be read.
+    pub async fn documents(
+        &self,
+        segment: u64,
+        ordinals: Vec<u32>,
+    ) -> Result<Option<Vec<TextDoc>>, StoreError> {
+        self.inner.core.chore(|reply| Chore::Documents(segment, ordinals, reply)).await?
+    }
+
+    /// Adds vectors of a model to a segment; durable when it returns. False where the segment is gone, merged with others.
+    ///
+    /// # Errors
+    /// Why they could not be made, and what the disk says; all is as before then.
+    pub async fn add_vectors(&self, add: AddVectors) -> Result<bool, StoreError> {
+        self.writable()?;
+        self.inner.core.shared.merger.ask(|reply| MergeOp::AddVectors(add, reply)).await?
+    }
+
+    /// From now on the vectors of a model answer, which are in add-ons; by an empty key those of the segments' own sections.
+    /// Add-ons of other models go.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub async fn activate(&self, model: &str) -> Result<(), StoreError> {
+        self.writable()?;
+        let model = model.to_owned();
+        self.inner.core.shared.merger.ask(|reply| MergeOp::Activate(model, reply)).await?
     }
 
     /// What counting and sorting read; places of memtables where they are asked for.
@@ -403,6 +466,7 @@ impl Store {
             generation: self.generation(),
             lost: manifest.lost.clone(),
             compaction: self.inner.core.shared.merged.told(manifest),
+            active: manifest.active.clone(),
             missing: self.inner.core.missing.clone(),
             ..StoreStats::default()
         };
@@ -414,7 +478,7 @@ impl Store {
         for entry in &manifest.segments {
             out.emails += entry.emails;
             out.sealed_rows += entry.rows;
-            out.bytes_on_disk += entry.bytes;
+            out.bytes_on_disk += entry.files().map(|file| file.bytes).sum::<u64>();
             out.segments.push(SegmentStats::of(entry));
         }
         Ok(out)

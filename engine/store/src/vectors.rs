@@ -47,4 +47,59 @@ pub trait VectorBuilder: Send + Sync {
     /// # Errors
     /// One line that says why these cannot be merged: then the emails are embedded anew.
     fn merge(&self, sources: &[MergedVectors]) -> Result<NewVectors, String>;
+
+    /// The add-on of the segment that others are merged into, of their add-ons of one model, whichever it is; one that has
+    /// none comes without parts. Of the emails that the new one says nothing about yet it tells the number. Runs on a
+    /// thread of its own.
+    ///
+    /// # Errors
+    /// One line that says why these cannot be merged: then there is none, until somebody embeds anew.
+    fn merge_addons(&self, sources: &[MergedVectors]) -> Result<(NewVectors, u64), String>;
+}
+
+/// Vectors that a segment is to gain.
+pub struct AddVectors {
+    /// The segment.
+    pub segment: u64,
+    /// The model, by its key.
+    pub model: String,
+    /// Makes all that is to be in the add-on out of what was in it before: nothing, where it cannot be read. Tells of how
+    /// many emails it says nothing yet. Runs on a thread of its own.
+    pub make: MakeAddon,
+}
+
+/// See [`AddVectors::make`].
+pub type MakeAddon = Box<dyn FnOnce(&VectorParts) -> Result<(NewVectors, u64), String> + Send>;
+
+/// How much of a store a model's vectors cover.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// It answers.
+    pub active: bool,
+    /// Some add-ons are of other models that do not answer either.
+    pub others: bool,
+    /// Segments that have emails, the newest last.
+    pub segments: Vec<Covered>,
+}
+
+/// How much of a segment a model's vectors cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Covered {
+    /// The segment.
+    pub segment: u64,
+    /// Its emails.
+    pub emails: u64,
+    /// Those of which the model's vectors say nothing yet.
+    pub pending: u64,
+}
+
+impl Coverage {
+    /// Emails in segments, and those of which the vectors say nothing yet.
+    #[must_use]
+    pub fn sums(&self) -> (u64, u64) {
+        let add = |sum: (u64, u64), one: &Covered| {
+            (sum.0.saturating_add(one.emails), sum.1.saturating_add(one.pending))
+        };
+        self.segments.iter().fold((0, 0), add)
+    }
 }

@@ -62,7 +62,8 @@ pub async fn run<R: Runtime>(runtime: &R, keeper: &KeeperHandle) -> Result<Verif
     let mut report = VerifyReport::default();
     let manifest = keeper.current().await?;
     let mut ahead = VecDeque::new();
-    let mut to_come = manifest.segments.iter();
+    let files: Vec<SegmentEntry> = manifest.files().collect();
+    let mut to_come = files.iter();
     loop {
         ahead
             .extend(to_come.by_ref().take(AT_ONCE - ahead.len()).map(|entry| (entry, begin(runtime, entry))));
@@ -75,7 +76,7 @@ pub async fn run<R: Runtime>(runtime: &R, keeper: &KeeperHandle) -> Result<Verif
         };
         // Compaction may have replaced it meanwhile.
         let gone = one.damage.iter().any(|m| m.section == "file");
-        if gone && !keeper.current().await?.segments.iter().any(|s| s.id == entry.id) {
+        if gone && !keeper.current().await?.files().any(|file| file.id == entry.id) {
             continue;
         }
         add(&mut report, one);

@@ -63,6 +63,11 @@ async fn script(sim: &Sim, told: &mut Told) {
         told.tag(&store).await;
         told.load(&store, first + 20..first + 40).await;
         told.note(store.seal().await);
+        let segments = told.note(store.coverage("m").await).map_or(vec![], |coverage| coverage.segments);
+        if let Some(one) = segments.first() {
+            told.note(embed(&store, one.segment, "m", |n| n % 2 == 0).await);
+            told.note(store.activate("m").await);
+        }
         told.load(&store, first + 40..first + 60).await;
         told.note(store.compact().await);
         told.tag(&store).await;

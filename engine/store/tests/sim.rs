@@ -123,11 +123,29 @@ fn small(shards: usize) -> StoreOptions {
     options
 }
 
+/// Embeds some mails of some segment with one of two models.
+async fn embed_some(store: &Store, random: &mut Random) -> Result<(), StoreError> {
+    let model = ["m", "mm"][random.below(2) as usize];
+    let segments = store.coverage(model).await?.segments;
+    if segments.is_empty() {
+        return Ok(());
+    }
+    let one = segments[random.below(segments.len() as u64) as usize];
+    let every = 1 + random.below(3);
+    match embed(store, one.segment, model, |n| u64::from(n) % every == 0).await {
+        // A read that fails is no reason to stop; it tells what could not be read.
+        Ok(_) | Err(StoreError::Missing(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Does random work until something fails or the round is over.
 async fn work(store: &Store, random: &mut Random, model: &mut Model, lawful: bool) -> Result<(), StoreError> {
     for _ in 0..12 + random.below(20) {
-        match random.below(12) {
+        match random.below(14) {
             0 => store.seal().await?,
+            12 => embed_some(store, random).await?,
+            13 if random.below(4) == 0 => store.activate(["", "m", "mm"][random.below(3) as usize]).await?,
             1 => {
                 // Merging beside loading: a segment that is sealed meanwhile must not be taken for a merged one.
                 let from = random.below(PLAIN);

@@ -132,6 +132,7 @@ fn damage_is_named_and_the_rest_is_searched() {
             text,
             ordinals: Ordinals::new(section(ordinals(&mails[100..])), 100),
             vectors: Default::default(),
+            addons: Vec::new(),
         };
         let engine = TextEngine::new();
         let answer =

@@ -13,7 +13,13 @@ use crate::stats::{Segments, Stats, Verified};
 
 /// Counts, sizes, shards.
 pub(crate) async fn stats(app: &App) -> Result<Reply, Problem> {
-    Reply::json(&Stats::from(app.engine.store().stats().await?))
+    let mut stats = Stats::from(app.engine.store().stats().await?);
+    if stats.vectors.answers.is_empty() {
+        let base = app.engine.models().map(|models| models.base().model().model().key());
+        stats.vectors.answers = base.unwrap_or_default();
+    }
+    stats.vectors.embedding = app.embedding().map(Into::into);
+    Reply::json(&stats)
 }
 
 /// The segments with their sections.

@@ -50,6 +50,8 @@ pub enum Command {
     Stats(Stats),
     /// Serve HTTP
     Serve(Serve),
+    /// Embed all mail with a better model, and search by that one from then on; safe to repeat and to interrupt
+    Embed(Embed),
     /// Look into the store and look after it
     #[command(subcommand)]
     Segment(SegmentCommand),
@@ -321,9 +323,35 @@ pub struct Serve {
     /// that are made from now on [default: sq8]
     #[arg(long, env = "POSTLODE_VECTOR_CODES", value_enum)]
     pub vector_codes: Option<VectorCodes>,
+    /// Where better vectors come from.
+    #[command(flatten)]
+    pub embed: EmbedFlags,
     /// Only read, and keep up with the process that writes the store, at most a second behind
     #[arg(long, env = "POSTLODE_FOLLOW")]
     pub follow: bool,
+}
+
+/// Where better vectors come from.
+#[derive(Debug, Clone, Default, Args)]
+pub struct EmbedFlags {
+    /// Where a better model than the built-in one is served, as OpenAI's /v1/embeddings: Ollama, vLLM, llama.cpp, TEI
+    /// (http://127.0.0.1:11434/v1). The text of all mail is sent there
+    #[arg(long, env = "POSTLODE_EMBED_ENDPOINT", value_name = "URL")]
+    pub embed_endpoint: Option<String>,
+    /// The name of that model; a key for it is read from POSTLODE_EMBED_KEY
+    #[arg(long, env = "POSTLODE_EMBED_MODEL", value_name = "NAME")]
+    pub embed_model: Option<String>,
+}
+
+/// `embed`
+#[derive(Debug, Args)]
+pub struct Embed {
+    /// Where better vectors come from.
+    #[command(flatten)]
+    pub flags: EmbedFlags,
+    /// Search by the built-in model again, and drop the vectors of the other
+    #[arg(long, conflicts_with_all = ["embed_endpoint", "embed_model"])]
+    pub built_in: bool,
 }
 
 /// `segment`
@@ -396,6 +424,7 @@ mod tests {
             "postlode serve --listen nowhere",
             "postlode serve --memory much",
             "postlode serve --follow=maybe",
+            "postlode embed --built-in --embed-model m",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -29,6 +29,27 @@ pub struct Config {
     pub custodian: Option<String>,
     /// Workers of `load`.
     pub jobs: Option<u16>,
+    /// A better model than the built-in one.
+    #[serde(default)]
+    pub embed: EmbedConfig,
+}
+
+/// A better model than the built-in one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmbedConfig {
+    /// Where it is served: `http://127.0.0.1:11434/v1`.
+    pub endpoint: Option<String>,
+    /// Its name.
+    pub model: Option<String>,
+    /// A file that holds the key for it.
+    pub key_file: Option<PathBuf>,
+    /// What it wants before a text that is searched, as `passage: `.
+    pub text_prefix: Option<String>,
+    /// And before a text that is searched for, as `query: `.
+    pub query_prefix: Option<String>,
+    /// Requests at a time.
+    pub in_flight: Option<u16>,
 }
 
 fn size<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
@@ -64,6 +85,7 @@ impl Config {
         };
         range("shards", config.shards, 1024)?;
         range("jobs", config.jobs, 256)?;
+        range("embed.in_flight", config.embed.in_flight, 16)?;
         Ok(config)
     }
 }
@@ -91,6 +113,8 @@ mod tests {
             ("memory = '2 gigs'", "size"),
             ("vector_codes = 'b3'", "b3"),
             ("shards = 0", "shards"),
+            ("[embed]\nurl = 'http://a/v1'", "url"),
+            ("[embed]\nin_flight = 17", "in_flight"),
             ("data = ", "line 1"),
         ] {
             let error = read(text).unwrap_err().to_string();

@@ -5,6 +5,7 @@
 
 use crate::arguments::VectorCodes;
 use crate::config::Config;
+use crate::embedding::{EmbedSettings, Embedding, Running};
 use crate::error::Failure;
 use crate::loader::StoreLoader;
 use crate::output::Console;
@@ -43,13 +44,15 @@ pub struct Plan {
     pub codes: VectorCodes,
     /// It is opened to be loaded into: what is read for that is hardly read again.
     pub loading: bool,
+    /// A better model than the built-in one has its vectors too.
+    pub better: bool,
 }
 
 impl Plan {
     /// As the settings file has it.
     pub fn of(file: &Config) -> Self {
         let codes = file.vector_codes.unwrap_or_default();
-        Self { shards: file.shards, memory: file.memory, codes, loading: false }
+        Self { shards: file.shards, memory: file.memory, codes, loading: false, better: false }
     }
 
     fn memory(self) -> u64 {
@@ -58,20 +61,31 @@ impl Plan {
 
     /// What asks the store: by words, and by the meaning that the built-in model knows.
     fn engine(self, store: &Store, cpu: CpuPool) -> Engine {
-        let share = |part: u64| usize::try_from(self.memory() / part).unwrap_or(usize::MAX);
-        let semantic = SemanticEngine::new(Arc::new(BuiltIn), share(4));
-        Engine::with_meaning(store.clone(), cpu, semantic, share(16))
+        let semantic = SemanticEngine::new(Arc::new(BuiltIn), self.vectors());
+        Engine::with_meaning(store.clone(), cpu, semantic, self.share(16))
+    }
+
+    fn share(self, part: u64) -> usize {
+        usize::try_from(self.memory() / part).unwrap_or(usize::MAX)
+    }
+
+    /// Bytes for the vectors of one model.
+    fn vectors(self) -> usize {
+        self.share(if self.better { 8 } else { 4 })
+    }
+
+    fn codes(self) -> CodeKind {
+        match self.codes {
+            VectorCodes::Sq8 => CodeKind::Sq8,
+            VectorCodes::B4 => CodeKind::B4,
+            VectorCodes::F16 => CodeKind::F16,
+        }
     }
 
     fn options(self, access: Access) -> StoreOptions {
         let shards = self.shards.map_or_else(cores, usize::from);
         let mut options = StoreOptions::new(shards, access, Arc::new(TextIndex));
-        let codes = match self.codes {
-            VectorCodes::Sq8 => CodeKind::Sq8,
-            VectorCodes::B4 => CodeKind::B4,
-            VectorCodes::F16 => CodeKind::F16,
-        };
-        options.vectors = Some(Arc::new(VectorIndex::new(Arc::new(BuiltIn)).with_codes(codes)));
+        options.vectors = Some(Arc::new(VectorIndex::new(Arc::new(BuiltIn)).with_codes(self.codes())));
         let memory = self.memory();
         let memtable = (memory / 8 / shards.max(1) as u64).clamp(*MEMTABLE.start(), *MEMTABLE.end());
         options.memtable_bytes = usize::try_from(memtable).unwrap_or(usize::MAX);
@@ -87,6 +101,7 @@ pub struct Hold {
     store: Store,
     app: Arc<App>,
     writer: Option<Writer>,
+    embedding: Option<Running>,
 }
 
 /// What only a writer has.
@@ -120,7 +135,7 @@ impl Hold {
         let spawner = PortableSpawner::new(data.to_owned(), cpu.clone());
         let store = Store::open(spawner, options).await?;
         let app = App::new(Plan::default().engine(&store, cpu), AppOptions::default());
-        Ok(Self { store, app, writer: None })
+        Ok(Self { store, app, writer: None, embedding: None })
     }
 
     /// Opens it for reading, and keeps up with whoever writes it.
@@ -128,7 +143,7 @@ impl Hold {
         let cpu = cpu_pool()?;
         let store = open(data, cpu.clone(), plan.options(Access::Follow), console).await?;
         let app = App::new(plan.engine(&store, cpu), AppOptions::default());
-        Ok(Self { store, app, writer: None })
+        Ok(Self { store, app, writer: None, embedding: None })
     }
 
     /// Opens it for writing, and listens on its socket.
@@ -148,7 +163,7 @@ impl Hold {
         let shutdown = Shutdown::new();
         let (served, stop) = (Arc::clone(&app), shutdown.clone());
         let socket = tokio::spawn(async move { serve_unix(served, &mut socket, stop).await });
-        Ok(Self { store, app, writer: Some(Writer { loader, shutdown, socket }) })
+        Ok(Self { store, app, writer: Some(Writer { loader, shutdown, socket }), embedding: None })
     }
 
     /// Whom to ask.
@@ -161,6 +176,24 @@ impl Hold {
         Arc::clone(&self.app)
     }
 
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Who would embed with a better model.
+    pub fn embedding(&self, model: &EmbedSettings, plan: Plan) -> Option<Embedding> {
+        let embedding = Embedding::new(self.app.engine(), model, plan.vectors(), plan.codes())?;
+        Some(if self.writer.is_some() { embedding } else { embedding.following() })
+    }
+
+    /// Embeds from now on.
+    pub fn embed(&mut self, embedding: Embedding) -> Result<(), Failure> {
+        self.app.watch_embedding(embedding.upgrade());
+        self.embedding = Some(embedding.start()?);
+        Ok(())
+    }
+
     /// Stops running loads at the end of the batches they are at.
     pub fn loader(&self) -> Option<Arc<StoreLoader>> {
         self.writer.as_ref().map(|writer| Arc::clone(&writer.loader))
@@ -168,6 +201,9 @@ impl Hold {
 
     /// Ends everything in order.
     pub async fn close(self) -> Result<(), Failure> {
+        if let Some(embedding) = self.embedding {
+            embedding.stop().await;
+        }
         if let Some(Writer { loader, shutdown, socket }) = self.writer {
             loader.stop();
             loader.ended().await;

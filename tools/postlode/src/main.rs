@@ -8,6 +8,7 @@ mod arguments;
 mod commands;
 mod config;
 mod custodians;
+mod embedding;
 mod error;
 mod hold;
 mod loader;
@@ -77,6 +78,7 @@ async fn run(command: Command, settings: &Settings, console: &Console) -> Result
         Command::Export(export) => commands::export::run(export, settings, console).await,
         Command::Stats(stats) => commands::stats::run(stats, settings, console).await,
         Command::Serve(serve) => commands::serve::run(serve, settings, console).await,
+        Command::Embed(embed) => commands::embed::run(embed, settings, console).await,
         Command::Backup(backup) => commands::backup::backup(backup, settings, console).await,
         Command::Restore(restore) => commands::backup::restore(restore, settings, console).await,
         Command::Bench(BenchCommand::Load(bench)) => commands::bench::load(bench, settings, console).await,
@@ -102,7 +104,7 @@ fn log(verbose: u8) {
     };
     // Libraries below speak of their own affairs; what they cannot do comes back as an error.
     let filter = format!(
-        "error,postlode={level},postlode_server={level},postlode_ingest={level},postlode_store={level},postlode_query={level},postlode_text={level},postlode_runtime={level},postlode_mail={level}"
+        "error,postlode={level},postlode_server={level},postlode_ingest={level},postlode_store={level},postlode_query={level},postlode_semantic={level},postlode_embed={level},postlode_text={level},postlode_runtime={level},postlode_mail={level}"
     );
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))

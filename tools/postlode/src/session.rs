@@ -2,6 +2,7 @@
 //!
 //! What always holds: a command asks a [`Client`] and does not know which way it goes.
 
+use crate::embedding::EmbedSettings;
 use crate::error::Failure;
 use crate::hold::{self, Hold, Plan};
 use crate::output::Console;
@@ -24,6 +25,24 @@ impl Session {
         }
         let hold = Hold::snapshot(&settings.data).await?;
         Ok(Self { client: hold.client(), hold: Some(hold) })
+    }
+
+    /// For a command that searches: as [`Session::read`], with the better model at hand where one answers.
+    pub async fn search(settings: &Settings) -> Result<Self, Failure> {
+        let session = Self::read(settings).await?;
+        let Some(hold) = &session.hold else { return Ok(session) };
+        let model = EmbedSettings::of_environment(&settings.file)?;
+        if let Some(model) = model
+            && !hold.store().active().await?.is_empty()
+            && let Some(embedding) = hold.embedding(&model, Plan::default())
+        {
+            let found = tokio::task::spawn_blocking(move || embedding.find()).await;
+            if let Ok(Err(error)) = found {
+                // The answer says that another model answered instead.
+                tracing::warn!("{error}");
+            }
+        }
+        Ok(session)
     }
 
     /// For a command that changes something: through the writer if there is one, else as the writer.

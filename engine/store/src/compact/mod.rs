@@ -6,6 +6,7 @@
 //! rows with one key the newest survives; a damaged source is left as it is and named, never merged away, and keeps no
 //! other from being merged; memory is bounded by the size of one target segment.
 
+mod addons;
 mod keys;
 mod plan;
 mod purge;
@@ -24,10 +25,11 @@ use crate::segment::make::{By, MakeError, make};
 use crate::segment::source::BuildError;
 use crate::shard::{ReadOp, Reply, Shared};
 use crate::store::ShardHandle;
+use crate::vectors::AddVectors;
 use async_channel::{Receiver, Sender};
 use plan::{Merge, waiting};
 use postlode_format::id::Id;
-use postlode_format::manifest::{Manifest, SegmentEntry, SegmentKind};
+use postlode_format::manifest::{Addon, Manifest, SegmentEntry, SegmentKind};
 use postlode_format::segment::Identity;
 use postlode_runtime::Runtime;
 use source::MergeSource;
@@ -71,12 +73,18 @@ pub struct Compacted {
     pub removed: Vec<u64>,
     /// Deleted emails were taken out.
     pub purged: bool,
+    /// Segments that stay, with the add-ons that they have now.
+    pub addons: Vec<(u64, Vec<Addon>)>,
 }
 
 /// What the merger is asked.
 pub enum MergeOp {
     /// Merge and cut all that can be, and take out what is deleted.
     Compact(Reply<Result<Swept, StoreError>>),
+    /// Add vectors to a segment; false where it is gone.
+    AddVectors(AddVectors, Reply<Result<bool, StoreError>>),
+    /// Have a model's vectors answer.
+    Activate(String, Reply<Result<(), StoreError>>),
     /// End.
     Stop(Reply<()>),
 }
@@ -157,6 +165,10 @@ pub async fn run<R: Runtime>(
         match futures_lite::future::or(asked, nudged).await {
             Ok(Some(MergeOp::Compact(reply))) => {
                 drop(reply.send(all(&own).await));
+            }
+            Ok(Some(MergeOp::AddVectors(add, reply))) => drop(reply.send(addons::add(&own, add).await)),
+            Ok(Some(MergeOp::Activate(model, reply))) => {
+                drop(reply.send(addons::activate(&own, model).await));
             }
             Ok(Some(MergeOp::Stop(reply))) => {
                 drop(reply.send(()));
@@ -258,12 +270,14 @@ async fn merge_unit<R: Runtime>(
     let Merger { runtime, shared, shards, .. } = own;
     let mut edit = Edit::default();
     let bytes: u64 = unit.iter().flat_map(|merge| &merge.sources).map(|s| s.bytes).sum();
+    let sources = || unit.iter().flat_map(|merge| &merge.sources);
+    let addons: BTreeSet<u64> = sources().flat_map(|s| &s.addons).map(|addon| addon.id).collect();
     let published = publish_unit(own, unit, gone, by, &mut edit).await;
     if let Err(error) = published {
         // No manifest names them, unless one was being written: then opening decides.
         if edit.remove.is_empty() {
-            for built in &edit.add {
-                drop(runtime.remove(&names::segment(built.id)).await);
+            for file in edit.add.iter().flat_map(SegmentEntry::files) {
+                drop(runtime.remove(&names::segment(file.id)).await);
             }
         }
         return Err(error);
@@ -273,6 +287,7 @@ async fn merge_unit<R: Runtime>(
         added: edit.add,
         removed: edit.remove,
         purged: !gone.emails.is_empty() || !gone.attachments.is_empty(),
+        addons: Vec::new(),
     });
     for shard in shards {
         let (reply, answer) = oneshot::async_channel();
@@ -281,7 +296,7 @@ async fn merge_unit<R: Runtime>(
             let _ended = answer.await;
         }
     }
-    for id in &compacted.removed {
+    for id in compacted.removed.iter().chain(&addons) {
         runtime.remove_whole(&names::segment(*id)).await?;
     }
     Ok(())
@@ -340,8 +355,30 @@ async fn make_target<R: Runtime>(
         effort: Effort::Small,
     };
     let (gone, own) = (gone.clone(), shared.clone());
-    match make(runtime, recipe, by, move || MergeSource::open(&files, merge.range, gone, own)).await {
-        Ok(made) => Ok(made),
+    let (told, numbered) = oneshot::channel();
+    let open = move || {
+        let source = MergeSource::open(&files, merge.range, gone, own)?;
+        let with_addons = files.iter().any(|(_, entry)| !entry.addons.is_empty());
+        if let Some(numbers) = with_addons.then(|| source.numbers()).flatten() {
+            let numbered = files.into_iter().zip(numbers).filter(|(_, to)| !to.is_empty());
+            drop(told.send(numbered.map(|((_, entry), to)| (entry, to)).collect::<Vec<_>>()));
+        }
+        Ok(source)
+    };
+    match make(runtime, recipe, by, open).await {
+        Ok(Some(mut made)) => {
+            // Nobody tells where no source has an add-on.
+            let Ok(numbered) = numbered.await else { return Ok(Some(made)) };
+            match addons::merged(runtime, shared, &made, &numbered, by).await {
+                Ok(addons) => made.addons = addons,
+                Err(error) => {
+                    drop(runtime.remove(&names::segment(made.id)).await);
+                    return Err(error);
+                }
+            }
+            Ok(Some(made))
+        }
+        Ok(None) => Ok(None),
         Err(MakeError::Store(error)) => Err(error),
         Err(MakeError::Build(BuildError::Missing(missing))) => Err(StoreError::Missing(missing)),
         Err(MakeError::Build(error)) => {

@@ -292,8 +292,9 @@ impl MergeSource {
         Ok(self.made.get_or_init(|| out))
     }
 
-    /// The sources that have emails, and the new number of each email of theirs; `None` where one is where none can be.
-    fn with_emails(&self) -> Option<impl Iterator<Item = (&Input, Vec<u32>)>> {
+    /// Of each source the new number of each of its emails, none for a source without emails; `None` where an email is where
+    /// none can be.
+    pub fn numbers(&self) -> Option<Vec<Vec<u32>>> {
         let docs = |input: &Input| {
             let bytes = input.ordinals.as_ref().map_or(0, SectionRead::len);
             usize::try_from(bytes / ORDINAL as u64).unwrap_or(0)
@@ -303,7 +304,12 @@ impl MergeSource {
             let old = usize::try_from(email.number).ok()?;
             *to.get_mut(email.input)?.get_mut(old)? = u32::try_from(new).ok()?;
         }
-        Some(self.inputs.iter().zip(to).filter(|(_, to)| !to.is_empty()))
+        Some(to)
+    }
+
+    /// The sources that have emails, with their numbers.
+    fn with_emails(&self) -> Option<impl Iterator<Item = (&Input, Vec<u32>)>> {
+        Some(self.inputs.iter().zip(self.numbers()?).filter(|(_, to)| !to.is_empty()))
     }
 
     fn input(&self, number: usize) -> Result<&Input, BuildError> {

@@ -10,10 +10,10 @@ use super::source::{BuildError, Sampled, Source};
 use super::writer::{SectionWriter, SegmentWriter};
 use crate::api::{TextBuilder, TextDoc};
 use crate::memtable::full_key;
-use crate::vectors::VectorBuilder;
+use crate::vectors::{NewVectors, VectorBuilder};
 use postlode_format::bloom::Bloom;
 use postlode_format::index::IndexId;
-use postlode_format::manifest::{SegmentEntry, SegmentKind};
+use postlode_format::manifest::{Addon, SegmentEntry, SegmentKind};
 use postlode_format::row::{RowKind, key_id};
 use postlode_format::segment::{Directory, Identity, Location, Ordinal, SectionKind, VERSION};
 use postlode_runtime::AppendFile;
@@ -214,12 +214,46 @@ fn vectors(
             return Ok(());
         }
     };
+    write_vectors(&made, writer)
+}
+
+fn write_vectors(made: &NewVectors, writer: &mut SegmentWriter<'_>) -> Result<(), BuildError> {
     for (part, (bytes, entries)) in &made.parts {
         let mut section = writer.section(SectionKind::Vectors, *part as u16, RECORD_BLOCK);
         section.write(bytes)?;
         section.end(*entries)?;
     }
     Ok(())
+}
+
+/// Writes an add-on of a segment into an empty file, and gives what a manifest would say of it if it were a segment.
+///
+/// # Errors
+/// What the file gives.
+pub fn build_addon(
+    of: &SegmentEntry,
+    own: Identity,
+    vectors: &NewVectors,
+    file: &mut dyn AppendFile,
+) -> Result<SegmentEntry, BuildError> {
+    let mut writer = SegmentWriter::new(own, file);
+    write_vectors(vectors, &mut writer)?;
+    let addon = Addon { id: own.id, salt: own.salt, bytes: 0, model: String::new(), pending: 0 };
+    let entry = of.of_addon(&addon);
+    let bytes = writer.finish(Directory {
+        id: entry.id,
+        salt: entry.salt,
+        kind: entry.kind,
+        low: entry.low,
+        high: entry.high,
+        sections: Vec::new(),
+        rows: Vec::new(),
+        min_date: entry.min_date,
+        max_date: entry.max_date,
+        max_seq: entry.max_seq,
+        version: VERSION,
+    })?;
+    Ok(SegmentEntry { bytes, ..entry })
 }
 
 /// Gives somebody all emails as documents, and tells whether all could be read.

@@ -50,10 +50,24 @@ pub async fn make<R: Runtime, S: Source>(
     open: impl FnOnce() -> Result<S, BuildError> + Send + 'static,
 ) -> Result<Option<SegmentEntry>, MakeError> {
     let id = recipe.own.id;
+    make_file(runtime, id, by, move |file| build(&open()?, &recipe, file)).await
+}
+
+/// Makes a file of the layout of segments by what `write` writes, which tells what a manifest would say of it; `None` where
+/// there is nothing to be kept. No manifest names it yet.
+///
+/// # Errors
+/// See [`MakeError`].
+pub async fn make_file<R: Runtime>(
+    runtime: &R,
+    id: u64,
+    by: By,
+    write: impl FnOnce(&mut dyn AppendFile) -> Result<Option<SegmentEntry>, BuildError> + Send + 'static,
+) -> Result<Option<SegmentEntry>, MakeError> {
     let tmp = names::segment_tmp(id);
     // Of an earlier try.
     runtime.remove(&tmp).await?;
-    let made = into_file(runtime, &tmp, recipe, by, open).await;
+    let made = into_file(runtime, &tmp, by, write).await;
     let named = match &made {
         Ok(Some(_)) => {
             let renamed = runtime.rename(&tmp, &names::segment(id)).await;
@@ -78,12 +92,11 @@ pub async fn make<R: Runtime, S: Source>(
     made
 }
 
-async fn into_file<R: Runtime, S: Source>(
+async fn into_file<R: Runtime>(
     runtime: &R,
     tmp: &Path,
-    recipe: Recipe,
     by: By,
-    open: impl FnOnce() -> Result<S, BuildError> + Send + 'static,
+    write: impl FnOnce(&mut dyn AppendFile) -> Result<Option<SegmentEntry>, BuildError> + Send + 'static,
 ) -> Result<Option<SegmentEntry>, MakeError> {
     let mut file = runtime.create_append(tmp)?;
     // Somebody waits for what the pool does.
@@ -91,7 +104,7 @@ async fn into_file<R: Runtime, S: Source>(
         By::Pool => runtime.open_shared(tmp)?,
         By::Background(_) => runtime.open_whole(tmp, Pace::Rests)?,
     };
-    let job = move || work(&open()?, &recipe, &mut *file, &reader);
+    let job = move || work(write, &mut *file, &reader);
     let done = match by {
         By::Pool => offload(runtime, job).await,
         By::Background(nice) => background(runtime, nice, job).await,
@@ -106,12 +119,11 @@ async fn into_file<R: Runtime, S: Source>(
 }
 
 fn work(
-    source: &dyn Source,
-    recipe: &Recipe,
+    write: impl FnOnce(&mut dyn AppendFile) -> Result<Option<SegmentEntry>, BuildError>,
     file: &mut dyn AppendFile,
     reader: &Arc<dyn SharedFile>,
 ) -> Result<Option<SegmentEntry>, BuildError> {
-    let Some(entry) = build(source, recipe, file)? else { return Ok(None) };
+    let Some(entry) = write(file)? else { return Ok(None) };
     file.finish().map_err(BuildError::Disk)?;
     verify::read_back(reader, &entry).map_err(|missing| {
         tracing::error!("a new segment is not what was written, and is given up: {missing}");

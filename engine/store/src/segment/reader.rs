@@ -7,12 +7,13 @@ use super::frames::{self, Dictionary};
 use super::heap;
 use super::shared::{self, SharedSection, checked, pieces};
 use super::tree::{self, Pages};
-use crate::api::{KeyRange, Missing, SegmentText};
+use crate::api::{AddonText, KeyRange, Missing, SegmentText};
 use crate::cache::BlockCache;
 use crate::columns::SegmentColumns;
 use crate::memtable::full_key;
 use crate::names;
 use crate::ordinals::Ordinals;
+use crate::vectors::VectorParts;
 use bytes::{Bytes, BytesMut};
 use postlode_format::FormatError;
 use postlode_format::block::BlockPlace;
@@ -20,7 +21,7 @@ use postlode_format::bloom::Bloom;
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
 use postlode_format::limits::PAGE;
-use postlode_format::manifest::{SegmentEntry, SegmentKind};
+use postlode_format::manifest::{Addon, SegmentEntry, SegmentKind};
 use postlode_format::row::RowKind;
 use postlode_format::segment::{
     DIRECTORY_BLOCK, Directory, Identity, Location, ORDINAL, Ordinal, Section, SectionKind, check_header,
@@ -39,6 +40,14 @@ pub struct Segment<R: Runtime> {
     runtime: R,
     cache: BlockCache,
     state: RefCell<State<R>>,
+    /// Its add-ons, each open as a segment of its own.
+    addons: RefCell<Vec<Rc<OpenAddon<R>>>>,
+}
+
+/// An add-on, and its file.
+struct OpenAddon<R: Runtime> {
+    addon: Addon,
+    file: Rc<Segment<R>>,
 }
 
 enum State<R: Runtime> {
@@ -277,7 +286,54 @@ impl<R: Runtime> Segment<R> {
     pub async fn try_open(runtime: &R, entry: SegmentEntry, cache: BlockCache) -> Result<Rc<Self>, Missing> {
         let opened = open(runtime, &entry, cache.clone()).await?;
         let state = RefCell::new(State::Open(Rc::new(opened)));
-        Ok(Rc::new(Self { entry, runtime: runtime.clone(), cache, state }))
+        let own = Self { entry, runtime: runtime.clone(), cache, state, addons: RefCell::default() };
+        own.try_set_addons(&own.entry.addons).await?;
+        Ok(Rc::new(own))
+    }
+
+    /// Has these add-ons from now on.
+    ///
+    /// # Errors
+    /// The first that cannot be opened; then nothing has changed.
+    pub async fn try_set_addons(&self, addons: &[Addon]) -> Result<(), Missing> {
+        let mut open = Vec::with_capacity(addons.len());
+        for addon in addons {
+            open.push(match self.known_addon(addon) {
+                Some(known) => known,
+                None => {
+                    let entry = self.entry.of_addon(addon);
+                    let file = Box::pin(Self::try_open(&self.runtime, entry, self.cache.clone())).await?;
+                    Rc::new(OpenAddon { addon: addon.clone(), file })
+                }
+            });
+        }
+        *self.addons.borrow_mut() = open;
+        Ok(())
+    }
+
+    /// The same; one that cannot be opened names itself in every answer that needs it.
+    pub async fn set_addons(&self, addons: &[Addon]) {
+        let mut open = Vec::with_capacity(addons.len());
+        for addon in addons {
+            open.push(match self.known_addon(addon) {
+                Some(known) => known,
+                None => {
+                    let entry = self.entry.of_addon(addon);
+                    let file = Box::pin(Self::open(&self.runtime, entry, self.cache.clone())).await;
+                    Rc::new(OpenAddon { addon: addon.clone(), file })
+                }
+            });
+        }
+        *self.addons.borrow_mut() = open;
+    }
+
+    fn known_addon(&self, addon: &Addon) -> Option<Rc<OpenAddon<R>>> {
+        self.addons.borrow().iter().find(|known| known.addon == *addon).cloned()
+    }
+
+    /// What it knows of its add-ons.
+    pub fn addons(&self) -> Vec<Addon> {
+        self.addons.borrow().iter().map(|known| known.addon.clone()).collect()
     }
 
     /// Opens a segment. One that cannot be opened is there all the same, and names itself in every answer.
@@ -294,7 +350,10 @@ impl<R: Runtime> Segment<R> {
                 Err(_) => {}
             }
         };
-        Rc::new(Self { entry, runtime: runtime.clone(), cache, state: RefCell::new(state) })
+        let state = RefCell::new(state);
+        let own = Self { entry, runtime: runtime.clone(), cache, state, addons: RefCell::default() };
+        own.set_addons(&own.entry.addons).await;
+        Rc::new(own)
     }
 
     /// Where it is open, or can be opened by now.
@@ -454,7 +513,18 @@ impl<R: Runtime> Segment<R> {
     /// # Errors
     /// Why it cannot be opened.
     pub async fn hold(&self) -> Result<(), Missing> {
-        self.opened().await?.shared().map(|_| ())
+        self.opened().await?.shared()?;
+        let addons = self.addons.borrow().clone();
+        for addon in addons {
+            addon.file.opened().await?.shared()?;
+        }
+        Ok(())
+    }
+
+    /// The vectors in its own sections: all that an add-on has.
+    async fn vectors(&self) -> Result<VectorParts, Missing> {
+        let open = self.opened().await?;
+        Ok(shared::vectors(open.shared()?, &open.directory, Some(&open.cache)))
     }
 
     /// What text search reads; `None` for a segment without emails.
@@ -471,7 +541,20 @@ impl<R: Runtime> Segment<R> {
         let text = Arc::new(find(SectionKind::Text)?);
         let ordinals = open.ordinals(&self.entry)?;
         let vectors = shared::vectors(file, &open.directory, Some(&open.cache));
-        Ok(Some(SegmentText { id: self.entry.id, emails: self.entry.emails, text, ordinals, vectors }))
+        let mut addons = Vec::new();
+        let known = self.addons.borrow().clone();
+        for OpenAddon { addon, file } in known.iter().map(|addon| &**addon) {
+            let Addon { id, model, pending, .. } = addon.clone();
+            addons.push(AddonText { id, model, pending, vectors: file.vectors().await });
+        }
+        Ok(Some(SegmentText {
+            id: self.entry.id,
+            emails: self.entry.emails,
+            text,
+            ordinals,
+            vectors,
+            addons,
+        }))
     }
 
     /// What counting and sorting read; `None` for a segment without emails and places. `only`: the hashes of the rows that count.

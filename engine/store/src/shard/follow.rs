@@ -37,6 +37,22 @@ impl<R: Runtime> Shard<R> {
                 Segment::open(&self.runtime, entry, cache).await
             });
         }
+        // Where nothing else of a segment has changed, it may have gained add-ons, or lost them.
+        let before = self.segments.borrow().clone();
+        for segment in &before {
+            let Some(now) = manifest.segments.iter().find(|s| s.id == segment.entry.id) else { continue };
+            if now.addons != segment.addons() {
+                if strict {
+                    segment.try_set_addons(&now.addons).await?;
+                } else {
+                    segment.set_addons(&now.addons).await;
+                }
+                let held = segment.hold().await;
+                if strict {
+                    held?;
+                }
+            }
+        }
         // The writer may remove a file that merging has replaced: what is open here stays readable, for searching too.
         for segment in &opened {
             let held = segment.hold().await;

@@ -32,11 +32,11 @@ use bytes::Bytes;
 use found::FoundCache;
 use postlode_format::id::Id;
 use postlode_format::index::IndexId;
-use postlode_format::manifest::{Manifest, SegmentEntry};
+use postlode_format::manifest::{Addon, Manifest, SegmentEntry};
 use postlode_format::row::{Row, RowKind};
 use postlode_runtime::Runtime;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -173,6 +173,8 @@ pub struct Shard<R: Runtime> {
     in_flight: Cell<usize>,
     /// Segments that were merged away: one that was being opened meanwhile must not come back.
     removed: RefCell<BTreeSet<u64>>,
+    /// Add-ons of segments that their sealer has not taken in yet.
+    early_addons: RefCell<BTreeMap<u64, Vec<Addon>>>,
     /// The sealer has not ended.
     sealing: Cell<bool>,
     /// Emails that are being taken out: their marks stay as they are.
@@ -228,6 +230,7 @@ impl<R: Runtime> Shard<R> {
             stats: RefCell::new(ShardStats { range: start.range, ..ShardStats::default() }),
             in_flight: Cell::new(0),
             removed: RefCell::new(BTreeSet::new()),
+            early_addons: RefCell::default(),
             sealing: Cell::new(false),
             condemned: RefCell::default(),
             shared,
@@ -291,11 +294,39 @@ impl<R: Runtime> Shard<R> {
             opened.push(Segment::open(&self.runtime, entry.clone(), self.cache.clone()).await);
         }
         self.take_in(opened);
+        for (segment, addons) in &change.addons {
+            if !self.set_addons(*segment, addons).await && !self.removed.borrow().contains(segment) {
+                self.early_addons.borrow_mut().insert(*segment, addons.clone());
+            }
+        }
+        self.early_addons.borrow_mut().retain(|segment, _| !change.removed.contains(segment));
         if change.purged {
             // Nothing of what was taken out may be shown from memory.
             self.lately.clear();
         }
         self.segments.borrow_mut().retain(|s| !change.removed.contains(&s.entry.id));
+    }
+
+    /// False where no such segment is open.
+    async fn set_addons(&self, segment: u64, addons: &[Addon]) -> bool {
+        let known = self.segments.borrow().iter().find(|known| known.entry.id == segment).cloned();
+        match known {
+            Some(known) => {
+                known.set_addons(addons).await;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Gives segments that were just taken in the add-ons that came before that.
+    async fn take_early_addons(&self, segments: &[u64]) {
+        for segment in segments {
+            let early = self.early_addons.borrow_mut().remove(segment);
+            if let Some(addons) = early {
+                self.set_addons(*segment, &addons).await;
+            }
+        }
     }
 
     /// Makes open segments visible, except those that were merged away meanwhile.

@@ -145,11 +145,13 @@ async fn step<R: Runtime>(shard: &Rc<Shard<R>>, job: &mut SealJob) -> Result<(),
     }
     shard.keeper.edit(edit).await?;
     // No await from here on: readers see the memtable or the segments, never neither.
+    let new: Vec<u64> = opened.iter().map(|segment| segment.entry.id).collect();
     shard.take_in(opened);
     if let Some(done) = &job.memtable {
         shard.frozen.borrow_mut().retain(|f| !Rc::ptr_eq(f, done));
         shard.shared.merger.nudge();
     }
+    shard.take_early_addons(&new).await;
     Ok(())
 }
 

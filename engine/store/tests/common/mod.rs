@@ -10,7 +10,7 @@ use postlode_format::index::{POSITION, Position};
 use postlode_format::row::*;
 use postlode_format::segment::VectorPart;
 use postlode_store::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ impl VectorBuilder for Lengths {
     }
 
     fn merge(&self, sources: &[MergedVectors]) -> Result<NewVectors, String> {
-        let mut all = std::collections::BTreeMap::new();
+        let mut all = BTreeMap::new();
         for source in sources {
             let old = lengths_of(&source.parts).map_err(|missing| missing.to_string())?;
             let moved = (0u32..).zip(old);
@@ -77,6 +77,98 @@ impl VectorBuilder for Lengths {
         }
         Ok(lengths(&all.into_values().collect::<Vec<_>>()))
     }
+
+    fn merge_addons(&self, sources: &[MergedVectors]) -> Result<(NewVectors, u64), String> {
+        let mut all = BTreeMap::new();
+        for source in sources {
+            let old = match source.parts.is_empty() {
+                true => vec![PENDING; source.to.len()],
+                // One that is damaged is as one that is not there.
+                false => lengths_of(&source.parts).unwrap_or_else(|_| vec![PENDING; source.to.len()]),
+            };
+            let moved = (0u32..).zip(old);
+            all.extend(moved.filter_map(|(old, length)| Some((source.new_number(old)?, length))));
+        }
+        let all: Vec<u32> = all.into_values().collect();
+        Ok((lengths(&all), pending_in(&all)))
+    }
+}
+
+/// In an add-on: nothing yet.
+const PENDING: u32 = u32::MAX;
+
+fn pending_in(all: &[u32]) -> u64 {
+    all.iter().filter(|length| **length == PENDING).count() as u64
+}
+
+/// What the model `of` gives for an email with such a subject. The models of these tests have names of several lengths.
+fn vector_of(model: &str, subject_len: usize) -> u32 {
+    (subject_len * model.len()) as u32
+}
+
+/// Adds vectors of a model to a segment: those of the emails that `wanted` picks among the pending ones. `None` where there
+/// is no such segment any more.
+pub async fn embed(
+    store: &Store,
+    segment: u64,
+    model: &'static str,
+    mut wanted: impl FnMut(u32) -> bool,
+) -> Result<Option<bool>, StoreError> {
+    let sources = store.text_sources(Default::default()).await?;
+    let Some(own) = sources.segments.iter().find(|own| own.id == segment) else { return Ok(None) };
+    let known = own.addons.iter().find(|addon| addon.model == model);
+    let known = known.and_then(|addon| lengths_of(addon.vectors.as_ref().ok()?).ok());
+    let known = known.unwrap_or_else(|| vec![PENDING; own.emails as usize]);
+    let these: Vec<u32> = (0u32..)
+        .zip(&known)
+        .filter(|(n, length)| **length == PENDING && wanted(*n))
+        .map(|(n, _)| n)
+        .collect();
+    let Some(docs) = store.documents(segment, these.clone()).await? else { return Ok(None) };
+    assert_eq!(docs.len(), these.len());
+    let new: BTreeMap<u32, u32> = these
+        .into_iter()
+        .zip(docs)
+        .map(|(n, doc)| (n, vector_of(model, access::<ArchivedEmail>(&doc.email).unwrap().subject.len())))
+        .collect();
+    let emails = own.emails as usize;
+    let make = move |before: &VectorParts| {
+        let mut all = if before.is_empty() { None } else { lengths_of(before).ok() }
+            .unwrap_or_else(|| vec![PENDING; emails]);
+        new.iter().for_each(|(n, length)| all[*n as usize] = *length);
+        Ok((lengths(&all), pending_in(&all)))
+    };
+    let add = AddVectors { segment, model: model.to_owned(), make: Box::new(make) };
+    store.add_vectors(add).await.map(Some)
+}
+
+/// The add-ons of each segment are those of its emails, as far as they are not pending; gives how many there are, and how many
+/// emails are pending in them.
+pub async fn check_addons(store: &Store) -> (usize, u64) {
+    let sources = store.text_sources(Default::default()).await.unwrap();
+    let (mut addons, mut pending) = (0, 0);
+    for segment in &sources.segments {
+        let text = segment.text.read(0, segment.text.len() as usize).unwrap();
+        let subjects = String::from_utf8(text.to_vec()).unwrap();
+        for addon in &segment.addons {
+            let told = lengths_of(addon.vectors.as_ref().unwrap()).unwrap();
+            let wanted: Vec<u32> = subjects
+                .lines()
+                .zip(&told)
+                .map(
+                    |(line, told)| {
+                        if *told == PENDING { PENDING } else { vector_of(&addon.model, line.len()) }
+                    },
+                )
+                .collect();
+            assert_eq!(told, wanted, "segment {:x}, model {}", segment.id, addon.model);
+            assert_eq!(told.len() as u64, segment.emails);
+            assert_eq!(pending_in(&told), addon.pending, "segment {:x}, model {}", segment.id, addon.model);
+            addons += 1;
+            pending += addon.pending;
+        }
+    }
+    (addons, pending)
 }
 
 /// The vectors of each segment that has some are those of its emails.
@@ -277,6 +369,7 @@ pub async fn check(store: &Store, numbers: &[u64]) {
         assert_eq!(access::<ArchivedBody>(&body).unwrap().text(), text(*n));
     }
     check_vectors(store).await;
+    check_addons(store).await;
     check_columns(store).await;
     let mut expected: Vec<Position> =
         numbers.iter().map(|n| Position { date: date(*n), id: email_id(*n) }).collect();

@@ -147,6 +147,7 @@ pub fn segment(id: u64, mails: &[Mail]) -> SegmentText {
         text: section(build(mails)),
         ordinals: Ordinals::new(section(ordinals(mails)), mails.len() as u64),
         vectors: VectorParts::new(),
+        addons: Vec::new(),
     }
 }
 

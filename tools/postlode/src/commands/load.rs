@@ -142,7 +142,8 @@ fn time(seconds: u64) -> String {
 }
 
 /// Replaces the line of progress, on a terminal.
-fn progress_line(console: &Console, text: &str) {
+/// Shows a line that the next one takes the place of, where somebody watches.
+pub(super) fn progress_line(console: &Console, text: &str) {
     if console.progress {
         let columns =
             rustix::termios::tcgetwinsize(std::io::stderr()).map_or(80, |size| usize::from(size.ws_col));
@@ -152,7 +153,8 @@ fn progress_line(console: &Console, text: &str) {
     }
 }
 
-fn clear_line(console: &Console) {
+/// Takes it away.
+pub(super) fn clear_line(console: &Console) {
     if console.progress {
         let _ = write!(std::io::stderr(), "\r\x1b[K");
     }

@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod bench;
 pub mod bench_vectors;
+pub mod embed;
 pub mod export;
 pub mod inspect;
 pub mod load;

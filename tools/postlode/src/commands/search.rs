@@ -13,7 +13,7 @@ use postlode_query::{
 
 /// Searches.
 pub async fn run(search: Search, settings: &Settings, console: &Console) -> Result<u8, Failure> {
-    let session = Session::read(settings).await?;
+    let session = Session::search(settings).await?;
     let found = pages(&search, &session, console).await;
     let closed = session.close().await;
     let lost = found?;

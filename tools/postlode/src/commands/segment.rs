@@ -39,6 +39,21 @@ fn tell(segments: &Segments, console: &Console) -> Result<u8, Failure> {
                 Cell::text_of(&format!("{}-{}", segment.range.0, segment.range.1)),
                 Cell::text_of(&sections.join(" ")),
             ]);
+            for addon in &segment.addons {
+                let pending = match addon.pending {
+                    0 => String::new(),
+                    pending => format!(", {} emails to be embedded", sizes::number(pending)),
+                };
+                rows.push(vec![
+                    Cell::text_of(&addon.id),
+                    Cell::text_of("vectors"),
+                    Cell::bytes(addon.bytes),
+                    Cell::count(segment.emails.saturating_sub(addon.pending)),
+                    Cell::count(0),
+                    Cell::text_of(&format!("of {}", segment.id)),
+                    Cell::text_of(&format!("{}{pending}", addon.model)),
+                ]);
+            }
         }
         console.table(&["segment", "kind", "size", "emails", "rows", "hashes", "sections"], &rows)?;
     }

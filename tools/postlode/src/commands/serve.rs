@@ -1,6 +1,7 @@
 //! `serve`: HTTP until somebody says stop.
 
 use crate::arguments::Serve;
+use crate::embedding::EmbedSettings;
 use crate::error::Failure;
 use crate::hold::{Hold, Plan};
 use crate::output::Console;
@@ -29,13 +30,15 @@ pub async fn run(serve: Serve, settings: &Settings, console: &Console) -> Result
         Failure::Done(format!("cannot listen on {listen}: {error}; choose another with --listen"))
     })?;
     let address = listener.local_addr().map_err(|error| Failure::Done(format!("cannot listen: {error}")))?;
+    let embed = EmbedSettings::resolve(&serve.embed, &settings.file)?;
     let plan = Plan {
         shards: serve.shards.or(settings.file.shards),
         memory: serve.memory.or(settings.file.memory),
         codes: serve.vector_codes.or(settings.file.vector_codes).unwrap_or_default(),
         loading: false,
+        better: embed.is_some(),
     };
-    let hold = if serve.follow {
+    let mut hold = if serve.follow {
         Hold::follow(&settings.data, plan, console).await?
     } else {
         let session = Session::write(settings, plan, console).await?;
@@ -46,6 +49,9 @@ pub async fn run(serve: Serve, settings: &Settings, console: &Console) -> Result
             ))
         })?
     };
+    if let Some(embedding) = embed.and_then(|model| hold.embedding(&model, plan)) {
+        hold.embed(embedding)?;
+    }
     if console.json {
         console.json(&json!({ "address": format!("http://{address}") }))?;
     } else {

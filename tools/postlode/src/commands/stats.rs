@@ -37,10 +37,16 @@ async fn counts(session: &Session, console: &Console) -> Result<bool, Failure> {
             pair("segments to be merged", Cell::count(stats.compaction.waiting)),
             pair("merges since opening", Cell::count(stats.compaction.merges)),
             pair("on disk", Cell::bytes(stats.bytes_on_disk)),
+            pair("searched by meaning with", Cell::text_of(&stats.vectors.answers)),
             pair("memory", Cell::bytes(stats.memory.resident_bytes)),
             pair("memory at most", Cell::bytes(stats.memory.peak_bytes)),
             pair("manifest", Cell::count(stats.manifest)),
         ];
+        if let Some(embedding) = &stats.vectors.embedding {
+            let name = embedding.model.as_deref().unwrap_or("a model that did not answer yet");
+            rows.push(pair("being embedded with", Cell::text_of(name)));
+            rows.push(pair("emails to be embedded", Cell::count(embedding.pending)));
+        }
         rows.extend(
             stats.rows.iter().map(|(kind, count)| pair(&format!("rows: {kind}"), Cell::count(*count))),
         );
@@ -65,6 +71,9 @@ async fn counts(session: &Session, console: &Console) -> Result<bool, Failure> {
             .table(&["shard", "unsealed", "memtable", "log", "commits", "cache", "hits", "misses"], &rows)?;
     }
     console.flush()?;
+    if let Some(error) = stats.vectors.embedding.as_ref().and_then(|embedding| embedding.error.as_ref()) {
+        console.note(&format!("embedding waits: {error}"));
+    }
     let mut lost = tell_partial(stats.partial.as_ref(), console);
     for gone in &stats.lost {
         console.note(&format!("lost: rows {} to {} of log {:016x}", gone.first, gone.last, gone.stream));

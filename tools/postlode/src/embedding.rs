@@ -1,0 +1,201 @@
+//! A better model than the built-in one: where it is, and the thread that embeds with it.
+//!
+//! What always holds: a key comes from the environment or from a file, never from the command line, and is never shown.
+
+use crate::arguments::EmbedFlags;
+use crate::config::Config;
+use crate::error::Failure;
+use postlode_embed::{Endpoint, EndpointOptions};
+use postlode_query::Engine;
+use postlode_semantic::{Embed, Find, Upgrade};
+use postlode_vector::CodeKind;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Largest file that a key is read from.
+const KEY_FILE: u64 = 64 << 10;
+/// Requests at a time where nothing was said.
+const IN_FLIGHT: u16 = 3;
+/// How long the thread may take to end. It may be waiting for an endpoint; what it has made is durable.
+const ENDS: Duration = Duration::from_secs(2);
+/// The variable that holds the key.
+const KEY: &str = "POSTLODE_EMBED_KEY";
+
+/// Where a better model is.
+#[derive(Debug, Clone)]
+pub struct EmbedSettings {
+    options: EndpointOptions,
+}
+
+impl EmbedSettings {
+    /// Flag and environment before file; `None` where none of them names a model.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] for half of what is needed, and for a key that cannot be read.
+    pub fn resolve(flags: &EmbedFlags, file: &Config) -> Result<Option<Self>, Failure> {
+        let of_file = &file.embed;
+        let url = flags.embed_endpoint.clone().or_else(|| of_file.endpoint.clone());
+        let model = flags.embed_model.clone().or_else(|| of_file.model.clone());
+        let (url, model) = match (url, model) {
+            (None, None) => return Ok(None),
+            (Some(url), Some(model)) if !model.trim().is_empty() => (url, model),
+            (Some(_), _) => {
+                return Err(Failure::Usage(
+                    "an endpoint serves several models: say which with --embed-model".into(),
+                ));
+            }
+            (None, Some(_)) => {
+                return Err(Failure::Usage("say with --embed-endpoint where that model is served".into()));
+            }
+        };
+        let key = match (std::env::var(KEY), &of_file.key_file) {
+            (Ok(key), _) => Some(key),
+            (Err(_), Some(path)) => Some(key_in(path)?),
+            (Err(_), None) => None,
+        };
+        let options = EndpointOptions {
+            url,
+            model,
+            key,
+            text_prefix: of_file.text_prefix.clone().unwrap_or_default(),
+            query_prefix: of_file.query_prefix.clone().unwrap_or_default(),
+            in_flight: usize::from(of_file.in_flight.unwrap_or(IN_FLIGHT)),
+            stop: Arc::default(),
+        };
+        Ok(Some(Self { options }))
+    }
+
+    /// The same for commands that have no flags for it.
+    ///
+    /// # Errors
+    /// As [`EmbedSettings::resolve`].
+    pub fn of_environment(file: &Config) -> Result<Option<Self>, Failure> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let flags = EmbedFlags {
+            embed_endpoint: variable("POSTLODE_EMBED_ENDPOINT"),
+            embed_model: variable("POSTLODE_EMBED_MODEL"),
+        };
+        Self::resolve(&flags, file)
+    }
+
+    fn find(&self, stop: &Arc<AtomicBool>) -> Find {
+        let options = EndpointOptions { stop: Arc::clone(stop), ..self.options.clone() };
+        Box::new(move || Ok(Arc::new(Endpoint::probe(options.clone())?) as Arc<dyn Embed>))
+    }
+}
+
+fn key_in(path: &Path) -> Result<String, Failure> {
+    let failed = |reason: String| Failure::Usage(format!("the key in {}: {reason}", path.display()));
+    let metadata = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
+    if !metadata.is_file() || metadata.len() > KEY_FILE {
+        return Err(failed("it is no file of a key".to_owned()));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    Ok(text.trim().to_owned())
+}
+
+/// Who embeds, and for whom.
+pub struct Embedding {
+    upgrade: Upgrade,
+    find: Find,
+    stop: Arc<AtomicBool>,
+}
+
+/// A thread that embeds.
+pub struct Running {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Embedding {
+    /// Nothing is done yet; `None` where the engine does not search by meaning.
+    pub fn new(engine: &Engine, settings: &EmbedSettings, budget: usize, codes: CodeKind) -> Option<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let models = engine.models()?.clone();
+        let upgrade = Upgrade::new(engine.store().clone(), models, budget, codes, Arc::clone(&stop));
+        Some(Self { upgrade, find: settings.find(&stop), stop })
+    }
+
+    /// Beside a store that another process writes.
+    pub fn following(self) -> Self {
+        Self { upgrade: self.upgrade.following(), ..self }
+    }
+
+    /// How far it is, as long as it runs.
+    pub fn upgrade(&self) -> Upgrade {
+        self.upgrade.clone()
+    }
+
+    /// Asks what the model is, for searching alone. Blocks.
+    ///
+    /// # Errors
+    /// What keeps it from being used.
+    pub fn find(&self) -> Result<(), Failure> {
+        self.upgrade.find_once(&self.find).map_err(Failure::Done)
+    }
+
+    /// Embeds on a thread of its own.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn start(self) -> Result<Running, Failure> {
+        let Self { upgrade, find, stop } = self;
+        let thread = std::thread::Builder::new().name("embed".to_owned()).spawn(move || upgrade.run(&find));
+        let thread = thread.map_err(|error| Failure::Done(format!("no thread can be started: {error}")))?;
+        Ok(Running { stop, thread })
+    }
+}
+
+impl Running {
+    /// Ends it, at the latest after a while: it may wait for an endpoint.
+    pub async fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let since = std::time::Instant::now();
+        while !self.thread.is_finished() && since.elapsed() < ENDS {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::EmbedConfig;
+
+    #[test]
+    fn an_endpoint_and_a_model_belong_together() {
+        let flags = |url: Option<&str>, model: Option<&str>| EmbedFlags {
+            embed_endpoint: url.map(str::to_owned),
+            embed_model: model.map(str::to_owned),
+        };
+        let file = Config::default();
+        assert!(EmbedSettings::resolve(&flags(None, None), &file).unwrap().is_none());
+        for (flags, part) in [
+            (flags(Some("http://a/v1"), None), "--embed-model"),
+            (flags(None, Some("m")), "--embed-endpoint"),
+        ] {
+            let error = EmbedSettings::resolve(&flags, &file).unwrap_err();
+            assert!(error.exit_code() == 2 && error.to_string().contains(part), "{error}");
+        }
+        let embed = EmbedConfig { endpoint: Some("http://b/v1".into()), ..EmbedConfig::default() };
+        let file = Config { embed, ..Config::default() };
+        let both = EmbedSettings::resolve(&flags(Some("http://a/v1"), Some("m")), &file).unwrap().unwrap();
+        assert_eq!((both.options.url.as_str(), both.options.model.as_str()), ("http://a/v1", "m"));
+        let both = EmbedSettings::resolve(&flags(None, Some("m")), &file).unwrap().unwrap();
+        assert_eq!((both.options.url.as_str(), both.options.in_flight), ("http://b/v1", 3));
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_read_is_named_by_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        std::fs::write(&path, "secret\n").unwrap();
+        assert_eq!(key_in(&path).unwrap(), "secret");
+        let error = key_in(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("no file of a key"), "{error}");
+        assert!(key_in(&dir.path().join("none")).is_err());
+    }
+}

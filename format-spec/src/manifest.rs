@@ -240,6 +240,12 @@ impl Manifest {
         rkyv::deserialize(access::<ArchivedManifest>(payload)?).map_err(unreadable)
     }
 
+    /// Ids of the files of all segments, with those of their add-ons.
+    pub fn file_ids(&self) -> impl Iterator<Item = u64> + '_ {
+        let of = |entry: &SegmentEntry| -> Vec<u64> { entry.addons.iter().map(|addon| addon.id).collect() };
+        self.segments.iter().flat_map(move |entry| std::iter::once(entry.id).chain(of(entry)))
+    }
+
     /// Files of all segments, with those of their add-ons.
     pub fn files(&self) -> impl Iterator<Item = SegmentEntry> + '_ {
         self.segments.iter().flat_map(SegmentEntry::files)

@@ -85,6 +85,9 @@ pub struct Embedding {
     pub pending: u64,
     /// Those of them that cannot be read.
     pub unreadable: u64,
+    /// Those of them that were deleted, and are not embedded.
+    #[serde(default)]
+    pub deleted: u64,
     /// Emails embedded since the server began.
     pub embedded: u64,
     /// Seconds that took.
@@ -95,10 +98,10 @@ pub struct Embedding {
 
 impl From<Progress> for Embedding {
     fn from(progress: Progress) -> Self {
-        let Progress { model, emails, pending, unreadable, active, embedded: (embedded, seconds), error } =
-            progress;
+        let Progress { model, emails, pending, unreadable, deleted, active, embedded, error, .. } = progress;
+        let (embedded, seconds) = embedded;
         let model = model.map(|model| model.key());
-        Self { model, answers: active, emails, pending, unreadable, embedded, seconds, error }
+        Self { model, answers: active, emails, pending, unreadable, deleted, embedded, seconds, error }
     }
 }
 

@@ -73,6 +73,9 @@ pub struct Run {
     clock: Instant,
 }
 
+/// Orders by relevance: by words, by meaning, by both.
+const BY_RELEVANCE: [&str; 3] = ["relevance", "relevance by meaning", "relevance by words and meaning"];
+
 /// Answers a search.
 pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<SearchAnswer, QueryError> {
     if !(1..=MAX_LIMIT).contains(&request.limit) {
@@ -93,9 +96,9 @@ pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<Sear
         (Sort::Date, _) => "date",
         (Sort::Size, _) => "size",
         (Sort::Sender, _) => "sender",
-        (Sort::Relevance, Way::Words) => "relevance",
-        (Sort::Relevance, Way::Meaning(_)) => "relevance by meaning",
-        (Sort::Relevance, Way::Both(_)) => "relevance by words and meaning",
+        (Sort::Relevance, Way::Words) => BY_RELEVANCE[0],
+        (Sort::Relevance, Way::Meaning(_)) => BY_RELEVANCE[1],
+        (Sort::Relevance, Way::Both(_)) => BY_RELEVANCE[2],
     };
     let hash = |model: &str| query_hash(&[&run.explain.query, tz, order, model]);
     let query = hash(&run.model_key());
@@ -105,8 +108,10 @@ pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<Sear
         // Of the same query, when another model answered it: the list had another order.
         Some((text, Err(error))) => {
             let models = engine.models.iter().flat_map(|m| m.better().into_iter().chain([m.base().clone()]));
-            let mut others = models.map(|model| hash(&model.model().model().key()));
-            let stale = others.any(|other| Cursor::decode(text, other).is_ok());
+            let of = |order: &str, model: &str| query_hash(&[&run.explain.query, tz, order, model]);
+            let mut keys = models.map(|model| model.model().model().key()).chain([String::new()]);
+            let stale =
+                keys.any(|key| BY_RELEVANCE.iter().any(|o| Cursor::decode(text, of(o, &key)).is_ok()));
             return Err(if stale { QueryError::StaleCursor } else { error });
         }
     };

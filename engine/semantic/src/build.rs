@@ -31,6 +31,13 @@ pub struct Embedded {
 }
 
 impl Embedded {
+    /// These, and behind them those of emails of higher numbers.
+    pub fn extend(&mut self, more: Self) {
+        self.emails.extend(more.emails);
+        self.foreign.extend(more.foreign);
+        self.values.extend(more.values);
+    }
+
     /// Embeds mails, each with its number, ascending.
     ///
     /// # Errors
@@ -179,6 +186,24 @@ fn join(model: Model, options: IndexOptions, sources: &[Joined<'_>]) -> Result<S
     Ok(Sections { model, emails, foreign, pending, index })
 }
 
+/// Tries to read what is there before it is given up: a fault that passes must not cost vectors.
+const TRIES: usize = 3;
+
+/// Reads all of an add-on.
+///
+/// # Errors
+/// Damage, which is there each time.
+pub fn readable(parts: &VectorParts, emails: u64, model: &Model) -> Result<Sections, SemanticError> {
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        match Sections::read(parts, emails, model) {
+            Err(SemanticError::Missing(_)) if tried < TRIES => {}
+            read => return read,
+        }
+    }
+}
+
 /// Puts what was embedded of some emails of a segment to what its add-on had before: nothing, where that cannot be read.
 /// `done`: which emails these are, ascending, of `emails` in all. Tells how many are pending then.
 ///
@@ -195,7 +220,7 @@ pub fn fill(
     let options = IndexOptions { codes, ..IndexOptions::default() };
     let before = match before.is_empty() {
         true => None,
-        false => Sections::read(before, emails, &model)
+        false => readable(before, emails, &model)
             .inspect_err(|error| tracing::error!("vectors of {emails} emails are to be made again: {error}"))
             .ok(),
     };

@@ -38,6 +38,8 @@ struct Open {
     memtables: HashMap<u64, Batches>,
     /// Bytes of the indexes of segments.
     bytes: usize,
+    /// Files of add-ons that could not be read.
+    broken: HashSet<u64>,
 }
 
 /// Keeps indexes open between searches. Cheap to clone.
@@ -156,7 +158,10 @@ impl SemanticEngine {
                 Err(SemanticError::OtherModel(_)) => {
                     view.without = view.without.saturating_add(segment.emails)
                 }
-                Err(error) => view.missing.push(missing(Some(segment.id), error)),
+                Err(error) => {
+                    self.note_broken(segment.id);
+                    view.missing.push(missing(Some(segment.id), error));
+                }
             }
         }
         for text in sources.memtables.iter().filter(|text| !text.docs.is_empty() || text.first > 0) {
@@ -201,6 +206,7 @@ impl SemanticEngine {
                 Some(addon) => match &addon.vectors {
                     Ok(vectors) => (addon.id, Some(vectors.clone()), addon.pending),
                     Err(missing) => {
+                        self.note_broken(addon.id);
                         view.missing.push(missing.clone());
                         return None;
                     }
@@ -209,6 +215,18 @@ impl SemanticEngine {
         };
         view.without = view.without.saturating_add(pending);
         Some(SegmentText { id, vectors: vectors?, ..segment.clone() })
+    }
+
+    fn note_broken(&self, file: u64) {
+        if self.addons.is_some() {
+            locked(&self.open).broken.insert(file);
+        }
+    }
+
+    /// Files of add-ons that searches could not read since this was asked last.
+    #[must_use]
+    pub fn take_broken(&self) -> HashSet<u64> {
+        std::mem::take(&mut locked(&self.open).broken)
     }
 
     /// What was embedded of a memtable before; the rest is counted.

@@ -280,8 +280,6 @@ pub struct TextSources {
     pub memtables: Vec<MemtableText>,
     /// Segments whose text cannot be read.
     pub missing: Vec<Missing>,
-    /// The key of the model whose vectors, which are in add-ons, answer; empty: those of the segments' own sections do.
-    pub active: String,
 }
 
 /// Text and vectors of one sealed segment.
@@ -349,7 +347,7 @@ pub struct StoreStats {
     pub shards: Vec<ShardStats>,
     /// Merging.
     pub compaction: CompactionStats,
-    /// As [`TextSources::active`].
+    /// The key of the model whose vectors, which are in add-ons, answer; empty: those of the segments' own sections do.
     pub active: String,
     /// Number of the manifest.
     pub manifest: u64,

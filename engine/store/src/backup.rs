@@ -10,7 +10,7 @@ use crate::names;
 use crate::verify;
 use postlode_format::manifest::{Manifest, SegmentEntry};
 use postlode_runtime::{DiskErrorKind, Pace, Runtime, Target, offload};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -81,7 +81,8 @@ async fn all<R: Runtime>(
         if !segments(runtime, keeper, target, link, &manifest, made).await? {
             continue;
         }
-        let old: Vec<u64> = made.keys().filter(|id| !named(&manifest, **id)).copied().collect();
+        let ids: BTreeSet<u64> = manifest.file_ids().collect();
+        let old: Vec<u64> = made.keys().filter(|id| !ids.contains(id)).copied().collect();
         made.retain(|id, _| !old.contains(id));
         let copy = Manifest { logs: Vec::new(), ..Manifest::clone(&manifest) };
         let bytes = copy.encode().map_err(StoreError::Refused)?;
@@ -111,7 +112,7 @@ async fn all<R: Runtime>(
 }
 
 fn named(manifest: &Manifest, id: u64) -> bool {
-    manifest.files().any(|file| file.id == id)
+    manifest.file_ids().any(|file| file == id)
 }
 
 /// Takes those that are not there yet. False where one was merged away meanwhile.

@@ -152,7 +152,7 @@ fn apply(current: &Manifest, edit: &Edit, old_streams: &[u64]) -> Manifest {
             entry.addons.clone_from(addons);
         }
     }
-    let newest = next.files().map(|file| file.id).max().unwrap_or(0);
+    let newest = next.file_ids().max().unwrap_or(0);
     next.next_segment = next.next_segment.max(newest.saturating_add(1));
     if let Some(active) = &edit.active {
         next.active.clone_from(active);

@@ -3,7 +3,7 @@
 //! What always holds: nothing here waits for a merge but the end, so that nobody who only asks how the store is does; the
 //! lock is freed after the last merge has ended.
 
-use crate::api::{Missing, SegmentStats, Swept, TextDoc, VerifyReport};
+use crate::api::{Missing, SegmentStats, Swept, VerifyReport};
 use crate::backup::{self, Copied};
 use crate::compact::{MergeOp, MergerHandle};
 use crate::documents;
@@ -35,8 +35,8 @@ pub enum Chore {
     Inspect(u64, Reply<Result<Inspected, StoreError>>),
     /// Rows of a segment above a full key, at most so many.
     Dump(u64, Option<Vec<u8>>, usize, Reply<Result<Vec<Dumped>, StoreError>>),
-    /// Emails of a segment, by their ordinals.
-    Documents(u64, Vec<u32>, Reply<Result<Option<Vec<TextDoc>>, StoreError>>),
+    /// Emails of a segment, by their ordinals, of so many bytes.
+    Documents(u64, Vec<u32>, usize, Reply<Result<Option<documents::Read>, StoreError>>),
     /// The number of the newest manifest on the disk.
     Newest(Reply<Result<Option<u64>, StoreError>>),
     /// End, and free the lock.
@@ -93,11 +93,11 @@ pub async fn run<R: Runtime>(
                     drop(reply.send(inspect::dump(&runtime, &keeper, id, after, limit).await));
                 }));
             }
-            Chore::Documents(id, ordinals, reply) => {
+            Chore::Documents(id, ordinals, most, reply) => {
                 let (runtime, keeper) = (runtime.clone(), keeper.clone());
                 let task = runtime.clone();
                 task.spawn(Box::pin(async move {
-                    drop(reply.send(documents::read(&runtime, &keeper, id, ordinals).await));
+                    drop(reply.send(documents::read(&runtime, &keeper, id, ordinals, most).await));
                 }));
             }
             Chore::Newest(reply) => drop(reply.send(newest_number(&runtime).await)),

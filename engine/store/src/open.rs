@@ -19,6 +19,7 @@ use async_channel::Sender;
 use postlode_format::manifest::{LogStream, Manifest};
 use postlode_format::row::{Row, shard_of, shard_range};
 use postlode_runtime::{Executor, LocalFuture, Lock, Runtime, Spawner, UNPUBLISHED};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -303,9 +304,10 @@ async fn remove_unfinished<R: Runtime>(runtime: &R) -> Result<(), StoreError> {
 
 /// Removes what a writer that was stopped left behind: segments and logs that no manifest names.
 async fn remove_leftovers<R: Runtime>(runtime: &R, manifest: &Manifest) -> Result<(), StoreError> {
+    let ids: HashSet<u64> = manifest.file_ids().collect();
     for entry in runtime.list(Path::new(names::SEGMENTS)).await? {
         let named = names::parse_segment(&entry.name)
-            .is_some_and(|id| entry.name.ends_with(".seg") && manifest.files().any(|file| file.id == id));
+            .is_some_and(|id| entry.name.ends_with(".seg") && ids.contains(&id));
         if !named && names::parse_segment(&entry.name).is_some() {
             runtime.remove(&Path::new(names::SEGMENTS).join(&entry.name)).await?;
         }

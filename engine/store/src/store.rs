@@ -352,12 +352,11 @@ impl Store {
         }
         out.segments = segments.into_values().collect();
         out.missing = unique(out.missing);
-        // After the segments: a model answers only when they have its vectors.
-        out.active = self.inner.keeper.current().await?.active.clone();
         Ok(out)
     }
 
-    /// As [`TextSources::active`].
+    /// The key of the model whose vectors, which are in add-ons, answer; empty: those of the segments' own sections do. Ask
+    /// before [`Store::text_sources`]: segments have the vectors of a model before it answers.
     ///
     /// # Errors
     /// [`StoreError::Closed`].
@@ -384,16 +383,24 @@ impl Store {
         Ok(Coverage { active: manifest.active == model, others, segments })
     }
 
-    /// Emails of a segment by their ordinals, ascending, as far as they are there; `None` where the segment is gone.
+    /// Emails of a segment by their ordinals, ascending: the first of them that are not more bytes than `most`, at least one;
+    /// each or why it cannot be read. `None` where the segment is gone.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] for the first that cannot be read.
+    /// [`StoreError::Missing`] where none of its emails can be read.
     pub async fn documents(
         &self,
         segment: u64,
         ordinals: Vec<u32>,
-    ) -> Result<Option<Vec<TextDoc>>, StoreError> {
-        self.inner.core.chore(|reply| Chore::Documents(segment, ordinals, reply)).await?
+        most: usize,
+    ) -> Result<Option<Vec<Result<TextDoc, Missing>>>, StoreError> {
+        self.inner.core.chore(|reply| Chore::Documents(segment, ordinals, most, reply)).await?
+    }
+
+    /// Says that searches find something else from now on, though nothing was committed: lists that were ranked before are
+    /// not gone on with.
+    pub fn touch(&self) {
+        self.inner.core.shared.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Adds vectors of a model to a segment; durable when it returns. False where the segment is gone, merged with others.

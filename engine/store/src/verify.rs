@@ -76,7 +76,7 @@ pub async fn run<R: Runtime>(runtime: &R, keeper: &KeeperHandle) -> Result<Verif
         };
         // Compaction may have replaced it meanwhile.
         let gone = one.damage.iter().any(|m| m.section == "file");
-        if gone && !keeper.current().await?.files().any(|file| file.id == entry.id) {
+        if gone && !keeper.current().await?.file_ids().any(|file| file == entry.id) {
             continue;
         }
         add(&mut report, one);
@@ -407,13 +407,29 @@ pub async fn run_describe<R: Runtime>(runtime: &R, keeper: &KeeperHandle, manife
                 }
             }
         }
+        for addon in &entry.addons {
+            let of = entry.of_addon(addon);
+            let name = |error: &dyn ToString| Missing {
+                segment: Some(of.id),
+                section: "file".into(),
+                reason: error.to_string(),
+            };
+            match runtime.open_shared(&names::segment(addon.id)) {
+                Err(error) => missing.push(name(&error)),
+                Ok(file) => {
+                    let look = of.clone();
+                    let read = offload(runtime, move || shared_directory(&file, &look).map(drop)).await;
+                    missing.extend(read.and_then(Result::err));
+                }
+            }
+        }
         out.push((stats, rows));
     }
     if !missing.is_empty()
         && let Ok(now) = keeper.current().await
     {
         // A merge may have replaced a segment while it was described.
-        missing.retain(|m| now.segments.iter().any(|s| Some(s.id) == m.segment));
+        missing.retain(|m| now.file_ids().any(|file| Some(file) == m.segment));
     }
     (out, missing)
 }

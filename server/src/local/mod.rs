@@ -14,10 +14,12 @@ use crate::stats::{Segments, Stats, Verified};
 /// Counts, sizes, shards.
 pub(crate) async fn stats(app: &App) -> Result<Reply, Problem> {
     let mut stats = Stats::from(app.engine.store().stats().await?);
-    if stats.vectors.answers.is_empty() {
-        let base = app.engine.models().map(|models| models.base().model().model().key());
-        stats.vectors.answers = base.unwrap_or_default();
-    }
+    // Where the model that should is not at hand, the built-in one does.
+    let answers = app.engine.models().map(|models| {
+        let answering = models.answering(&stats.vectors.answers);
+        answering.unwrap_or_else(|| models.base().clone()).model().model().key()
+    });
+    stats.vectors.answers = answers.unwrap_or_default();
     stats.vectors.embedding = app.embedding().map(Into::into);
     Reply::json(&stats)
 }

@@ -85,6 +85,12 @@ impl EmbedSettings {
         let options = EndpointOptions { stop: Arc::clone(stop), ..self.options.clone() };
         Box::new(move || Ok(Arc::new(Endpoint::probe(options.clone())?) as Arc<dyn Embed>))
     }
+
+    /// The same while somebody waits.
+    fn find_now(&self, stop: &Arc<AtomicBool>) -> Find {
+        let options = EndpointOptions { stop: Arc::clone(stop), ..self.options.clone() };
+        Box::new(move || Ok(Arc::new(Endpoint::probe_now(options.clone())?) as Arc<dyn Embed>))
+    }
 }
 
 fn key_in(path: &Path) -> Result<String, Failure> {
@@ -117,6 +123,16 @@ impl Embedding {
         let models = engine.models()?.clone();
         let upgrade = Upgrade::new(engine.store().clone(), models, budget, codes, Arc::clone(&stop));
         Some(Self { upgrade, find: settings.find(&stop), stop })
+    }
+
+    /// For one search, which somebody waits for.
+    pub fn of_search(self, settings: &EmbedSettings) -> Self {
+        Self { find: settings.find_now(&self.stop), ..self }
+    }
+
+    /// Set by who does not want to wait any longer.
+    pub fn stop(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
     }
 
     /// Beside a store that another process writes.

@@ -36,6 +36,7 @@ impl Session {
             && !hold.store().active().await?.is_empty()
             && let Some(embedding) = hold.embedding(&model, Plan::default())
         {
+            let embedding = embedding.of_search(&model);
             let found = tokio::task::spawn_blocking(move || embedding.find()).await;
             if let Ok(Err(error)) = found {
                 // The answer says that another model answered instead.

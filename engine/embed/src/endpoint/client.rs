@@ -7,8 +7,8 @@ use crate::error::EmbedError;
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use ureq::Agent;
 use ureq::http::{Response, StatusCode};
+use ureq::{Agent, Proxy};
 
 /// Time for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -32,6 +32,7 @@ pub enum Refused {
     Stopped,
 }
 
+#[derive(Clone)]
 pub struct Client {
     agent: Agent,
     url: String,
@@ -72,7 +73,11 @@ impl Client {
         if key.as_ref().is_some_and(|key| key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic())) {
             return Err(refuse("the key is empty, or has signs that no key has"));
         }
+        // Through a proxy goes only what nobody on the way can read.
+        let proxy = if uri.scheme_str() == Some("https") { Proxy::try_from_env() } else { None };
         let agent = Agent::config_builder()
+            .proxy(proxy)
+            .timeout_resolve(Some(CONNECT))
             .timeout_connect(Some(CONNECT))
             .http_status_as_error(false)
             // A redirect may lead anywhere, with the mail in it.
@@ -120,10 +125,11 @@ impl Client {
                 other => return other,
             };
             tried += 1;
-            if !patience.tries_again(tried, since.elapsed()) {
+            let pause = pause(tried - 1, refused.1);
+            if !patience.tries_again(tried, since.elapsed(), pause) {
                 return Err(Refused::Now(refused.0, refused.1));
             }
-            if !wait(pause(tried - 1, refused.1), stop) {
+            if !wait(pause, stop) {
                 return Err(Refused::Stopped);
             }
         }
@@ -135,7 +141,9 @@ impl Client {
             Some(key) => request.header("authorization", format!("Bearer {key}")),
             None => request,
         };
-        let request = request.config().timeout_global(Some(patience.within())).build();
+        let within = patience.within();
+        let within = within.ok_or_else(|| Refused::Now("it did not answer in time".to_owned(), None))?;
+        let request = request.config().timeout_global(Some(within)).build();
         let mut response = request.send(body).map_err(|error| self.broken(&error))?;
         let status = response.status();
         if status != StatusCode::OK {

@@ -70,6 +70,8 @@ pub struct Endpoint {
     cache: Cache,
     /// When a question was not answered.
     rests: Mutex<Option<Instant>>,
+    /// Somebody waits for it to be awake again.
+    waking: Arc<AtomicBool>,
 }
 
 impl Endpoint {
@@ -78,10 +80,23 @@ impl Endpoint {
     /// # Errors
     /// An address that is none, an endpoint that does not answer, or answers with something else.
     pub fn probe(options: EndpointOptions) -> Result<Self, EmbedError> {
+        Self::probed(options, Patience::Once)
+    }
+
+    /// The same while somebody waits.
+    ///
+    /// # Errors
+    /// As [`Endpoint::probe`].
+    pub fn probe_now(options: EndpointOptions) -> Result<Self, EmbedError> {
+        Self::probed(options, Patience::short())
+    }
+
+    fn probed(options: EndpointOptions, patience: Patience) -> Result<Self, EmbedError> {
         let client = Client::new(&options)?;
         let model = Model { name: options.model.clone(), version: 1, dimensions: 0 };
-        let mut own = Self { client, model, options, cache: Cache::new(), rests: Mutex::default() };
-        let vectors = own.client.ask(&[PROBE], Patience::Short, &own.options.stop);
+        let (cache, rests, waking) = (Cache::new(), Mutex::default(), Arc::default());
+        let mut own = Self { client, model, options, cache, rests, waking };
+        let vectors = own.client.ask(&[PROBE], patience, &own.options.stop);
         let vectors = vectors.map_err(|refused| own.client.error(&refused))?;
         let dimensions = vectors.first().map_or(0, Vec::len);
         if !(1..=MOST_DIMENSIONS).contains(&dimensions) {
@@ -115,11 +130,13 @@ impl Endpoint {
             }
         };
         let threads = self.options.in_flight.clamp(1, 16).min(batches.len());
-        if threads > 1 {
-            std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
-        } else {
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                // Without a thread the others do its part.
+                drop(std::thread::Builder::new().spawn_scoped(scope, work));
+            }
             work();
-        }
+        });
         match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),
             None => Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner)),
@@ -139,22 +156,43 @@ impl Endpoint {
                         .named(format!("it gave a vector of {have} values, where it gave {want} before")))
                 }
             },
-            Err(Refused::Texts(why)) => match texts {
-                [] => Ok(Vec::new()),
-                [one] if one.len() <= SHORTEST => {
-                    tracing::warn!("a text of {} bytes gets no vector: {why}", one.len());
-                    Ok(vec![None])
-                }
-                [one] => self.ask(&[beginning(one, one.len() / 2)], patience),
-                more => {
-                    let (first, second) = more.split_at(more.len() / 2);
-                    let mut both = self.ask(first, patience)?;
-                    both.extend(self.ask(second, patience)?);
-                    Ok(both)
-                }
-            },
+            Err(Refused::Texts(why)) => self.ask_parts(texts, &why, patience),
+            // Some servers break on a text, each time, and answer all others.
+            Err(Refused::Now(why, _)) if patience == Patience::Long && self.is_there() => {
+                self.ask_parts(texts, &why, patience)
+            }
             Err(refused) => Err(self.client.error(&refused)),
         }
+    }
+
+    /// The same of texts that were refused together.
+    fn ask_parts(
+        &self,
+        texts: &[&str],
+        why: &str,
+        patience: Patience,
+    ) -> Result<Vec<Option<Vec<f32>>>, EmbedError> {
+        match texts {
+            [] => Ok(Vec::new()),
+            // What refuses everything has nothing against this one.
+            [_] if !self.is_there() => Err(self.client.named(why.to_owned())),
+            [one] if one.len() <= SHORTEST => {
+                tracing::warn!("a text of {} bytes gets no vector: {why}", one.len());
+                Ok(vec![None])
+            }
+            [one] => self.ask(&[beginning(one, one.len() / 2)], patience),
+            more => {
+                let (first, second) = more.split_at(more.len() / 2);
+                let mut both = self.ask(first, patience)?;
+                both.extend(self.ask(second, patience)?);
+                Ok(both)
+            }
+        }
+    }
+
+    /// Does it answer a question that is always the same?
+    fn is_there(&self) -> bool {
+        self.client.ask(&[PROBE], Patience::short(), &self.options.stop).is_ok()
     }
 
     /// The vectors of texts that a prefix is before: from memory, or else from the endpoint, each distinct text once.
@@ -164,20 +202,24 @@ impl Endpoint {
         texts: &[String],
         patience: Patience,
     ) -> Result<Vec<Option<Vec<f32>>>, EmbedError> {
+        let waits = matches!(patience, Patience::Until(_));
         let whole: Vec<String> =
             texts.iter().map(|text| beginning(&format!("{prefix}{text}"), REQUEST).to_owned()).collect();
         let hashes: Vec<Hash> = whole.iter().map(|text| Cache::hash(text)).collect();
         let mut known: HashMap<Hash, Option<Arc<[f32]>>> = HashMap::new();
         let (mut new, mut whose) = (Vec::new(), Vec::new());
-        for (hash, text) in hashes.iter().zip(&whole) {
+        for ((hash, text), own) in hashes.iter().zip(&whole).zip(texts) {
             if let Entry::Vacant(slot) = known.entry(*hash) {
                 let found = self.cache.get(hash);
-                if found.is_none() && !text.trim().is_empty() {
+                if found.is_none() && self.says(own) {
                     new.push(text.as_str());
                     whose.push(*hash);
                 }
                 slot.insert(found);
             }
+        }
+        if waits && !new.is_empty() && !self.may_ask() {
+            return Err(self.client.named("it did not answer a moment ago".to_owned()));
         }
         for (hash, vector) in whose.into_iter().zip(self.ask_all(&new, patience)?) {
             let vector: Option<Arc<[f32]>> = vector.map(Into::into);
@@ -191,14 +233,32 @@ impl Endpoint {
 }
 
 impl Endpoint {
-    /// Somebody waits for it: after a question that was not answered no other is sent for a while.
-    fn now(&self, prefix: &str, texts: &[String]) -> Result<Vec<Option<Vec<f32>>>, EmbedError> {
-        if locked(&self.rests).is_some_and(|since| since.elapsed() < REST) {
-            return Err(self.client.named("it did not answer a moment ago".to_owned()));
+    /// After a question that was not answered no other is sent for a while, and then one alone, until it is answered.
+    fn may_ask(&self) -> bool {
+        let mut rests = locked(&self.rests);
+        match *rests {
+            None => true,
+            Some(since) if since.elapsed() < REST => false,
+            Some(_) => {
+                *rests = Some(Instant::now());
+                true
+            }
         }
-        let asked = self.remembered(prefix, texts, Patience::Short);
-        *locked(&self.rests) = asked.is_err().then(Instant::now);
-        asked
+    }
+
+    /// Has the endpoint read its model, where it gives models up that nobody asks: nobody waits for that.
+    fn wake(&self) {
+        if self.waking.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (client, stop, waking) = (self.client.clone(), self.options.stop.clone(), self.waking.clone());
+        let wake = move || {
+            drop(client.ask(&[PROBE], Patience::Once, &stop));
+            waking.store(false, Ordering::Relaxed);
+        };
+        if std::thread::Builder::new().name("wake".to_owned()).spawn(wake).is_err() {
+            self.waking.store(false, Ordering::Relaxed);
+        }
     }
 }
 
@@ -217,12 +277,22 @@ impl Embed for Endpoint {
     }
 
     fn embed_query(&self, text: &str) -> Result<Option<Vec<f32>>, EmbedError> {
-        let mut vectors = self.now(&self.options.query_prefix, &[text.to_owned()])?;
-        Ok(vectors.pop().flatten())
+        let asked = self.remembered(&self.options.query_prefix, &[text.to_owned()], Patience::short());
+        match asked {
+            Ok(mut vectors) => {
+                *locked(&self.rests) = None;
+                Ok(vectors.pop().flatten())
+            }
+            Err(error) => {
+                locked(&self.rests).get_or_insert_with(Instant::now);
+                self.wake();
+                Err(error)
+            }
+        }
     }
 
     fn embed_now(&self, texts: &[String]) -> Result<Vec<Option<Vec<f32>>>, EmbedError> {
-        self.now(&self.options.text_prefix, texts)
+        self.remembered(&self.options.text_prefix, texts, Patience::short())
     }
 
     fn says(&self, text: &str) -> bool {

@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 
 /// Tries of somebody who has time.
 const TRIES: u32 = 5;
+/// For one try of somebody who has time.
+const WHOLE: Duration = Duration::from_secs(60);
+/// For all that somebody waits for.
+const SHORT: Duration = Duration::from_secs(5);
 /// Who waits tries again only where it was told so early that it has failed.
 const SOON: Duration = Duration::from_secs(1);
 /// Before the second try, at most; twice as long before each further one.
@@ -18,27 +22,35 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How much time somebody has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
-    /// Somebody waits: a try of a few seconds.
-    Short,
+    /// Somebody waits: all must be over by then.
+    Until(Instant),
+    /// Nobody waits, but once is enough: a model that is read first may take its time.
+    Once,
     /// Nobody waits.
     Long,
 }
 
 impl Patience {
-    /// Is there another try after so many, which took so long together? A connection that was kept may have been closed on
-    /// the other side meanwhile: then the second try is a matter of milliseconds.
-    pub fn tries_again(self, tried: u32, took: Duration) -> bool {
+    /// Of somebody who waits.
+    pub fn short() -> Self {
+        Self::Until(Instant::now() + SHORT)
+    }
+
+    /// Is there another try after so many, which took so long together, and before which one has to wait? A connection that
+    /// was kept may have been closed on the other side meanwhile: then the second try is a matter of milliseconds.
+    pub fn tries_again(self, tried: u32, took: Duration, pause: Duration) -> bool {
         match self {
-            Self::Short => tried < 2 && took < SOON,
+            Self::Until(end) => tried < 2 && took < SOON && Instant::now() + pause < end && pause < SOON,
+            Self::Once => false,
             Self::Long => tried < TRIES,
         }
     }
 
-    /// For the whole of one try.
-    pub fn within(self) -> Duration {
+    /// For the whole of one try; `None` where there is no time left.
+    pub fn within(self) -> Option<Duration> {
         match self {
-            Self::Short => Duration::from_secs(5),
-            Self::Long => Duration::from_secs(60),
+            Self::Until(end) => end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()),
+            Self::Once | Self::Long => Some(WHOLE),
         }
     }
 }

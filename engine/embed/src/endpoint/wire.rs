@@ -18,7 +18,8 @@ struct Answer {
 struct Embedding {
     #[serde(default)]
     index: Option<usize>,
-    embedding: Vec<f32>,
+    /// What some servers make of a number that is none is null.
+    embedding: Vec<Option<f32>>,
 }
 
 /// What is wrong with an answer.
@@ -42,13 +43,16 @@ pub fn request(model: &str, texts: &[&str]) -> Vec<u8> {
 /// # Errors
 /// Anything but one vector of finite numbers for each text.
 pub fn vectors(body: &[u8], texts: usize) -> Result<Vec<Vec<f32>>, Wrong> {
-    let answer: Answer = serde_json::from_slice(body)
-        .map_err(|error| Wrong::Answer(format!("its answer is none: {error}")))?;
+    // What the parser says has parts of the answer in it, which may be long, and anything.
+    let answer: Answer = serde_json::from_slice(body).map_err(|error| {
+        let (what, line, column) = (error.classify(), error.line(), error.column());
+        Wrong::Answer(format!("its answer is none: {what:?}, at line {line}, column {column}"))
+    })?;
     if answer.data.len() != texts {
         let have = answer.data.len();
         return Err(Wrong::Answer(format!("it gave {have} vectors for {texts} texts")));
     }
-    let mut out: Vec<Option<Vec<f32>>> = vec![None; texts];
+    let mut out: Vec<Option<Vec<Option<f32>>>> = vec![None; texts];
     for (at, one) in answer.data.into_iter().enumerate() {
         let at = one.index.unwrap_or(at);
         match out.get_mut(at) {
@@ -57,15 +61,15 @@ pub fn vectors(body: &[u8], texts: usize) -> Result<Vec<Vec<f32>>, Wrong> {
             None => return Err(Wrong::Answer(format!("it gave a vector for text {at} of {texts}"))),
         }
     }
-    let out: Vec<Vec<f32>> = out.into_iter().flatten().collect();
+    let out: Vec<Vec<Option<f32>>> = out.into_iter().flatten().collect();
     let dimensions = out.first().map_or(0, Vec::len);
     if out.iter().any(|vector| vector.len() != dimensions) {
         return Err(Wrong::Answer("its vectors are of different lengths".to_owned()));
     }
-    if out.iter().flatten().any(|value| !value.is_finite()) {
+    if out.iter().flatten().any(|value| value.is_none_or(|value| !value.is_finite())) {
         return Err(Wrong::Vector("the vector is not of finite numbers"));
     }
-    Ok(out)
+    Ok(out.into_iter().map(|vector| vector.into_iter().flatten().collect()).collect())
 }
 
 #[cfg(test)]
@@ -90,15 +94,19 @@ mod tests {
             (r#"{"data":[{"index":0,"embedding":[1]},{"index":0,"embedding":[1]}]}"#, "two vectors"),
             (r#"{"data":[{"index":0,"embedding":[1]},{"index":7,"embedding":[1]}]}"#, "text 7"),
             (r#"{"data":[{"embedding":[1]},{"embedding":[1,2]}]}"#, "different lengths"),
-            (r#"{"data":[{"embedding":[1]},{"embedding":[null]}]}"#, "none"),
             (r#"{"data":[{"embedding":[1]},{"embedding":[NaN]}]}"#, "none"),
             (r#"{"data":[{"embedding":[1]},{"embedding":"AAAA"}]}"#, "none"),
         ] {
             let Err(Wrong::Answer(why)) = vectors(answer.as_bytes(), 2) else { panic!("{answer}") };
             assert!(why.contains(part), "{answer}: {why}");
         }
-        // Beyond what a float of 32 bits can hold.
-        let large = br#"{"data":[{"embedding":[1e39]}]}"#;
-        assert!(matches!(vectors(large, 1), Err(Wrong::Vector(_))));
+        // Beyond what a float of 32 bits can hold, and none.
+        for value in ["1e39", "null"] {
+            let answer = format!(r#"{{"data":[{{"embedding":[{value}]}}]}}"#);
+            assert!(matches!(vectors(answer.as_bytes(), 1), Err(Wrong::Vector(_))), "{value}");
+        }
+        // What an answer holds is in no error.
+        let Err(Wrong::Answer(why)) = vectors(br#"{"data":"sk-secret"}"#, 1) else { panic!() };
+        assert!(!why.contains("secret"), "{why}");
     }
 }

@@ -17,7 +17,7 @@ use crate::vectors::{AddVectors, MergedVectors, VectorBuilder, VectorParts};
 use crate::verify::shared_directory;
 use postlode_format::manifest::{Addon, SegmentEntry};
 use postlode_format::segment::Identity;
-use postlode_runtime::{Runtime, SharedFile};
+use postlode_runtime::{DiskErrorKind, Runtime, SharedFile};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,12 +33,18 @@ pub async fn add<R: Runtime>(own: &Merger<R>, add: AddVectors) -> Result<bool, S
     // Vectors can wait; what room there is is for deletions.
     own.shared.reserve.check(&own.runtime, Path::new(names::SEGMENTS)).await?;
     let before = entry.addon(&model).map(|addon| entry.of_addon(addon));
-    let file = before.as_ref().and_then(|before| opened(&own.runtime, before));
+    let file = match before {
+        Some(before) => opened(&own.runtime, &before)?,
+        None => None,
+    };
+    let shared = own.shared.clone();
     let (of, identity) = (entry.clone(), identity(&own.runtime, &own.shared));
     let (told, pending) = oneshot::channel();
     let write = move |out: &mut dyn postlode_runtime::AppendFile| {
+        go_on(&shared)?;
         let parts = file.map(|(file, before)| parts(&file, &before)).unwrap_or_default();
         let (vectors, pending) = make(&parts).map_err(BuildError::Other)?;
+        go_on(&shared)?;
         drop(told.send(pending));
         build_addon(&of, identity, &vectors, out).map(Some)
     };
@@ -50,7 +56,17 @@ pub async fn add<R: Runtime>(own: &Merger<R>, add: AddVectors) -> Result<bool, S
     let addon = Addon { id: made.id, salt: made.salt, bytes: made.bytes, model, pending };
     let mut addons: Vec<Addon> = entry.addons.iter().filter(|a| a.model != addon.model).cloned().collect();
     addons.push(addon);
-    publish(own, vec![(segment, addons)], None).await.map(|()| true)
+    let made = made.id;
+    match publish(own, vec![SegmentEntry { addons, ..entry }], None).await {
+        Ok(()) => Ok(true),
+        Err(error) => {
+            // The manifest is surely not there; of other errors opening decides.
+            if matches!(error, StoreError::Full(_) | StoreError::Disk(_)) {
+                super::remove_file(&own.runtime, made).await;
+            }
+            Err(error)
+        }
+    }
 }
 
 /// Has a model's vectors answer, and drops those of others.
@@ -58,25 +74,29 @@ pub async fn activate<R: Runtime>(own: &Merger<R>, model: String) -> Result<(), 
     let manifest = own.keeper.current().await?;
     let stranger = |addon: &Addon| addon.model != model;
     let with_strangers = manifest.segments.iter().filter(|entry| entry.addons.iter().any(stranger));
-    let kept = |entry: &SegmentEntry| entry.addons.iter().filter(|addon| !stranger(addon)).cloned().collect();
-    let left: Vec<(u64, Vec<Addon>)> = with_strangers.map(|entry| (entry.id, kept(entry))).collect();
+    let without = |entry: &SegmentEntry| {
+        let addons = entry.addons.iter().filter(|addon| !stranger(addon)).cloned().collect();
+        SegmentEntry { addons, ..entry.clone() }
+    };
+    let left: Vec<SegmentEntry> = with_strangers.map(without).collect();
     if left.is_empty() && manifest.active == model {
         return Ok(());
     }
     publish(own, left, Some(model)).await
 }
 
-/// Publishes which add-ons segments have, tells the shards, and removes the files of those that are gone.
+/// Publishes which add-ons segments have, tells the shards, and removes the files of those that are gone. The entries are
+/// those of the manifest but for their add-ons.
 async fn publish<R: Runtime>(
     own: &Merger<R>,
-    addons: Vec<(u64, Vec<Addon>)>,
+    changed: Vec<SegmentEntry>,
     active: Option<String>,
 ) -> Result<(), StoreError> {
     let before = own.keeper.current().await?;
-    let edit = Edit { addons: addons.clone(), active, ..Edit::default() };
-    // Where this fails the manifest may be there all the same: then opening decides which files are named.
+    let addons = changed.iter().map(|entry| (entry.id, entry.addons.clone())).collect();
+    let edit = Edit { addons, active, ..Edit::default() };
     let now = own.keeper.edit(edit).await?;
-    let change = Arc::new(Compacted { addons, ..Compacted::default() });
+    let change = Arc::new(Compacted { addons: changed, ..Compacted::default() });
     for shard in &own.shards {
         let (reply, answer) = oneshot::async_channel();
         // A shard that has ended has nothing open any more.
@@ -84,11 +104,13 @@ async fn publish<R: Runtime>(
             let _ended = answer.await;
         }
     }
-    let named: BTreeSet<u64> = now.files().map(|file| file.id).collect();
-    let changed: BTreeSet<u64> = change.addons.iter().map(|(segment, _)| *segment).collect();
+    // Lists that were ranked before are of other vectors.
+    own.shared.generation.fetch_add(1, Ordering::Release);
+    let named: BTreeSet<u64> = now.file_ids().collect();
+    let changed: BTreeSet<u64> = change.addons.iter().map(|entry| entry.id).collect();
     for entry in before.segments.iter().filter(|entry| changed.contains(&entry.id)) {
         for addon in entry.addons.iter().filter(|addon| !named.contains(&addon.id)) {
-            own.runtime.remove_whole(&names::segment(addon.id)).await?;
+            super::remove_file(&own.runtime, addon.id).await;
         }
     }
     Ok(())
@@ -113,17 +135,30 @@ pub async fn merged<R: Runtime>(
     let models: BTreeSet<&str> =
         sources.iter().flat_map(|(entry, _)| &entry.addons).map(|addon| addon.model.as_str()).collect();
     for model in models {
+        if shared.stopping.load(Ordering::Relaxed) {
+            discard(runtime, &out).await;
+            return Err(StoreError::Closed);
+        }
         match of_model(runtime, shared, &builder, target, sources, model, by).await {
             Ok(addon) => out.extend(addon),
             Err(error) => {
-                for addon in &out {
-                    drop(runtime.remove(&names::segment(addon.id)).await);
-                }
+                discard(runtime, &out).await;
                 return Err(error);
             }
         }
     }
     Ok(out)
+}
+
+async fn discard<R: Runtime>(runtime: &R, addons: &[Addon]) {
+    for addon in addons {
+        super::remove_file(runtime, addon.id).await;
+    }
+}
+
+/// A store that closes waits for no vectors.
+fn go_on(shared: &Shared) -> Result<(), BuildError> {
+    if shared.stopping.load(Ordering::Relaxed) { Err(BuildError::Stopped) } else { Ok(()) }
 }
 
 async fn of_model<R: Runtime>(
@@ -137,10 +172,14 @@ async fn of_model<R: Runtime>(
 ) -> Result<Option<Addon>, StoreError> {
     let mut files = Vec::new();
     for (entry, to) in sources {
-        let addon = entry.addon(model).map(|addon| entry.of_addon(addon));
-        files.push((addon.and_then(|addon| opened(runtime, &addon)), to.clone()));
+        let file = match entry.addon(model) {
+            Some(addon) => opened(runtime, &entry.of_addon(addon))?,
+            None => None,
+        };
+        files.push((file, to.clone()));
     }
     let (of, identity, builder) = (target.clone(), identity(runtime, shared), builder.clone());
+    let stops = shared.clone();
     let (told, pending) = oneshot::channel();
     let write = move |out: &mut dyn postlode_runtime::AppendFile| {
         let merged = |(file, to): (Option<(Arc<dyn SharedFile>, SegmentEntry)>, Vec<u32>)| MergedVectors {
@@ -149,6 +188,7 @@ async fn of_model<R: Runtime>(
         };
         let sources: Vec<MergedVectors> = files.into_iter().map(merged).collect();
         let (vectors, pending) = builder.merge_addons(&sources).map_err(BuildError::Other)?;
+        go_on(&stops)?;
         if pending >= of.emails {
             return Ok(None);
         }
@@ -162,7 +202,8 @@ async fn of_model<R: Runtime>(
             Ok(Some(Addon { id, salt, bytes, model: model.to_owned(), pending }))
         }
         Ok(None) => Ok(None),
-        Err(MakeError::Store(error)) => Err(error),
+        // Vectors can be made again; what a full disk needs is that deleted mail goes.
+        Err(MakeError::Store(error)) if !matches!(error, StoreError::Full(_)) => Err(error),
         Err(error) => {
             let error = failed(error);
             tracing::warn!(
@@ -177,26 +218,40 @@ fn identity<R: Runtime>(runtime: &R, shared: &Shared) -> Identity {
     Identity { id: shared.next_segment.fetch_add(1, Ordering::Relaxed), salt: runtime.random_u64() }
 }
 
-/// The file of an add-on, for reading. Without one that can be opened, its vectors are made again.
-fn opened<R: Runtime>(runtime: &R, addon: &SegmentEntry) -> Option<(Arc<dyn SharedFile>, SegmentEntry)> {
+/// Tries to read what is there before it is given up: a fault that passes must not cost vectors.
+const TRIES: usize = 3;
+
+/// The file of an add-on, for reading; `None` where there is none.
+///
+/// # Errors
+/// A fault that may pass.
+fn opened<R: Runtime>(
+    runtime: &R,
+    addon: &SegmentEntry,
+) -> Result<Option<(Arc<dyn SharedFile>, SegmentEntry)>, StoreError> {
     match runtime.open_shared(&names::segment(addon.id)) {
-        Ok(file) => Some((file, addon.clone())),
-        Err(error) => {
+        Ok(file) => Ok(Some((file, addon.clone()))),
+        Err(error) if error.kind == DiskErrorKind::NotFound => {
             tracing::error!("vectors are to be made again: {error}");
-            None
+            Ok(None)
         }
+        Err(error) => Err(error.into()),
     }
 }
 
 /// The vectors in the file of an add-on; none where its directory cannot be read, which is told.
 fn parts(file: &Arc<dyn SharedFile>, addon: &SegmentEntry) -> VectorParts {
-    match shared_directory(file, addon) {
-        Ok(directory) => shared::vectors(file, &directory, None),
-        Err(missing) => {
-            tracing::error!("vectors are to be made again: {missing}");
-            VectorParts::new()
+    let mut last = None;
+    for _ in 0..TRIES {
+        match shared_directory(file, addon) {
+            Ok(directory) => return shared::vectors(file, &directory, None),
+            Err(missing) => last = Some(missing),
         }
     }
+    if let Some(missing) = last {
+        tracing::error!("vectors are to be made again: {missing}");
+    }
+    VectorParts::new()
 }
 
 fn failed(error: MakeError) -> StoreError {

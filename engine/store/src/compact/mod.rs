@@ -29,7 +29,7 @@ use crate::vectors::AddVectors;
 use async_channel::{Receiver, Sender};
 use plan::{Merge, waiting};
 use postlode_format::id::Id;
-use postlode_format::manifest::{Addon, Manifest, SegmentEntry, SegmentKind};
+use postlode_format::manifest::{Manifest, SegmentEntry, SegmentKind};
 use postlode_format::segment::Identity;
 use postlode_runtime::Runtime;
 use source::MergeSource;
@@ -74,7 +74,7 @@ pub struct Compacted {
     /// Deleted emails were taken out.
     pub purged: bool,
     /// Segments that stay, with the add-ons that they have now.
-    pub addons: Vec<(u64, Vec<Addon>)>,
+    pub addons: Vec<SegmentEntry>,
 }
 
 /// What the merger is asked.
@@ -185,6 +185,10 @@ pub async fn run<R: Runtime>(
                             break;
                         }
                     }
+                }
+                if queue.ops.len() > 0 {
+                    // Merging goes on when they are answered: without new segments nobody else would say so.
+                    own.shared.merger.nudge();
                 }
             }
             Err(_) => return,
@@ -297,9 +301,16 @@ async fn merge_unit<R: Runtime>(
         }
     }
     for id in compacted.removed.iter().chain(&addons) {
-        runtime.remove_whole(&names::segment(*id)).await?;
+        remove_file(runtime, *id).await;
     }
     Ok(())
+}
+
+/// Removes a file that no manifest names any more.
+async fn remove_file<R: Runtime>(runtime: &R, id: u64) {
+    if let Err(error) = runtime.remove_whole(&names::segment(id)).await {
+        tracing::warn!("{error}; it is removed at the next opening");
+    }
 }
 
 /// Builds and publishes. `edit` tells which files were made, and, once the manifest was being written, which are gone.

@@ -28,7 +28,7 @@ use postlode_format::segment::{
     directory_block, read_trailer,
 };
 use postlode_runtime::{DiskFile, OpenMode, Runtime, SharedFile};
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -42,7 +42,12 @@ pub struct Segment<R: Runtime> {
     state: RefCell<State<R>>,
     /// Its add-ons, each open as a segment of its own.
     addons: RefCell<Vec<Rc<OpenAddon<R>>>>,
+    /// Counts up with each change of them.
+    turn: Cell<u64>,
 }
+
+/// Add-ons that are open.
+pub struct OpenAddons<R: Runtime>(Vec<Rc<OpenAddon<R>>>);
 
 /// An add-on, and its file.
 struct OpenAddon<R: Runtime> {
@@ -286,49 +291,55 @@ impl<R: Runtime> Segment<R> {
     pub async fn try_open(runtime: &R, entry: SegmentEntry, cache: BlockCache) -> Result<Rc<Self>, Missing> {
         let opened = open(runtime, &entry, cache.clone()).await?;
         let state = RefCell::new(State::Open(Rc::new(opened)));
-        let own = Self { entry, runtime: runtime.clone(), cache, state, addons: RefCell::default() };
-        own.try_set_addons(&own.entry.addons).await?;
-        Ok(Rc::new(own))
+        let own = Self::made(runtime, entry, cache, state);
+        own.put_addons(own.open_addons(&own.entry.addons, true).await?);
+        Ok(own)
+    }
+
+    /// Opens these add-ons, as far as they are not open yet, so that they stay readable if their files lose their names. One
+    /// that cannot be opened is there all the same and names itself in every answer that needs it, unless this is to be
+    /// `strict`.
+    ///
+    /// # Errors
+    /// The first that cannot be opened, where it is to be strict.
+    pub async fn open_addons(&self, addons: &[Addon], strict: bool) -> Result<OpenAddons<R>, Missing> {
+        let mut open = Vec::with_capacity(addons.len());
+        for addon in addons {
+            let known = self.addons.borrow().iter().find(|known| known.addon == *addon).cloned();
+            if let Some(known) = known {
+                open.push(known);
+                continue;
+            }
+            let (entry, cache) = (self.entry.of_addon(addon), self.cache.clone());
+            let file = if strict {
+                Box::pin(Self::try_open(&self.runtime, entry, cache)).await?
+            } else {
+                Box::pin(Self::open(&self.runtime, entry, cache)).await
+            };
+            let held = file.hold_own().await;
+            if strict {
+                held?;
+            }
+            open.push(Rc::new(OpenAddon { addon: addon.clone(), file }));
+        }
+        Ok(OpenAddons(open))
     }
 
     /// Has these add-ons from now on.
-    ///
-    /// # Errors
-    /// The first that cannot be opened; then nothing has changed.
-    pub async fn try_set_addons(&self, addons: &[Addon]) -> Result<(), Missing> {
-        let mut open = Vec::with_capacity(addons.len());
-        for addon in addons {
-            open.push(match self.known_addon(addon) {
-                Some(known) => known,
-                None => {
-                    let entry = self.entry.of_addon(addon);
-                    let file = Box::pin(Self::try_open(&self.runtime, entry, self.cache.clone())).await?;
-                    Rc::new(OpenAddon { addon: addon.clone(), file })
-                }
-            });
-        }
-        *self.addons.borrow_mut() = open;
-        Ok(())
+    pub fn put_addons(&self, addons: OpenAddons<R>) {
+        self.turn.set(self.turn.get().wrapping_add(1));
+        *self.addons.borrow_mut() = addons.0;
     }
 
-    /// The same; one that cannot be opened names itself in every answer that needs it.
+    /// Both, unless others were put there meanwhile: those are newer.
     pub async fn set_addons(&self, addons: &[Addon]) {
-        let mut open = Vec::with_capacity(addons.len());
-        for addon in addons {
-            open.push(match self.known_addon(addon) {
-                Some(known) => known,
-                None => {
-                    let entry = self.entry.of_addon(addon);
-                    let file = Box::pin(Self::open(&self.runtime, entry, self.cache.clone())).await;
-                    Rc::new(OpenAddon { addon: addon.clone(), file })
-                }
-            });
+        let turn = self.turn.get().wrapping_add(1);
+        self.turn.set(turn);
+        if let Ok(open) = self.open_addons(addons, false).await
+            && self.turn.get() == turn
+        {
+            self.put_addons(open);
         }
-        *self.addons.borrow_mut() = open;
-    }
-
-    fn known_addon(&self, addon: &Addon) -> Option<Rc<OpenAddon<R>>> {
-        self.addons.borrow().iter().find(|known| known.addon == *addon).cloned()
     }
 
     /// What it knows of its add-ons.
@@ -351,9 +362,14 @@ impl<R: Runtime> Segment<R> {
             }
         };
         let state = RefCell::new(state);
-        let own = Self { entry, runtime: runtime.clone(), cache, state, addons: RefCell::default() };
+        let own = Self::made(runtime, entry, cache, state);
         own.set_addons(&own.entry.addons).await;
-        Rc::new(own)
+        own
+    }
+
+    fn made(runtime: &R, entry: SegmentEntry, cache: BlockCache, state: RefCell<State<R>>) -> Rc<Self> {
+        let (addons, turn) = Default::default();
+        Rc::new(Self { entry, runtime: runtime.clone(), cache, state, addons, turn })
     }
 
     /// Where it is open, or can be opened by now.
@@ -513,12 +529,17 @@ impl<R: Runtime> Segment<R> {
     /// # Errors
     /// Why it cannot be opened.
     pub async fn hold(&self) -> Result<(), Missing> {
-        self.opened().await?.shared()?;
+        let mut all = self.hold_own().await;
         let addons = self.addons.borrow().clone();
         for addon in addons {
-            addon.file.opened().await?.shared()?;
+            // One that cannot be opened must not leave those after it to be lost.
+            all = all.and(addon.file.hold_own().await);
         }
-        Ok(())
+        all
+    }
+
+    async fn hold_own(&self) -> Result<(), Missing> {
+        self.opened().await?.shared().map(drop)
     }
 
     /// The vectors in its own sections: all that an add-on has.

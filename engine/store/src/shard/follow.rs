@@ -13,7 +13,7 @@ use postlode_format::manifest::{Manifest, SegmentEntry};
 use postlode_format::row::{Row, RowKind};
 use postlode_runtime::Runtime;
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -39,19 +39,13 @@ impl<R: Runtime> Shard<R> {
         }
         // Where nothing else of a segment has changed, it may have gained add-ons, or lost them.
         let before = self.segments.borrow().clone();
+        let now: HashMap<u64, &SegmentEntry> = manifest.segments.iter().map(|s| (s.id, s)).collect();
+        let mut addons = Vec::new();
         for segment in &before {
-            let Some(now) = manifest.segments.iter().find(|s| s.id == segment.entry.id) else { continue };
-            if now.addons != segment.addons() {
-                if strict {
-                    segment.try_set_addons(&now.addons).await?;
-                } else {
-                    segment.set_addons(&now.addons).await;
-                }
-                let held = segment.hold().await;
-                if strict {
-                    held?;
-                }
-            }
+            let Some(now) = now.get(&segment.entry.id).filter(|now| now.addons != segment.addons()) else {
+                continue;
+            };
+            addons.push((segment, segment.open_addons(&now.addons, strict).await?));
         }
         // The writer may remove a file that merging has replaced: what is open here stays readable, for searching too.
         for segment in &opened {
@@ -66,6 +60,7 @@ impl<R: Runtime> Shard<R> {
             left.extend(self.unsealed(memtable, manifest, &opened).await);
         }
         {
+            addons.into_iter().for_each(|(segment, addons)| segment.put_addons(addons));
             let mut segments = self.segments.borrow_mut();
             segments.retain(|s| manifest.segments.iter().any(|named| named.id == s.entry.id));
             segments.extend(opened);

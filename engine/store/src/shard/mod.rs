@@ -294,9 +294,9 @@ impl<R: Runtime> Shard<R> {
             opened.push(Segment::open(&self.runtime, entry.clone(), self.cache.clone()).await);
         }
         self.take_in(opened);
-        for (segment, addons) in &change.addons {
-            if !self.set_addons(*segment, addons).await && !self.removed.borrow().contains(segment) {
-                self.early_addons.borrow_mut().insert(*segment, addons.clone());
+        for entry in change.addons.iter().filter(mine) {
+            if !self.set_addons(entry.id, &entry.addons).await && !self.removed.borrow().contains(&entry.id) {
+                self.early_addons.borrow_mut().insert(entry.id, entry.addons.clone());
             }
         }
         self.early_addons.borrow_mut().retain(|segment, _| !change.removed.contains(segment));

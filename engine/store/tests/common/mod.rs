@@ -124,11 +124,12 @@ pub async fn embed(
         .filter(|(n, length)| **length == PENDING && wanted(*n))
         .map(|(n, _)| n)
         .collect();
-    let Some(docs) = store.documents(segment, these.clone()).await? else { return Ok(None) };
+    let Some(docs) = store.documents(segment, these.clone(), usize::MAX).await? else { return Ok(None) };
     assert_eq!(docs.len(), these.len());
     let new: BTreeMap<u32, u32> = these
         .into_iter()
         .zip(docs)
+        .filter_map(|(n, doc)| Some((n, doc.ok()?)))
         .map(|(n, doc)| (n, vector_of(model, access::<ArchivedEmail>(&doc.email).unwrap().subject.len())))
         .collect();
     let emails = own.emails as usize;

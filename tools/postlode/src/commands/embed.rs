@@ -12,6 +12,7 @@ use crate::sizes;
 use postlode_semantic::Progress;
 use postlode_server::Shutdown;
 use serde_json::json;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Between two looks how far it is.
@@ -63,7 +64,15 @@ async fn all(
 ) -> Result<Option<Progress>, Failure> {
     let Some(embedding) = hold.embedding(model, plan) else { return Ok(None) };
     // One that is not there is told at once.
-    let asked = tokio::task::spawn_blocking(move || embedding.find().map(|()| embedding)).await;
+    let stop = embedding.stop();
+    let asking = tokio::task::spawn_blocking(move || embedding.find().map(|()| embedding));
+    let asked = tokio::select! {
+        asked = asking => asked,
+        () = signals.triggered() => {
+            stop.store(true, Ordering::Relaxed);
+            return Err(Failure::Done(format!("stopped; {GOES_ON}")));
+        }
+    };
     let embedding =
         asked.map_err(|error| Failure::Done(format!("asking the endpoint broke off: {error}")))??;
     let upgrade = embedding.upgrade();
@@ -90,7 +99,7 @@ async fn all(
 }
 
 fn text(progress: &Progress) -> String {
-    let done = progress.emails.saturating_sub(progress.pending);
+    let done = progress.emails.saturating_sub(progress.pending).saturating_add(progress.unsaved);
     let mut text = format!("embedding: {} of {} emails", sizes::number(done), sizes::number(progress.emails));
     let (embedded, seconds) = progress.embedded;
     if embedded > 0 && seconds > 0.0 {

@@ -91,7 +91,7 @@ fn they_go_along_when_segments_are_merged_and_cut() {
         let all = segments(machine, &store, "m");
         // Some have all, some half, some nothing; of another model one has some.
         for (number, one) in all.iter().enumerate() {
-            let wanted = |n: u32| number % 3 == 0 || (number % 3 == 1 && n % 2 == 0);
+            let wanted = |n: u32| number % 3 == 0 || (number % 3 == 1 && n.is_multiple_of(2));
             if number % 3 != 2 {
                 machine.wait(embed(&store, one.segment, "m", wanted)).unwrap();
             }
@@ -256,10 +256,9 @@ fn a_backup_has_them() {
             machine.remove(&file);
         }
         for kind in ["segments", "manifest"] {
-            for entry in std::fs::read_dir(folder.join(kind)).unwrap() {
-                let entry = entry.unwrap();
-                let file = PathBuf::from(kind).join(entry.file_name());
-                machine.write(&file, &std::fs::read(entry.path()).unwrap());
+            for copied in machine.files(&format!("backup/{kind}")) {
+                let file = PathBuf::from(kind).join(copied.file_name().unwrap());
+                machine.write(&file, &machine.read(&copied));
             }
         }
         let store = machine.open(quiet(2)).unwrap();

@@ -349,8 +349,8 @@ pub struct Embed {
     /// Where better vectors come from.
     #[command(flatten)]
     pub flags: EmbedFlags,
-    /// Search by the built-in model again, and drop the vectors of the other
-    #[arg(long, conflicts_with_all = ["embed_endpoint", "embed_model"])]
+    /// Search by the built-in model again, and drop the vectors of the other, whatever endpoint is set
+    #[arg(long)]
     pub built_in: bool,
 }
 
@@ -424,7 +424,6 @@ mod tests {
             "postlode serve --listen nowhere",
             "postlode serve --memory much",
             "postlode serve --follow=maybe",
-            "postlode embed --built-in --embed-model m",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

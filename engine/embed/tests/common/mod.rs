@@ -138,6 +138,9 @@ fn serve(
     let mut from = BufReader::new(stream);
     while !ends.load(Ordering::SeqCst) {
         let Some(mut asked) = read(&mut from, connection) else { return };
+        if ends.load(Ordering::SeqCst) {
+            return;
+        }
         asked.at_once = at_once.fetch_add(1, Ordering::SeqCst) + 1;
         let before = {
             let mut all = all.lock().unwrap();

@@ -116,6 +116,9 @@ async fn publish<R: Runtime>(
     Ok(())
 }
 
+/// The file of an add-on, and what a manifest would say of it.
+type OpenFile = (Arc<dyn SharedFile>, SegmentEntry);
+
 /// A source of a merge as far as its add-ons go: what the manifest says of it, and the new number of each email.
 pub type Numbered = (SegmentEntry, Vec<u32>);
 
@@ -182,7 +185,7 @@ async fn of_model<R: Runtime>(
     let stops = shared.clone();
     let (told, pending) = oneshot::channel();
     let write = move |out: &mut dyn postlode_runtime::AppendFile| {
-        let merged = |(file, to): (Option<(Arc<dyn SharedFile>, SegmentEntry)>, Vec<u32>)| MergedVectors {
+        let merged = |(file, to): (Option<OpenFile>, Vec<u32>)| MergedVectors {
             parts: file.map(|(file, addon)| parts(&file, &addon)).unwrap_or_default(),
             to,
         };
@@ -225,10 +228,7 @@ const TRIES: usize = 3;
 ///
 /// # Errors
 /// A fault that may pass.
-fn opened<R: Runtime>(
-    runtime: &R,
-    addon: &SegmentEntry,
-) -> Result<Option<(Arc<dyn SharedFile>, SegmentEntry)>, StoreError> {
+fn opened<R: Runtime>(runtime: &R, addon: &SegmentEntry) -> Result<Option<OpenFile>, StoreError> {
     match runtime.open_shared(&names::segment(addon.id)) {
         Ok(file) => Ok(Some((file, addon.clone()))),
         Err(error) if error.kind == DiskErrorKind::NotFound => {

@@ -24,10 +24,13 @@ const GOES_ON: &str = "what was embedded is stored, and the same command goes on
 
 /// Embeds.
 pub async fn run(embed: Embed, settings: &Settings, console: &Console) -> Result<u8, Failure> {
-    let model = EmbedSettings::resolve(&embed.flags, &settings.file)?;
+    let model = match embed.built_in {
+        true => None,
+        false => EmbedSettings::resolve(&embed.flags, &settings.file)?,
+    };
     let model = match model {
-        _ if embed.built_in => None,
         Some(model) => Some(model),
+        None if embed.built_in => None,
         None => {
             return Err(Failure::Usage(
                 "which model? --embed-endpoint says where it is served, --embed-model its name; --built-in goes back to the built-in one".into(),

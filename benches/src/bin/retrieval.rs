@@ -6,7 +6,7 @@
 use clap::Parser;
 use futures_lite::future::block_on;
 use postlode_benches::{BenchError, machine, place, stores};
-use postlode_embed::{BuiltIn, Embed, StaticModel, passages};
+use postlode_embed::{BuiltIn, Embed, Endpoint, EndpointOptions, StaticModel, passages};
 use postlode_mail::parts::{PartKind, split};
 use postlode_mail::subject::topic;
 use postlode_query::{Engine, Mode, SearchRequest, Sort};
@@ -26,6 +26,12 @@ struct Arguments {
     /// A table of vectors (tools/distill makes one); the built-in one if not said.
     #[arg(long)]
     table: Option<PathBuf>,
+    /// An endpoint that serves another model, as `distill serve` does.
+    #[arg(long, conflicts_with = "table", requires = "model")]
+    endpoint: Option<String>,
+    /// The name of that model.
+    #[arg(long)]
+    model: Option<String>,
     /// Questions of each kind.
     #[arg(long, default_value_t = 1_000)]
     questions: usize,
@@ -66,9 +72,14 @@ fn main() -> Result<(), BenchError> {
     println!("retrieval: {}", machine::told());
     let mails = read(&arguments.mails)?;
     let texts: Vec<String> = mails.iter().map(|mail| new_text(&mail.body)).collect();
-    let model: Arc<dyn Embed> = match &arguments.table {
-        None => Arc::new(BuiltIn),
-        Some(path) => {
+    let model: Arc<dyn Embed> = match (&arguments.table, &arguments.endpoint) {
+        (None, None) => Arc::new(BuiltIn),
+        (None, Some(url)) => {
+            let model = arguments.model.clone().unwrap_or_default();
+            let options = EndpointOptions { url: url.clone(), model, in_flight: 3, ..Default::default() };
+            Arc::new(Endpoint::probe(options).map_err(|error| BenchError::Other(error.to_string()))?)
+        }
+        (Some(path), _) => {
             let bytes = std::fs::read(path).map_err(BenchError::io(path.display().to_string()))?;
             Arc::new(StaticModel::parse(&bytes).map_err(|error| BenchError::Other(error.to_string()))?)
         }
@@ -115,7 +126,7 @@ fn embed(model: &dyn Embed, texts: &[String]) -> Result<(), BenchError> {
     }
     let seconds = since.elapsed().as_secs_f64();
     println!(
-        "  {} mails, {count} passages embedded by one thread in {seconds:.2} s: {:.0} mails a second",
+        "  {} mails, {count} passages embedded in {seconds:.2} s: {:.0} mails a second",
         texts.len(),
         texts.len() as f64 / seconds
     );

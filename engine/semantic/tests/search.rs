@@ -11,7 +11,8 @@ use postlode_format::index::Position;
 use postlode_format::segment::VectorPart;
 use postlode_semantic::{Known, Near, Only, SemanticEngine, Texts, VectorIndex, inspect, texts};
 use postlode_store::{
-    MergedVectors, NOWHERE, NewVectors, Ordinals, SegmentText, TextSources, VectorBuilder, VectorParts,
+    AddonText, MergedVectors, NOWHERE, NewVectors, Ordinals, SegmentText, TextSources, VectorBuilder,
+    VectorParts,
 };
 use postlode_vector::CodeKind;
 use proptest::prelude::*;
@@ -181,6 +182,51 @@ proptest! {
                 kept.iter().filter(|mail| mail.language == "deu" && only.has(mail.position())).count() as u64;
             prop_assert_eq!(answer.foreign, foreign);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    /// Vectors of a part of the mails, merged once to get there, and again with some mails left out.
+    #[test]
+    fn what_is_pending_stays_pending_and_the_rest_is_nearest(
+        mails in mails(),
+        has in prop::collection::vec(any::<bool>(), 40),
+        gone in prop::collection::vec(any::<bool>(), 40),
+        asked in prop::collection::vec(0..WORDS, 1..5),
+        k in 1..30usize,
+    ) {
+        let model = model(3);
+        let builder = VectorIndex::new(Arc::clone(&model));
+        let of = |wanted: bool| -> Vec<(u32, Mail)> {
+            let all = (0u32..).zip(mails.iter().cloned()).zip(&has);
+            all.filter(|(_, has)| **has == wanted).map(|(one, _)| one).collect()
+        };
+        let (with, without) = (of(true), of(false));
+        prop_assume!(!with.is_empty());
+        let only: Vec<Mail> = with.iter().map(|(_, mail)| mail.clone()).collect();
+        let source = |some: &[(u32, Mail)], parts| MergedVectors { parts, to: some.iter().map(|(n, _)| *n).collect() };
+        let sources = [source(&with, parts(&built(&model, &only))), source(&without, VectorParts::new())];
+        let (first, pending) = builder.merge_addons(&sources).unwrap();
+        prop_assert_eq!(pending, without.len() as u64);
+        let kept: Vec<(usize, Mail)> =
+            mails.iter().cloned().enumerate().filter(|(n, _)| !gone[*n]).collect();
+        let new = |n: usize| kept.iter().position(|(old, _)| *old == n).map_or(NOWHERE, |new| new as u32);
+        let to = (0..mails.len()).map(new).collect();
+        let (second, pending) = builder.merge_addons(&[MergedVectors { parts: parts(&first), to }]).unwrap();
+        let left: Vec<Mail> = kept.iter().filter(|(n, _)| has[*n]).map(|(_, mail)| mail.clone()).collect();
+        prop_assert_eq!(pending, (kept.len() - left.len()) as u64);
+        let kept: Vec<Mail> = kept.into_iter().map(|(_, mail)| mail).collect();
+        let addon = AddonText { id: 77, model: model.model().key(), pending, vectors: Ok(parts(&second)) };
+        let segment = SegmentText { addons: vec![addon], ..with_vectors(1, &kept, VectorParts::new()) };
+        let engine = SemanticEngine::of_addons(Arc::clone(&model), 1 << 30);
+        let asked: String = asked.into_iter().map(|n| format!("w{n} ")).collect();
+        let query = query(&model, &asked);
+        let answer =
+            engine.view(&common::sources(vec![segment], vec![]), &Known::default()).nearest(&query, k, &Only::default());
+        prop_assert_eq!((&answer.missing, answer.without), (&vec![], pending));
+        agree(&answer.near, &naive(&model, &left, &query, &Only::default()), k);
+        prop_assert_eq!(answer.foreign, left.iter().filter(|mail| mail.language == "deu").count() as u64);
     }
 }
 

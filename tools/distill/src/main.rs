@@ -1,6 +1,9 @@
 //! Makes a table of static embeddings out of a transformer and a folder of texts.
 //!
 //!     distill MODEL_DIR TEXTS_DIR OUT
+//!     distill serve MODEL_DIR [ADDRESS]
+//!
+//! The second serves the transformer itself as an endpoint (`serve.rs`). The first:
 //!
 //! MODEL_DIR has config.json, vocab.txt and model.safetensors of a BERT-like model with mean pooling; TEXTS_DIR has
 //! unpacked Debian packages, one folder each, whose man pages, HTML and text are the training texts. `recipe.sh` beside
@@ -12,6 +15,7 @@
 //!    nearest to the paragraph that it is of.
 //! 3. It is written with a byte a value (engine/embed, `table.rs`).
 
+mod serve;
 mod start;
 mod teacher;
 mod texts;
@@ -59,10 +63,15 @@ impl Random {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [model, texts, out] = arguments.as_slice() else {
-        return Err("usage: distill MODEL_DIR TEXTS_DIR OUT".into());
-    };
-    distill(model, texts, out)
+    let usage = "usage: distill MODEL_DIR TEXTS_DIR OUT, or distill serve MODEL_DIR [ADDRESS]";
+    match arguments.as_slice() {
+        [serve, model, address @ ..] if serve == Path::new("serve") && address.len() < 2 => {
+            let address = address.first().and_then(|address| address.to_str());
+            serve::serve(model, address.unwrap_or("127.0.0.1:8701").parse()?)
+        }
+        [model, texts, out] => distill(model, texts, out),
+        _ => Err(usage.into()),
+    }
 }
 
 fn distill(model: &Path, texts: &Path, out: &Path) -> Result<(), Box<dyn Error>> {

@@ -74,7 +74,7 @@ impl Teacher {
     }
 
     /// Batches of texts of much the same length, on all cores.
-    fn read(&self, texts: &[Vec<u32>], say: &(dyn Fn(&str) + Sync)) -> Result<Said, Box<dyn Error>> {
+    pub fn read(&self, texts: &[Vec<u32>], say: &(dyn Fn(&str) + Sync)) -> Result<Said, Box<dyn Error>> {
         let mut order: Vec<usize> = (0..texts.len()).collect();
         order.sort_by_key(|text| std::cmp::Reverse(texts[*text].len()));
         let mut batches: Vec<&[usize]> = Vec::new();

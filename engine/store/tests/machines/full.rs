@@ -2,9 +2,7 @@
 //! goes on by itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use postlode_format::row::*;
 use postlode_runtime::Runtime;
 use postlode_runtime::sim::{Sim, SimOptions};

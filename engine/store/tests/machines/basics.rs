@@ -7,10 +7,8 @@
     reason = "a test may panic, and looks at files from outside"
 )]
 
-mod common;
-
-use common::machine::Machine;
-use common::*;
+use crate::common::machine::Machine;
+use crate::common::*;
 use postlode_format::index::IndexId;
 use postlode_format::row::*;
 use postlode_store::*;

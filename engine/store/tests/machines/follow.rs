@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
-mod common;
-
-use common::machine::Machine;
-use common::*;
+use crate::common::machine::Machine;
+use crate::common::*;
 use postlode_format::index::IndexId;
 use postlode_format::row::*;
 use postlode_runtime::portable::PortableSpawner;

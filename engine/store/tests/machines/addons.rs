@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
-mod common;
-
-use common::machine::Machine;
-use common::*;
+use crate::common::machine::Machine;
+use crate::common::*;
 use postlode_format::row::Mark;
 use postlode_store::*;
 use std::collections::BTreeSet;
@@ -301,5 +299,32 @@ fn a_follower_sees_them() {
         machine.wait(check(&follower, &(0..50).collect::<Vec<_>>()));
         machine.wait(store.close()).unwrap();
         machine.wait(follower.close()).unwrap();
+    });
+}
+
+/// Segments waited to be merged, vectors were added before they were, and nobody told the merger again: without new mail they
+/// waited until the store was opened again.
+#[test]
+fn merging_goes_on_after_vectors_were_added() {
+    Machine::each(|machine| {
+        let store = machine.open(quiet(1)).unwrap();
+        load(machine, &store, 0..160, 32);
+        machine.wait(store.close()).unwrap();
+        let store = machine.open(StoreOptions { fan_in: 4, ..quiet(1) }).unwrap();
+        for _ in 0..3 {
+            let segments = segments(machine, &store, "m");
+            machine.wait(embed(&store, segments[0].segment, "m", |_| true)).unwrap();
+        }
+        let mut left = 0;
+        for _ in 0..200 {
+            machine.pause(std::time::Duration::from_millis(50));
+            left = machine.wait(store.coverage("m")).unwrap().segments.len();
+            if left < 12 {
+                break;
+            }
+        }
+        assert!(left < 12, "{left} segments are left");
+        machine.wait(check(&store, &(0..160).collect::<Vec<_>>()));
+        machine.wait(store.close()).unwrap();
     });
 }

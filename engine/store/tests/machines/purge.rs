@@ -1,10 +1,8 @@
 //! Deleted means gone: after a compaction no file of the store has a word of what was deleted, however it lies there.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
-mod common;
-
-use common::machine::Machine;
-use common::*;
+use crate::common::machine::Machine;
+use crate::common::*;
 use postlode_format::block::{self, BlockPlace};
 use postlode_format::limits::PAGE;
 use postlode_format::manifest::Manifest;

@@ -1,10 +1,8 @@
 //! What the store merges by itself, on all three runtimes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
-mod common;
-
-use common::machine::Machine;
-use common::*;
+use crate::common::machine::Machine;
+use crate::common::*;
 use postlode_format::index::IndexId;
 use postlode_format::row::*;
 use postlode_store::*;

@@ -51,6 +51,8 @@ pub struct Writer<R: Runtime> {
     acknowledged: Duration,
     /// When it was tried last to go on after the log had failed.
     healed: Option<Duration>,
+    /// Why the log, which has failed, cannot go on, where that is more than that it has failed.
+    unhealed: Option<StoreError>,
 }
 
 /// A group of requests on their way into one frame.
@@ -117,7 +119,7 @@ impl Group {
 impl<R: Runtime> Writer<R> {
     /// A writer whose first row gets `next_seq`.
     pub fn new(shard: Rc<Shard<R>>, log: LogWriter<R>, next_seq: u64, seals: Sender<SealJob>) -> Self {
-        Self { shard, log, next_seq, seals, acknowledged: Duration::ZERO, healed: None }
+        Self { shard, log, next_seq, seals, acknowledged: Duration::ZERO, healed: None, unhealed: None }
     }
 
     /// Works until it is told to close or nobody is left to write. `recovered`: a memtable from the last
@@ -382,7 +384,13 @@ impl<R: Runtime> Writer<R> {
         }
         let first = self.next_seq;
         let count = group.rows.len() as u64;
-        let appended = self.log.append(first, count, &payload, room).await;
+        let appended = self.log.append(first, count, &payload, room).await.map_err(|error| {
+            // The log would go on by itself; what keeps it from that is what there is to be done about.
+            match (error, &self.unhealed) {
+                (StoreError::Poisoned(_), Some(why @ StoreError::Poisoned(_))) => why.clone(),
+                (error, _) => error,
+            }
+        });
         if appended.is_ok() || self.log.is_poisoned() {
             // What failed may be on the medium all the same: its numbers are not used again.
             self.next_seq = first.saturating_add(count);
@@ -421,9 +429,12 @@ impl<R: Runtime> Writer<R> {
         match self.heal().await {
             Ok(()) => {
                 tracing::warn!(shard = self.shard.index, "the log had failed; it goes on in a new file");
-                self.healed = None;
+                (self.healed, self.unhealed) = (None, None);
             }
-            Err(error) => tracing::error!("the log cannot go on yet: {error}"),
+            Err(error) => {
+                tracing::error!("the log cannot go on yet: {error}");
+                self.unhealed = Some(error);
+            }
         }
     }
 

@@ -83,15 +83,22 @@ fn what_a_killed_process_acknowledged_is_there() {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
+        let (first, told_first) = std::sync::mpsc::channel();
         let reader = std::thread::spawn(move || {
             let numbers = lines.lines().map_while(Result::ok).filter_map(|line| {
                 let mut words = line.strip_prefix("acknowledged ")?.split(' ');
                 let mut next = || words.next()?.parse::<u64>().ok();
+                // Nobody may wait for it.
+                drop(first.send(()));
                 Some(next()?..next()?)
             });
             numbers.collect::<Vec<_>>()
         });
-        // From before it is open to long after it first merged.
+        // From before it is open to long after it first merged: of two one lives until it has acknowledged something,
+        // however slow the machine is.
+        if kill % 2 == 1 {
+            told_first.recv_timeout(Duration::from_secs(30)).unwrap();
+        }
         std::thread::sleep(Duration::from_millis(10 + (kill * 37) % 240));
         child.kill().unwrap();
         child.wait().unwrap();
@@ -123,5 +130,5 @@ fn what_a_killed_process_acknowledged_is_there() {
         }
     }
     println!("{kills} kills, {told} of them after something was acknowledged: {} emails", acknowledged.len());
-    assert!(told as u64 > kills / 2, "{told} of {kills} told anything");
+    assert!(told as u64 >= kills / 2, "{told} of {kills} told anything");
 }

@@ -27,7 +27,7 @@ const VALUES: usize = 16 << 20;
 const AT_ONCE: usize = 256;
 const BYTES: usize = 16 << 20;
 
-/// Emails of a segment that are left out for now.
+/// Emails of a segment that are left out until it is looked again whether they can be read, or were restored.
 #[derive(Default)]
 pub struct LeftOut {
     pub unreadable: BTreeSet<u32>,

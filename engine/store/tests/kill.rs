@@ -89,7 +89,7 @@ fn what_a_killed_process_acknowledged_is_there() {
                 let mut words = line.strip_prefix("acknowledged ")?.split(' ');
                 let mut next = || words.next()?.parse::<u64>().ok();
                 // Nobody may wait for it.
-                drop(first.send(()));
+                let _ = first.send(());
                 Some(next()?..next()?)
             });
             numbers.collect::<Vec<_>>()

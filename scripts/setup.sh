@@ -32,6 +32,7 @@ if [ "$what" = test ]; then
     need pst-utils has readpst
     need pff-tools has pffexport
     need python3-kaitaistruct /usr/bin/python3 -c 'import kaitaistruct'
+    need python3-pip python3 -m pip --version
 fi
 if [ "$what" = demo ]; then
     need curl has curl

@@ -11,6 +11,10 @@ cargo fmt --all --check
 step "lints"
 cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 
+step "ONNX Runtime"
+ORT_DYLIB_PATH=$(scripts/onnxruntime.sh)
+export ORT_DYLIB_PATH
+
 # The end-to-end tests run the program; it is built with the tests, because its package has tests that run it too.
 step "tests"
 if cargo nextest --version >/dev/null 2>&1; then

@@ -5,9 +5,12 @@
 
 pub mod error;
 pub mod figures;
+pub mod list_mails;
 pub mod machine;
 pub mod mails;
+pub mod models;
 pub mod place;
 pub mod stores;
+pub mod vectors;
 
 pub use error::BenchError;

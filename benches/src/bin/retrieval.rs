@@ -5,17 +5,17 @@
 
 use clap::Parser;
 use futures_lite::future::block_on;
+use postlode_benches::list_mails::{self, Mail, new_text};
+use postlode_benches::models::ModelArguments;
 use postlode_benches::{BenchError, machine, place, stores};
-use postlode_embed::{BuiltIn, Embed, Endpoint, EndpointOptions, StaticModel, passages};
-use postlode_mail::parts::{PartKind, split};
+use postlode_embed::{Embed, EmbedError, Model, passages};
 use postlode_mail::subject::topic;
 use postlode_query::{Engine, Mode, SearchRequest, Sort};
 use postlode_semantic::{SemanticEngine, VectorIndex};
-use serde::Deserialize;
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Measures how well mail is found.
@@ -23,31 +23,15 @@ use std::time::Instant;
 struct Arguments {
     /// Mails, one JSON object a line: id, irt, refs, subject, from_addr, date, body (.jsonl, .jsonl.zst).
     mails: PathBuf,
-    /// A table of vectors (tools/distill makes one); the built-in one if not said.
-    #[arg(long)]
-    table: Option<PathBuf>,
-    /// An endpoint that serves another model, as `distill serve` does.
-    #[arg(long, conflicts_with = "table", requires = "model")]
-    endpoint: Option<String>,
-    /// The name of that model.
-    #[arg(long)]
-    model: Option<String>,
+    /// The model; the built-in one if nothing is said.
+    #[command(flatten)]
+    model: ModelArguments,
     /// Questions of each kind.
     #[arg(long, default_value_t = 1_000)]
     questions: usize,
     /// Folder for throw-away stores (default: the target folder).
     #[arg(long)]
     within: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-struct Mail {
-    id: String,
-    irt: String,
-    refs: Vec<String>,
-    subject: String,
-    date: String,
-    body: String,
 }
 
 /// Something asked, and the mails that are right. The mail asked with, if any, does not count.
@@ -70,20 +54,10 @@ const THREAD: std::ops::RangeInclusive<usize> = 3..=50;
 fn main() -> Result<(), BenchError> {
     let arguments = Arguments::parse();
     println!("retrieval: {}", machine::told());
-    let mails = read(&arguments.mails)?;
+    let mails = list_mails::read(&arguments.mails)?;
     let texts: Vec<String> = mails.iter().map(|mail| new_text(&mail.body)).collect();
-    let model: Arc<dyn Embed> = match (&arguments.table, &arguments.endpoint) {
-        (None, None) => Arc::new(BuiltIn),
-        (None, Some(url)) => {
-            let model = arguments.model.clone().unwrap_or_default();
-            let options = EndpointOptions { url: url.clone(), model, in_flight: 3, ..Default::default() };
-            Arc::new(Endpoint::probe(options).map_err(|error| BenchError::Other(error.to_string()))?)
-        }
-        (Some(path), _) => {
-            let bytes = std::fs::read(path).map_err(BenchError::io(path.display().to_string()))?;
-            Arc::new(StaticModel::parse(&bytes).map_err(|error| BenchError::Other(error.to_string()))?)
-        }
-    };
+    let model: Arc<dyn Embed> =
+        Arc::new(Remembered { model: arguments.model.model()?, known: Mutex::default() });
     embed(&*model, &texts)?;
     let scratch = place::throw_away(arguments.within.as_deref())?;
     let searched = Searched::load(scratch.path(), &mails, &model)?;
@@ -115,6 +89,38 @@ fn main() -> Result<(), BenchError> {
     Ok(())
 }
 
+/// A model that embeds each text once: the first time it is timed, and then the index wants the same.
+struct Remembered {
+    model: Box<dyn Embed>,
+    known: Mutex<HashMap<String, Option<Vec<f32>>>>,
+}
+
+impl Embed for Remembered {
+    fn model(&self) -> Model {
+        self.model.model()
+    }
+
+    fn knows(&self, language: &str) -> bool {
+        self.model.knows(language)
+    }
+
+    fn embed(&self, texts: &[String]) -> Result<Vec<Option<Vec<f32>>>, EmbedError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<String> = texts.iter().filter(|text| !known.contains_key(*text)).cloned().collect();
+        let vectors = self.model.embed(&new)?;
+        known.extend(new.into_iter().zip(vectors));
+        Ok(texts.iter().map(|text| known.get(text).cloned().flatten()).collect())
+    }
+
+    fn embed_query(&self, text: &str) -> Result<Option<Vec<f32>>, EmbedError> {
+        self.model.embed_query(text)
+    }
+
+    fn says(&self, text: &str) -> bool {
+        self.model.says(text)
+    }
+}
+
 /// How fast texts become vectors.
 fn embed(model: &dyn Embed, texts: &[String]) -> Result<(), BenchError> {
     let since = Instant::now();
@@ -131,24 +137,6 @@ fn embed(model: &dyn Embed, texts: &[String]) -> Result<(), BenchError> {
         texts.len() as f64 / seconds
     );
     Ok(())
-}
-
-fn read(path: &Path) -> Result<Vec<Mail>, BenchError> {
-    let file = std::fs::File::open(path).map_err(BenchError::io(path.display().to_string()))?;
-    let plain: Box<dyn Read> = match path.extension().is_some_and(|end| end == "zst") {
-        true => Box::new(zstd::Decoder::new(file).map_err(BenchError::io(path.display().to_string()))?),
-        false => Box::new(file),
-    };
-    let lines = BufReader::new(plain).lines();
-    lines
-        .map(|line| Ok(serde_json::from_str(&line.map_err(BenchError::io(path.display().to_string()))?)?))
-        .collect()
-}
-
-/// What the writer wrote, without quotes, signatures and footers.
-fn new_text(body: &str) -> String {
-    let parts = split(body);
-    parts.iter().filter(|part| part.kind == PartKind::New).map(|part| part.of(body)).collect()
 }
 
 /// A subject without the marks of replies and lists.

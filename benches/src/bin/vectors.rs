@@ -1,198 +1,31 @@
-//! Made-up vectors like those of mail: files of vectors, questions and their true nearest, for `bench vectors` and others.
-//!
-//! A vector is the sum of what all have in common, of a topic (few are large), of a thread of about eight and of its own; most
-//! of its variance is on few axes, as that of real embeddings is, and the axes are turned so that no value has more of it than
-//! another. Everything comes from one stream of numbers by place, so that another program can make the same vectors:
-//!
-//! * `s(tag, i)` is the splitmix64 of `seed * 0x9E3779B97F4A7C15 + (tag << 48) + i`; `u(tag, i)` its upper 24 bits and a half, by
-//!   2^24; normals are Box-Muller's of pairs, the even ones by the cosine.
-//! * `lambda(j) = (j + 8)^-1.2`, as parts of their sum.
-//! * A vector's thread is `floor(u(4, i) * threads)`, with an eighth as many threads as vectors; the thread's topic is drawn by
-//!   `u(2, thread)` from 2,048 by Zipf's law with exponent 0.7.
-//! * `x = 0.38 mu + sqrt(.45) topic + sqrt(.25) thread + sqrt(.30) own`, each `sqrt(lambda)` times normals of tags 9, 1, 3, 5; `mu`
-//!   has length one.
-//! * `x` is given signs by `u(8, j) < .5`, turned by the Kronecker product of the DCT of 3 and the Hadamard matrix of 128, and
-//!   given length one.
+//! Vectors like those of mail, or of mails: files of vectors, questions and their true nearest, for `bench vectors` and others.
 
 use clap::Parser;
 use postlode_benches::BenchError;
-use postlode_vector::kernel::best;
-use postlode_vector::{Parallel, Threads};
+use postlode_benches::vectors::{VectorArguments, Vectors};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 /// Makes vectors.
 #[derive(Parser)]
 struct Arguments {
     /// Folder for base.fvecs, query.fvecs and truth.ivecs.
     out: PathBuf,
-    /// Vectors.
-    #[arg(long, default_value_t = 200_000)]
-    vectors: usize,
-    /// Questions, which go on where the vectors end.
-    #[arg(long, default_value_t = 1_000)]
-    questions: usize,
-    /// Other vectors for each.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-}
-
-const DIMENSIONS: usize = 384;
-const BLOCKS: usize = 3;
-const HADAMARD: usize = 128;
-const TOPICS: usize = 2048;
-const NEAREST: usize = 10;
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-
-struct Stream(u64);
-
-impl Stream {
-    fn bits(&self, tag: u64, at: u64) -> u64 {
-        let mut z = self.0.wrapping_mul(GOLDEN).wrapping_add(tag << 48).wrapping_add(at).wrapping_add(GOLDEN);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn uniform(&self, tag: u64, at: u64) -> f32 {
-        ((self.bits(tag, at) >> 40) as f32 + 0.5) / (1 << 24) as f32
-    }
-
-    /// A row of normals, each times its scale.
-    fn normals(&self, tag: u64, row: usize, scale: &[f32]) -> Vec<f32> {
-        let pairs = (0..DIMENSIONS / 2).map(|pair| (row * (DIMENSIONS / 2) + pair) as u64);
-        let of = |pair: u64| {
-            let radius = (-2.0 * self.uniform(tag, 2 * pair).ln()).sqrt();
-            let angle = std::f32::consts::TAU * self.uniform(tag, 2 * pair + 1);
-            [radius * angle.cos(), radius * angle.sin()]
-        };
-        pairs.flat_map(of).zip(scale).map(|(x, scale)| x * scale).collect()
-    }
-}
-
-struct Maker {
-    stream: Stream,
-    scale: Vec<f32>,
-    mean: Vec<f32>,
-    topics: Vec<Vec<f32>>,
-    /// Of each thread its vector and its topic.
-    threads: Vec<(Vec<f32>, usize)>,
-    signs: Vec<f32>,
-}
-
-impl Maker {
-    fn new(vectors: usize, seed: u64) -> Self {
-        let stream = Stream(seed);
-        let lambda: Vec<f64> = (0..DIMENSIONS).map(|j| (j as f64 + 8.0).powf(-1.2)).collect();
-        let all: f64 = lambda.iter().sum();
-        let scale: Vec<f32> = lambda.iter().map(|x| (x / all).sqrt() as f32).collect();
-        let mut mean = stream.normals(9, 0, &scale);
-        unit(&mut mean);
-        let topics = (0..TOPICS).map(|topic| stream.normals(1, topic, &scale)).collect();
-        let weights: Vec<f64> = (1..=TOPICS).map(|rank| (rank as f64).powf(-0.7)).collect();
-        let sum: f64 = weights.iter().sum();
-        let cumulated: Vec<f64> = weights
-            .iter()
-            .scan(0.0, |so_far, weight| {
-                *so_far += weight / sum;
-                Some(*so_far)
-            })
-            .collect();
-        let thread = |thread: usize| {
-            let at = f64::from(stream.uniform(2, thread as u64));
-            let topic = cumulated.partition_point(|sum| *sum < at).min(TOPICS - 1);
-            (stream.normals(3, thread, &scale), topic)
-        };
-        let threads = (0..(vectors / 8).max(1)).map(thread).collect();
-        let signs =
-            (0..DIMENSIONS).map(|j| if stream.uniform(8, j as u64) < 0.5 { -1.0 } else { 1.0 }).collect();
-        Self { scale, mean, topics, threads, signs, stream }
-    }
-
-    fn vector(&self, number: usize) -> Vec<f32> {
-        let thread = (self.stream.uniform(4, number as u64) * self.threads.len() as f32) as usize;
-        let (thread, topic) = &self.threads[thread.min(self.threads.len() - 1)];
-        let own = self.stream.normals(5, number, &self.scale);
-        let parts = [
-            (&self.mean, 0.38),
-            (&self.topics[*topic], 0.45f32.sqrt()),
-            (thread, 0.5),
-            (&own, 0.3f32.sqrt()),
-        ];
-        let sum = |j: usize| parts.iter().map(|(part, weight)| weight * part[j]).sum::<f32>() * self.signs[j];
-        let mut vector = turned((0..DIMENSIONS).map(sum).collect());
-        unit(&mut vector);
-        vector
-    }
-}
-
-fn unit(vector: &mut [f32]) {
-    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    vector.iter_mut().for_each(|x| *x /= length);
-}
-
-/// The DCT of 3 over blocks, the Hadamard transform of 128 within them.
-fn turned(mut vector: Vec<f32>) -> Vec<f32> {
-    for block in vector.chunks_mut(HADAMARD) {
-        let mut half = 1;
-        while half < HADAMARD {
-            for pair in block.chunks_mut(2 * half) {
-                let (a, b) = pair.split_at_mut(half);
-                a.iter_mut().zip(b).for_each(|(a, b)| (*a, *b) = (*a + *b, *a - *b));
-            }
-            half *= 2;
-        }
-        block.iter_mut().for_each(|x| *x /= (HADAMARD as f32).sqrt());
-    }
-    let weight = |k: usize, i: usize| {
-        let first = if k == 0 { 0.5f64.sqrt() } else { 1.0 };
-        let angle = std::f64::consts::PI * (i as f64 + 0.5) * k as f64 / BLOCKS as f64;
-        (angle.cos() * (2.0 / BLOCKS as f64).sqrt() * first) as f32
-    };
-    let at = |place: usize| {
-        let (k, inner) = (place / HADAMARD, place % HADAMARD);
-        (0..BLOCKS).map(|i| weight(k, i) * vector[i * HADAMARD + inner]).sum()
-    };
-    (0..DIMENSIONS).map(at).collect()
+    /// Which.
+    #[command(flatten)]
+    vectors: VectorArguments,
 }
 
 fn main() -> Result<(), BenchError> {
     let arguments = Arguments::parse();
     std::fs::create_dir_all(&arguments.out).map_err(BenchError::io(arguments.out.display().to_string()))?;
-    let maker = Maker::new(arguments.vectors, arguments.seed);
-    let threads = Threads(std::thread::available_parallelism().map_or(1, usize::from));
-    let made = |from: usize, count: usize| in_parts(&threads, count, |at| maker.vector(from + at));
-    let (base, queries) = (made(0, arguments.vectors), made(arguments.vectors, arguments.questions));
-    let truth = in_parts(&threads, queries.len(), |query| {
-        let mut all: Vec<(f32, u32)> = base
-            .iter()
-            .zip(0..)
-            .map(|(row, number)| (best().dot_f32(&queries[query], row), number))
-            .collect();
-        all.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        all.into_iter().take(NEAREST).map(|(_, row)| row).collect::<Vec<u32>>()
-    });
+    let Vectors { base, queries, truth } = arguments.vectors.vectors()?;
     let bits = |rows: &[Vec<f32>]| -> Vec<Vec<u32>> {
         rows.iter().map(|row| row.iter().map(|x| x.to_bits()).collect()).collect()
     };
     write(&arguments.out.join("base.fvecs"), &bits(&base))?;
     write(&arguments.out.join("query.fvecs"), &bits(&queries))?;
     write(&arguments.out.join("truth.ivecs"), &truth)
-}
-
-/// Results in order, made on all cores.
-fn in_parts<T: Send>(threads: &Threads, count: usize, make: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    const GRAIN: usize = 256;
-    let parts: Vec<Mutex<Vec<T>>> = (0..count.div_ceil(GRAIN)).map(|_| Mutex::default()).collect();
-    threads.each(parts.len(), &|part| {
-        let from = part * GRAIN;
-        let made = (from..count.min(from + GRAIN)).map(&make).collect();
-        if let Ok(mut slot) = parts[part].lock() {
-            *slot = made;
-        }
-    });
-    parts.into_iter().flat_map(|part| part.into_inner().unwrap_or_default()).collect()
 }
 
 fn write(path: &Path, rows: &[Vec<u32>]) -> Result<(), BenchError> {

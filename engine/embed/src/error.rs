@@ -14,6 +14,17 @@ pub enum EmbedError {
         /// What is wrong.
         reason: String,
     },
+    /// A folder is not that of a model that runs here.
+    #[error("the model in {folder}: {reason}")]
+    Folder {
+        /// Where it is.
+        folder: String,
+        /// What is wrong, and in which file.
+        reason: String,
+    },
+    /// What runs a model does not.
+    #[error("running the model: {0}")]
+    Runtime(String),
     /// Nobody wants vectors any more.
     #[error("embedding was stopped")]
     Stopped,

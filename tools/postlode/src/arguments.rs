@@ -341,6 +341,13 @@ pub struct EmbedFlags {
     /// The name of that model; a key for it is read from POSTLODE_EMBED_KEY
     #[arg(long, env = "POSTLODE_EMBED_MODEL", value_name = "NAME")]
     pub embed_model: Option<String>,
+    /// The folder of a better model than the built-in one, to run here: a BERT-like one with model.safetensors, as
+    /// all-MiniLM-L6-v2. Nothing is sent anywhere
+    #[arg(long, env = "POSTLODE_EMBED_FOLDER", value_name = "DIR")]
+    pub embed_folder: Option<PathBuf>,
+    /// The library that runs it, ONNX Runtime [default: libonnxruntime.so of this system]
+    #[arg(long, env = "ORT_DYLIB_PATH", value_name = "FILE")]
+    pub onnxruntime: Option<PathBuf>,
 }
 
 /// `embed`

@@ -42,6 +42,10 @@ pub struct EmbedConfig {
     pub endpoint: Option<String>,
     /// Its name.
     pub model: Option<String>,
+    /// The folder of a model that runs here.
+    pub folder: Option<PathBuf>,
+    /// The library that runs it, a file.
+    pub onnxruntime: Option<PathBuf>,
     /// A file that holds the key for it.
     pub key_file: Option<PathBuf>,
     /// What it wants before a text that is searched, as `passage: `.

@@ -8,8 +8,9 @@ use crate::error::Failure;
 use postlode_embed::{Endpoint, EndpointOptions};
 use postlode_query::Engine;
 use postlode_semantic::{Embed, Find, Upgrade};
+use postlode_transformer::{Transformer, TransformerOptions};
 use postlode_vector::CodeKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -26,8 +27,11 @@ const KEY: &str = "POSTLODE_EMBED_KEY";
 
 /// Where a better model is.
 #[derive(Debug, Clone)]
-pub struct EmbedSettings {
-    options: EndpointOptions,
+pub enum EmbedSettings {
+    /// Another process serves it.
+    Endpoint(EndpointOptions),
+    /// It runs here.
+    Folder(TransformerOptions),
 }
 
 impl EmbedSettings {
@@ -37,8 +41,27 @@ impl EmbedSettings {
     /// [`Failure::Usage`] for half of what is needed, and for a key that cannot be read.
     pub fn resolve(flags: &EmbedFlags, file: &Config) -> Result<Option<Self>, Failure> {
         let of_file = &file.embed;
-        let url = flags.embed_endpoint.clone().or_else(|| of_file.endpoint.clone());
+        let (url, folder) = match (&flags.embed_endpoint, &flags.embed_folder) {
+            (Some(_), Some(_)) => return Err(two_places("--embed-endpoint", "--embed-folder")),
+            // What was said with the command goes before what is in the file.
+            (Some(url), None) => (Some(url.clone()), None),
+            (None, Some(folder)) => (None, Some(folder.clone())),
+            (None, None) => match (&of_file.endpoint, &of_file.folder) {
+                (Some(_), Some(_)) => return Err(two_places("endpoint", "folder")),
+                of_file => (of_file.0.clone(), of_file.1.clone()),
+            },
+        };
         let model = flags.embed_model.clone().or_else(|| of_file.model.clone());
+        if let Some(folder) = folder {
+            return Ok(Some(Self::Folder(TransformerOptions {
+                folder,
+                name: model.unwrap_or_default(),
+                library: flags.onnxruntime.clone().or_else(|| of_file.onnxruntime.clone()),
+                text_prefix: of_file.text_prefix.clone().unwrap_or_default(),
+                query_prefix: of_file.query_prefix.clone().unwrap_or_default(),
+                ..TransformerOptions::default()
+            })));
+        }
         let (url, model) = match (url, model) {
             (None, None) => return Ok(None),
             (Some(url), Some(model)) if !model.trim().is_empty() => (url, model),
@@ -48,7 +71,9 @@ impl EmbedSettings {
                 ));
             }
             (None, Some(_)) => {
-                return Err(Failure::Usage("say with --embed-endpoint where that model is served".into()));
+                return Err(Failure::Usage(
+                    "say with --embed-endpoint where that model is served, or with --embed-folder where its files are".into(),
+                ));
             }
         };
         let key = match (std::env::var(KEY), &of_file.key_file) {
@@ -65,7 +90,7 @@ impl EmbedSettings {
             in_flight: usize::from(of_file.in_flight.unwrap_or(IN_FLIGHT)),
             stop: Arc::default(),
         };
-        Ok(Some(Self { options }))
+        Ok(Some(Self::Endpoint(options)))
     }
 
     /// The same for commands that have no flags for it.
@@ -77,20 +102,45 @@ impl EmbedSettings {
         let flags = EmbedFlags {
             embed_endpoint: variable("POSTLODE_EMBED_ENDPOINT"),
             embed_model: variable("POSTLODE_EMBED_MODEL"),
+            embed_folder: variable("POSTLODE_EMBED_FOLDER").map(PathBuf::from),
+            onnxruntime: variable("ORT_DYLIB_PATH").map(PathBuf::from),
         };
         Self::resolve(&flags, file)
     }
 
     fn find(&self, stop: &Arc<AtomicBool>) -> Find {
-        let options = EndpointOptions { stop: Arc::clone(stop), ..self.options.clone() };
-        Box::new(move || Ok(Arc::new(Endpoint::probe(options.clone())?) as Arc<dyn Embed>))
+        match self {
+            Self::Endpoint(options) => {
+                let options = EndpointOptions { stop: Arc::clone(stop), ..options.clone() };
+                Box::new(move || Ok(Arc::new(Endpoint::probe(options.clone())?)))
+            }
+            Self::Folder(options) => {
+                transformer(TransformerOptions { stop: Arc::clone(stop), ..options.clone() })
+            }
+        }
     }
 
-    /// The same while somebody waits.
+    /// The same while somebody waits, for one search.
     fn find_now(&self, stop: &Arc<AtomicBool>) -> Find {
-        let options = EndpointOptions { stop: Arc::clone(stop), ..self.options.clone() };
-        Box::new(move || Ok(Arc::new(Endpoint::probe_now(options.clone())?) as Arc<dyn Embed>))
+        match self {
+            Self::Endpoint(options) => {
+                let options = EndpointOptions { stop: Arc::clone(stop), ..options.clone() };
+                Box::new(move || Ok(Arc::new(Endpoint::probe_now(options.clone())?)))
+            }
+            // No mail is embedded, so one thread will do.
+            Self::Folder(options) => {
+                transformer(TransformerOptions { stop: Arc::clone(stop), threads: 1, ..options.clone() })
+            }
+        }
     }
+}
+
+fn transformer(options: TransformerOptions) -> Find {
+    Box::new(move || Ok(Arc::new(Transformer::open(options.clone())?) as Arc<dyn Embed>))
+}
+
+fn two_places(one: &str, two: &str) -> Failure {
+    Failure::Usage(format!("{one} and {two} are two models; one answers: leave one of them out"))
 }
 
 fn key_in(path: &Path) -> Result<String, Failure> {
@@ -186,6 +236,7 @@ mod tests {
         let flags = |url: Option<&str>, model: Option<&str>| EmbedFlags {
             embed_endpoint: url.map(str::to_owned),
             embed_model: model.map(str::to_owned),
+            ..EmbedFlags::default()
         };
         let file = Config::default();
         assert!(EmbedSettings::resolve(&flags(None, None), &file).unwrap().is_none());
@@ -199,9 +250,46 @@ mod tests {
         let embed = EmbedConfig { endpoint: Some("http://b/v1".into()), ..EmbedConfig::default() };
         let file = Config { embed, ..Config::default() };
         let both = EmbedSettings::resolve(&flags(Some("http://a/v1"), Some("m")), &file).unwrap().unwrap();
-        assert_eq!((both.options.url.as_str(), both.options.model.as_str()), ("http://a/v1", "m"));
+        let EmbedSettings::Endpoint(both) = both else { unreachable!() };
+        assert_eq!((both.url.as_str(), both.model.as_str()), ("http://a/v1", "m"));
         let both = EmbedSettings::resolve(&flags(None, Some("m")), &file).unwrap().unwrap();
-        assert_eq!((both.options.url.as_str(), both.options.in_flight), ("http://b/v1", 3));
+        let EmbedSettings::Endpoint(both) = both else { unreachable!() };
+        assert_eq!((both.url.as_str(), both.in_flight), ("http://b/v1", 3));
+    }
+
+    #[test]
+    fn a_folder_is_a_place_of_its_own() {
+        let folder = |flags: &EmbedFlags, file: &Config| match EmbedSettings::resolve(flags, file) {
+            Ok(Some(EmbedSettings::Folder(options))) => (options.folder, options.name, options.library),
+            other => panic!("{other:?}"),
+        };
+        let of_file = |endpoint: Option<&str>, folder: Option<&str>| {
+            let (endpoint, folder) = (endpoint.map(str::to_owned), folder.map(PathBuf::from));
+            let onnxruntime = Some(PathBuf::from("of_file.so"));
+            Config {
+                embed: EmbedConfig { endpoint, folder, onnxruntime, ..EmbedConfig::default() },
+                ..Config::default()
+            }
+        };
+        let here = EmbedFlags {
+            embed_folder: Some("a/mini".into()),
+            embed_model: Some("mini".into()),
+            onnxruntime: Some("b.so".into()),
+            ..EmbedFlags::default()
+        };
+        let wanted = ("a/mini".into(), "mini".into(), Some("b.so".into()));
+        assert_eq!(folder(&here, &Config::default()), wanted);
+        // The command goes before the file, wherever the file's is.
+        assert_eq!(folder(&here, &of_file(Some("http://b/v1"), None)), wanted);
+        let wanted = ("c".into(), String::new(), Some("of_file.so".into()));
+        assert_eq!(folder(&EmbedFlags::default(), &of_file(None, Some("c"))), wanted);
+        let two = EmbedFlags { embed_endpoint: Some("http://a/v1".into()), ..here };
+        for (flags, file) in
+            [(two, Config::default()), (EmbedFlags::default(), of_file(Some("http://b/v1"), Some("c")))]
+        {
+            let error = EmbedSettings::resolve(&flags, &file).unwrap_err();
+            assert!(error.exit_code() == 2 && error.to_string().contains("two models"), "{error}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 /// Between two looks how far it is.
 const LOOK: Duration = Duration::from_millis(200);
-/// An endpoint that does not answer for so long is given up.
+/// A model that does not answer for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// What was said of an interrupted one.
 const GOES_ON: &str = "what was embedded is stored, and the same command goes on from there";
@@ -33,7 +33,7 @@ pub async fn run(embed: Embed, settings: &Settings, console: &Console) -> Result
         None if embed.built_in => None,
         None => {
             return Err(Failure::Usage(
-                "which model? --embed-endpoint says where it is served, --embed-model its name; --built-in goes back to the built-in one".into(),
+                "which model? --embed-folder says where its files are, or --embed-endpoint where it is served and --embed-model its name; --built-in goes back to the built-in one".into(),
             ));
         }
     };
@@ -42,7 +42,7 @@ pub async fn run(embed: Embed, settings: &Settings, console: &Console) -> Result
     let session = Session::write(settings, plan, console).await?;
     let Some(mut hold) = session.hold else {
         return Err(Failure::Unusable(format!(
-            "another process holds the store in {}: one that serves embeds by itself, if it is started with --embed-endpoint; stop it to embed here",
+            "another process holds the store in {}: one that serves embeds by itself, if it is started with --embed-endpoint or --embed-folder; stop it to embed here",
             settings.data.display()
         )));
     };
@@ -77,7 +77,7 @@ async fn all(
         }
     };
     let embedding =
-        asked.map_err(|error| Failure::Done(format!("asking the endpoint broke off: {error}")))??;
+        asked.map_err(|error| Failure::Done(format!("asking the model broke off: {error}")))??;
     let upgrade = embedding.upgrade();
     hold.embed(embedding)?;
     let mut stuck: Option<Instant> = None;

@@ -96,7 +96,9 @@ fn a_server_runs_the_model_of_a_folder() {
     let since = Instant::now();
     // Also of mail that is in no segment yet.
     let answer = loop {
-        let answer = server.json("/v1/search?mode=semantic&limit=4&q=invoice+the+invoice+for+march+is+attached+please+query+it");
+        let answer = server.json(
+            "/v1/search?mode=semantic&limit=4&q=invoice+the+invoice+for+march+is+attached+please+query+it",
+        );
         let vectors = scene.run(&["stats", "--json"]).code(0).json();
         let answers = vectors["vectors"]["answers"].as_str().unwrap().to_owned();
         if answers.starts_with("tiny/") && answer["hits"].as_array().unwrap().len() == 3 {

@@ -104,6 +104,14 @@ impl Embed for Remembered {
         self.model.knows(language)
     }
 
+    fn is_even(&self) -> bool {
+        self.model.is_even()
+    }
+
+    fn weight(&self) -> f32 {
+        self.model.weight()
+    }
+
     fn embed(&self, texts: &[String]) -> Result<Vec<Option<Vec<f32>>>, EmbedError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let new: Vec<String> = texts.iter().filter(|text| !known.contains_key(*text)).cloned().collect();

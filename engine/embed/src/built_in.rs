@@ -29,6 +29,14 @@ impl Embed for BuiltIn {
         model().as_ref().is_ok_and(|model| model.knows(language))
     }
 
+    fn is_even(&self) -> bool {
+        model().as_ref().is_ok_and(|model| model.is_even())
+    }
+
+    fn weight(&self) -> f32 {
+        model().as_ref().map_or(0.0, |model| model.weight())
+    }
+
     fn embed(&self, texts: &[String]) -> Result<Vec<Option<Vec<f32>>>, EmbedError> {
         model().as_ref().map_err(Clone::clone)?.embed(texts)
     }

@@ -58,6 +58,17 @@ pub trait Embed: Send + Sync {
     /// Can it say anything about text in a language? ISO 639-3; empty where nobody knows the language.
     fn knows(&self, language: &str) -> bool;
 
+    /// Do its vectors lie evenly in all directions, so that they are compared as they are? Where they do not, a query is turned
+    /// to what tells those of a store apart.
+    fn is_even(&self) -> bool {
+        true
+    }
+
+    /// The part of meaning in a score that is mixed of words and meaning, of one: more for a model that ranks better.
+    fn weight(&self) -> f32 {
+        0.5
+    }
+
     /// The vectors of texts, in their order; `None` for a text that says nothing that the model knows.
     ///
     /// # Errors

@@ -60,6 +60,16 @@ impl Embed for StaticModel {
         language.is_empty() || language == LANGUAGE
     }
 
+    /// A sum of words says what all texts say more than anything else.
+    fn is_even(&self) -> bool {
+        false
+    }
+
+    /// Measured: it ranks worse than words alone do.
+    fn weight(&self) -> f32 {
+        0.3
+    }
+
     fn embed(&self, texts: &[String]) -> Result<Vec<Option<Vec<f32>>>, EmbedError> {
         let mut embedder = self.embedder();
         Ok(texts.iter().map(|text| embedder.embed(text)).collect())

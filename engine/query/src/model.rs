@@ -164,8 +164,9 @@ pub enum Places {
 pub struct Hit {
     /// Its id.
     pub id: String,
-    /// How well it fits, as far as hits of one answer compare: by words BM25, by meaning the cosine, by both a mix of these;
-    /// null where hits are not ranked.
+    /// How well it fits, as far as hits of one answer compare: by words BM25, by meaning a cosine (of the query as it was
+    /// turned, where the model wants that: equal texts have less than one), by both a mix of these; null where hits are not
+    /// ranked.
     pub score: Option<f32>,
     /// Subject.
     pub subject: String,

@@ -4,8 +4,8 @@
 //! * By meaning: the emails that fit the conditions, the nearest first. There is no end to it but that of all emails, so the
 //!   list is as long as somebody asks for, and totals are lower bounds.
 //! * By both: all that match by words, the nearest, and the best for any of the words; a score is some of each, as parts
-//!   of the best (a convex mix; measured better than ranks against ranks in `benches --bin retrieval`). What matches by words is
-//!   never left out.
+//!   of the best (a convex mix; measured better than ranks against ranks, and no worse than six other ways, in `benches --bin
+//!   retrieval`), of which the model says how much is its own. What matches by words is never left out.
 //!
 //! What always holds: no email comes twice in a list; a list is in its final order before any of it is shown.
 
@@ -31,8 +31,6 @@ const MIXED: usize = 100;
 const SCORED: usize = 2_000;
 /// Of the nearest so many are checked, where that takes the reading of rows, for those that fit.
 const LOOKED: usize = 4_000;
-/// The part of the words in a mixed score.
-const WORDS: f32 = 0.65;
 /// The nearest that are looked for first, whatever number is asked for, so that all lists of a query begin alike; and how
 /// many times more where these are not enough.
 const FIRST: usize = 64;
@@ -77,7 +75,8 @@ impl Run {
         query: u64,
         way: &Way,
     ) -> Result<Page, QueryError> {
-        let now = self.engine.store.generation();
+        // A list is made again as it was only of the same mail, by a query that was turned alike.
+        let now = self.engine.store.generation() ^ self.turn;
         let generation = cursor.map_or(now, |c| c.generation);
         let kept = cursor.and_then(|c| self.engine.ranked.get(query, c.generation));
         if cursor.is_some() && kept.is_none() && generation != now {
@@ -204,7 +203,8 @@ impl Run {
         let mut also: Vec<Position> = by_words.iter().take(SCORED).map(|ranked| ranked.position).collect();
         also.extend(any.iter().map(|m| m.position));
         let (nearest, also) = self.fitting(vector, &within, also).await?;
-        let hits = mix(by_words, &any, &scores, &nearest, &also);
+        let weight = self.semantic.as_ref().map_or(0.0, |semantic| semantic.model().weight());
+        let hits = mix(by_words, &any, &scores, (weight, &nearest, &also));
         self.lap("mix");
         let covered = within.covered;
         Ok(Listed { list: Arc::new(Ranking { hits, ..Ranking::default() }), covered, within: None })
@@ -511,13 +511,12 @@ fn emails(count: u64) -> String {
 }
 
 /// One list of what matches all words, of the best for any of them, and of the nearest. `scores`: of all that have any of
-/// the words, ascending; `also`: how near the first two are.
+/// the words, ascending; `weight`: the part of meaning in a score; `also`: how near the first two are.
 fn mix(
     by_words: Vec<Ranked>,
     any: &[Match],
     scores: &[Match],
-    nearest: &[Near],
-    also: &[Near],
+    (weight, nearest, also): (f32, &[Near], &[Near]),
 ) -> Vec<Ranked> {
     let positive = |score: f32| score.max(f32::MIN_POSITIVE);
     let words = |position: &Position| {
@@ -534,7 +533,7 @@ fn mix(
         let near = near.get(&position);
         let meaning = near.map_or(0.0, |near| near.score.max(0.0)) / near_of_best;
         Ranked {
-            score: WORDS * words(&position) / words_of_best + (1.0 - WORDS) * meaning,
+            score: (1.0 - weight) * words(&position) / words_of_best + weight * meaning,
             position,
             passage: near.map_or(NO_PASSAGE, |near| near.passage),
         }

@@ -64,6 +64,8 @@ pub struct Run {
     pub deleted: Option<Arc<Deleted>>,
     /// The model that answers, where one does.
     pub semantic: Option<SemanticEngine>,
+    /// What the query's vector was turned by; 0 where it was not.
+    pub turn: u64,
     /// Every condition can be told from a position, so candidates are sifted before their rows are read.
     pub keyed: bool,
     /// Sifted candidates that were not asked for yet.
@@ -167,6 +169,7 @@ impl Run {
             ranking: None,
             deleted: None,
             semantic: None,
+            turn: 0,
             keyed: false,
             sifted: VecDeque::new(),
             members: None,
@@ -196,8 +199,8 @@ impl Run {
                 Ok(Some(vector)) => {
                     self.asked = resolved.filter.clone();
                     self.resolved = resolved;
+                    let vector = self.turned(&semantic, vector).await?.into();
                     self.semantic = Some(semantic);
-                    let vector = vector.into();
                     let meaning = request.mode == Mode::Semantic;
                     return Ok(if meaning { Way::Meaning(vector) } else { Way::Both(vector) });
                 }
@@ -227,6 +230,31 @@ impl Run {
                 vec![base]
             }
         })
+    }
+
+    /// Turns a vector to what tells the mail of this store apart, where the model wants that.
+    ///
+    /// # Errors
+    /// Where the store is closed.
+    pub async fn turned(
+        &mut self,
+        semantic: &SemanticEngine,
+        vector: Vec<f32>,
+    ) -> Result<Vec<f32>, QueryError> {
+        if semantic.model().is_even() {
+            return Ok(vector);
+        }
+        if semantic.whitening().is_none() {
+            // Nobody has searched yet.
+            let (own, known) = (semantic.clone(), semantic.known());
+            let sources = self.engine.store.text_sources(known.counts()).await?;
+            let job = move || drop(own.view(&sources, &known));
+            self.engine.cpu.run(job).await.ok_or(QueryError::Internal("vector search"))?;
+        }
+        let Some(whitening) = semantic.whitening() else { return Ok(vector) };
+        self.turn = whitening.identity();
+        self.lap("turn");
+        Ok(whitening.turn(&vector))
     }
 
     /// Notes that a model did not answer.

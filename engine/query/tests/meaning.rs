@@ -15,9 +15,11 @@ use postlode_format::id::{from_hex, to_hex};
 use postlode_format::row::to_bytes;
 use postlode_query::lang::{Field, Node, Term, print};
 use postlode_query::{Engine, Facet, Hit, Mode, Partial, QueryError, Relation, SearchRequest, Sort};
-use postlode_semantic::{Embed, Texts, texts};
+use postlode_runtime::CpuPool;
+use postlode_semantic::{Embed, SemanticEngine, Texts, texts};
 use postlode_store::TextDoc;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The query without the words that stand alone at its top, and whether there were any.
 fn within(tree: &Node) -> (Node, bool) {
@@ -52,6 +54,15 @@ fn near(mail: &Mail, model: &dyn Embed, query: &[f32]) -> Option<f32> {
     Some(vector.iter().zip(query).map(|(a, b)| a * b).sum())
 }
 
+/// The vector of a text as the engine compares it: turned to what tells its mails apart.
+fn turned(engine: &Engine, model: &dyn Embed, text: &str) -> Option<Vec<f32>> {
+    let vector = model.embed(&[text.to_owned()]).unwrap().pop().flatten()?;
+    let whitening = engine.models().unwrap().base().whitening().unwrap();
+    let turned = whitening.turn(&vector);
+    assert_ne!(turned, vector);
+    Some(turned)
+}
+
 /// All pages of a query, and what the first says of their completeness.
 fn pages(engine: &Engine, q: &str, mode: Mode, limit: usize) -> (Vec<Hit>, Relation, Option<Partial>) {
     let mut request = SearchRequest { q: q.to_owned(), mode, limit, ..SearchRequest::default() };
@@ -80,6 +91,8 @@ fn ids(hits: &[Hit]) -> BTreeSet<String> {
 
 fn compare(engine: &Engine, mails: &[Mail], model: &dyn Embed, random: &mut Random, queries: usize) -> usize {
     let mut by_meaning = 0;
+    // The next search finds what this one learnt of the mails that are there.
+    pages(engine, "run", Mode::Semantic, 1000);
     for _ in 0..queries {
         let tree = query(random, mails, 2);
         let q = print(&tree);
@@ -92,7 +105,7 @@ fn compare(engine: &Engine, mails: &[Mail], model: &dyn Embed, random: &mut Rand
             mails.iter().filter(|mail| !mail.deleted && naive(mail, &tree)).map(|m| to_hex(&m.id)).collect();
         let (semantic, relation, partial) = pages(engine, &q, Mode::Semantic, limit);
         let (hybrid, ..) = pages(engine, &q, Mode::Hybrid, limit);
-        let vector = model.embed(&[words.join(" ")]).unwrap().pop().flatten().filter(|_| !words.is_empty());
+        let vector = turned(engine, model, &words.join(" ")).filter(|_| !words.is_empty());
         let Some(vector) = vector else {
             // By words alone, and that is told where words were asked for.
             assert_eq!((ids(&semantic), ids(&hybrid)), (matches.clone(), matches), "{q}");
@@ -194,7 +207,7 @@ fn similar_ones(engine: &Engine, mails: &[Mail], model: &dyn Embed) {
         let answer = answer.unwrap();
         let doc = TextDoc { email: to_bytes(&mail.email()).unwrap(), body: to_bytes(&mail.body()).unwrap() };
         let vector = match texts(&doc, model) {
-            Texts::Some(texts) => model.embed(&[texts[0].embedded.clone()]).unwrap().pop().flatten(),
+            Texts::Some(texts) => turned(engine, model, &texts[0].embedded),
             _ => None,
         };
         let Some(vector) = vector else {
@@ -215,6 +228,48 @@ fn similar_ones(engine: &Engine, mails: &[Mail], model: &dyn Embed) {
         compared += 1;
     }
     assert!(compared > 10 && unknown > 5, "{compared} were compared, {unknown} could not be");
+}
+
+/// What queries are turned by is learnt of the mails that are there, and learnt anew when there is a quarter more. A list that
+/// is gone must not be made again by another turn: its pages would not fit together.
+#[test]
+fn a_cursor_of_a_query_that_was_turned_otherwise_is_stale() {
+    let model = model();
+    let dir = tempfile::tempdir().unwrap();
+    let (store, engine) = open_with_meaning(dir.path(), 1 << 20, &model);
+    let mut random = Random::new(5);
+    let mails: Vec<Mail> = (0..110).map(|n| mail(&mut random, n)).collect();
+    load(&store, &mails[..100]);
+    let of = |engine: &Engine| engine.models().unwrap().base().whitening().unwrap().identity();
+    assert!(engine.models().unwrap().base().whitening().is_none());
+    let request = |cursor| SearchRequest {
+        q: "run".to_owned(),
+        mode: Mode::Semantic,
+        limit: 3,
+        cursor,
+        ..SearchRequest::default()
+    };
+    drop(block_on(engine.search(request(None))).unwrap());
+    let learnt = of(&engine);
+    load(&store, &mails[100..]);
+    let first = block_on(engine.search(request(None))).unwrap();
+    assert_eq!(of(&engine), learnt, "a tenth more");
+    let second = block_on(engine.search(request(first.next_cursor.clone()))).unwrap();
+    assert_eq!(second.hits.len(), 3);
+    // Another engine learns it of all, and has no list.
+    let semantic = SemanticEngine::new(Arc::clone(&model), 1 << 20);
+    let other = Engine::with_meaning(store.clone(), CpuPool::new(1).unwrap(), semantic, 1 << 20);
+    let stale = block_on(other.search(request(first.next_cursor))).unwrap_err();
+    assert!(matches!(stale, QueryError::StaleCursor), "{stale}");
+    assert_ne!(of(&other), learnt);
+    let mut cursor = block_on(other.search(request(None))).unwrap().next_cursor;
+    let mut pages = 1;
+    while let Some(next) = cursor {
+        cursor = block_on(other.search(request(Some(next)))).unwrap().next_cursor;
+        pages += 1;
+    }
+    assert!(pages > 10);
+    block_on(store.close()).unwrap();
 }
 
 #[test]
@@ -243,7 +298,8 @@ fn a_hit_by_meaning_shows_its_nearest_passage() {
     for word in ["zurich", "don", "tested"] {
         let all: Vec<String> = texts.iter().map(|t| t.embedded.clone()).chain([word.to_owned()]).collect();
         let mut vectors: Vec<Vec<f32>> = model.embed(&all).unwrap().into_iter().flatten().collect();
-        let query = vectors.pop().unwrap();
+        vectors.pop();
+        let query = turned(&engine, &*model, word).unwrap();
         let dot = |v: &Vec<f32>| v.iter().zip(&query).map(|(a, b)| a * b).sum::<f32>();
         let nearest =
             (0..vectors.len()).max_by(|a, b| dot(&vectors[*a]).total_cmp(&dot(&vectors[*b]))).unwrap();

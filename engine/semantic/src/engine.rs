@@ -8,11 +8,13 @@ use crate::error::SemanticError;
 use crate::memtable::{Batch, Batches};
 use crate::only::Only;
 use crate::part::{Near, Part, missing};
+use crate::turn::Turn;
 use postlode_embed::{Embed, Model};
+use postlode_format::id::Id;
 use postlode_format::index::Position;
 use postlode_format::segment::VectorPart;
 use postlode_store::{MemtableText, Missing, SegmentText, TextSources};
-use postlode_vector::Searcher;
+use postlode_vector::{Searcher, Whitening};
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,6 +42,8 @@ struct Open {
     bytes: usize,
     /// Files of add-ons that could not be read.
     broken: HashSet<u64>,
+    /// What queries are turned by, where the model wants that.
+    turn: Turn,
 }
 
 /// Keeps indexes open between searches. Cheap to clone.
@@ -176,7 +180,7 @@ impl SemanticEngine {
             let mut batches =
                 current.or_else(|| known.memtables.get(&text.memtable).cloned()).unwrap_or_default();
             // Not under the lock of what is open: to embed takes its time.
-            match contained(None, || batches.extend(text, &*self.model)) {
+            match contained(None, || batches.extend(text, &*self.model, &HashSet::new())) {
                 Ok(()) => {
                     let mut open = locked(&self.open);
                     let further =
@@ -192,7 +196,31 @@ impl SemanticEngine {
         }
         let memtables: HashSet<u64> = sources.memtables.iter().map(|m| m.memtable).collect();
         locked(&self.open).memtables.retain(|id, _| memtables.contains(id));
+        if !self.model.is_even() {
+            self.learn_turn(&view);
+        }
         view
+    }
+
+    /// Learns what queries are turned by, where what was learnt last does not fit any more. Segments that are opened for each
+    /// search are left out.
+    fn learn_turn(&self, view: &SemanticView) {
+        let sealed = view.sealed.iter().filter_map(|sealed| match sealed {
+            Sealed::Open(part) => Some(&**part),
+            Sealed::Closed(_) => None,
+        });
+        let parts: Vec<&Part> = sealed.chain(view.batches.iter().map(|batch| &batch.part)).collect();
+        if !locked(&self.open).turn.fits(&parts) {
+            let dimensions = view.model.dimensions as usize;
+            let learnt = catch_unwind(AssertUnwindSafe(|| Turn::learn(&parts, dimensions)));
+            locked(&self.open).turn = learnt.unwrap_or_default();
+        }
+    }
+
+    /// What queries are to be turned by before they are compared, as far as a view was taken since there are vectors.
+    #[must_use]
+    pub fn whitening(&self) -> Option<Arc<Whitening>> {
+        locked(&self.open).turn.whitening()
     }
 
     /// The segment with the vectors of this model, under the number of the file that they are in; `None` where it has none,
@@ -238,11 +266,17 @@ impl SemanticEngine {
         view.batches.extend(batches.batches);
     }
 
-    /// Embeds mails of memtables that have no vectors yet, at most `most`, and tells how many. Of use where searches do not.
+    /// Embeds mails of memtables that have no vectors yet, at most `most`, `without` some, and tells how many. Of use where
+    /// searches do not.
     ///
     /// # Errors
     /// What the model says.
-    pub fn catch_up(&self, sources: &TextSources, most: usize) -> Result<usize, SemanticError> {
+    pub fn catch_up(
+        &self,
+        sources: &TextSources,
+        most: usize,
+        without: &HashSet<Id>,
+    ) -> Result<usize, SemanticError> {
         let mut done = 0usize;
         for text in &sources.memtables {
             let mut batches = locked(&self.open).memtables.get(&text.memtable).cloned().unwrap_or_default();
@@ -250,7 +284,7 @@ impl SemanticEngine {
             let left = most.saturating_sub(done).saturating_add(before.saturating_sub(text.first));
             let mut some = text.clone();
             some.docs.truncate(left);
-            batches.extend(&some, &*self.model)?;
+            batches.extend(&some, &*self.model, without)?;
             done = done.saturating_add(batches.known.saturating_sub(before));
             locked(&self.open).memtables.insert(text.memtable, batches);
         }

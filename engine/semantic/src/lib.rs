@@ -23,6 +23,7 @@ mod models;
 mod only;
 mod part;
 mod sections;
+mod turn;
 mod upgrade;
 
 pub use build::VectorIndex;
@@ -35,4 +36,5 @@ pub use models::Models;
 pub use only::Only;
 pub use part::Near;
 pub use postlode_embed::{Embed, EmbedError, Model};
+pub use postlode_vector::Whitening;
 pub use upgrade::{Find, Progress, Upgrade};

@@ -7,9 +7,11 @@ use crate::build::Embedded;
 use crate::error::SemanticError;
 use crate::part::Part;
 use postlode_embed::Embed;
+use postlode_format::id::Id;
 use postlode_format::index::Position;
 use postlode_store::MemtableText;
 use postlode_vector::{CodeKind, Index, IndexOptions, Sequential};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// A batch: its index, and what it was made of, to make it one with the next.
@@ -43,15 +45,22 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Takes in those mails of `text` that are new here. Without effect where they do not follow on.
+    /// Takes in those mails of `text` that are new here, `without` some, which are not embedded. Without effect where they do
+    /// not follow on.
     ///
     /// # Errors
     /// What the model says.
-    pub fn extend(&mut self, text: &MemtableText, model: &dyn Embed) -> Result<(), SemanticError> {
+    pub fn extend(
+        &mut self,
+        text: &MemtableText,
+        model: &dyn Embed,
+        without: &HashSet<Id>,
+    ) -> Result<(), SemanticError> {
         let Some(skip) = self.known.checked_sub(text.first) else { return Ok(()) };
         let Some(fresh) = text.docs.get(skip..).filter(|docs| !docs.is_empty()) else { return Ok(()) };
         let known = self.known.saturating_add(fresh.len());
-        let mut embedded = Embedded::of(model, (0..).zip(fresh.iter().map(|doc| doc.doc.clone())))?;
+        let wanted = (0..).zip(fresh).filter(|(_, doc)| !without.contains(&doc.position.id));
+        let mut embedded = Embedded::of(model, wanted.map(|(number, doc)| (number, doc.doc.clone())))?;
         let mut positions: Vec<Position> = fresh.iter().map(|doc| doc.position).collect();
         while let Some(last) =
             self.batches.last().filter(|batch| batch.len() <= positions.len().saturating_mul(2))

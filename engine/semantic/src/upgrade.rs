@@ -16,7 +16,7 @@ use postlode_store::{Coverage, Covered, Store, StoreError};
 use postlode_vector::CodeKind;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -81,6 +81,10 @@ pub struct Upgrade {
     follows: bool,
     stop: Arc<AtomicBool>,
     progress: Arc<Mutex<Progress>>,
+    /// What [`Upgrade::find_once`] found, for [`Upgrade::run`].
+    found: Arc<Mutex<Option<SemanticEngine>>>,
+    /// Emails that are embedded at a time.
+    at_once: Arc<AtomicUsize>,
 }
 
 /// What is left out, by segment.
@@ -98,7 +102,9 @@ impl Upgrade {
     /// Nothing is done yet. `stop`: set by who wants it to end.
     #[must_use]
     pub fn new(store: Store, models: Models, budget: usize, codes: CodeKind, stop: Arc<AtomicBool>) -> Self {
-        Self { store, models, budget, codes, follows: false, stop, progress: Arc::default() }
+        let (progress, found) = Default::default();
+        let at_once = Arc::new(AtomicUsize::new(part::FEWEST));
+        Self { store, models, budget, codes, follows: false, stop, progress, found, at_once }
     }
 
     /// The same beside a store that another process writes.
@@ -113,7 +119,10 @@ impl Upgrade {
     /// What keeps it from being used.
     pub fn find_once(&self, find: &Find) -> Result<(), String> {
         match self.find(find) {
-            Ok(_) => Ok(()),
+            Ok(engine) => {
+                *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine);
+                Ok(())
+            }
             Err(Stuck::Closed) => Err(EmbedError::Stopped.to_string()),
             Err(Stuck::Waits(why)) => Err(why),
         }
@@ -131,7 +140,8 @@ impl Upgrade {
 
     /// Works until it is stopped, or the store is closed. Blocks its thread.
     pub fn run(&self, find: &Find) {
-        let mut engine = None;
+        // Who asked for the model before need not ask again: it may have taken long, and much memory.
+        let mut engine = self.found.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (mut left, mut looked) = (Left::new(), Instant::now());
         let mut failures = 0u32;
         while !self.stop.load(Ordering::Relaxed) {
@@ -250,7 +260,9 @@ impl Upgrade {
     /// Mails that are not sealed yet.
     fn catch_up(&self, engine: &SemanticEngine) -> Result<Step, Stuck> {
         let sources = block_on(self.store.text_sources(engine.known().counts()))?;
-        match engine.catch_up(&sources, FRESH)? {
+        let fresh = sources.memtables.iter().flat_map(|text| text.docs.iter().take(FRESH));
+        let deleted = self.deleted(&fresh.map(|doc| doc.position.id).collect::<Vec<_>>())?;
+        match engine.catch_up(&sources, FRESH, &deleted)? {
             0 => Ok(Step::Idle),
             _ => {
                 self.store.touch();

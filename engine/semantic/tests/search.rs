@@ -6,7 +6,7 @@
 mod common;
 
 use common::*;
-use postlode_embed::{Embed, StaticModel, Table};
+use postlode_embed::{Embed, EmbedError, Model, StaticModel, Table};
 use postlode_format::index::Position;
 use postlode_format::segment::VectorPart;
 use postlode_semantic::{Known, Near, Only, SemanticEngine, Texts, VectorIndex, inspect, texts};
@@ -404,4 +404,53 @@ fn mails_of_unknown_words_are_counted() {
         let answer = view.nearest(&query(&model, "w1"), 5, &Only::default());
         assert_eq!((answer.near.len(), answer.foreign), (1, 3));
     }
+}
+
+/// The same vectors for a model of which they are compared as they are.
+struct Even(Arc<dyn Embed>);
+
+impl Embed for Even {
+    fn model(&self) -> Model {
+        self.0.model()
+    }
+
+    fn knows(&self, language: &str) -> bool {
+        self.0.knows(language)
+    }
+
+    fn embed(&self, texts: &[String]) -> Result<Vec<Option<Vec<f32>>>, EmbedError> {
+        self.0.embed(texts)
+    }
+}
+
+#[test]
+fn what_queries_are_turned_by_is_learnt_of_what_is_searched() {
+    let model = model(1);
+    let segment = |id: u64, from: u32, mails: u32| {
+        let text = |n: u32| format!("w{} w{}", n % 24, n * 5 % 23);
+        sealed(&model, id, &(from..from + mails).map(|n| mail(n, "", &text(n))).collect::<Vec<_>>())
+    };
+    let sources =
+        |segments: &[SegmentText]| TextSources { segments: segments.to_vec(), ..TextSources::default() };
+    let (a, b, c) = (segment(1, 0, 100), segment(2, 100, 20), segment(3, 120, 10));
+    let own = engine(&model);
+    let view = |engine: &SemanticEngine, segments: &[SegmentText]| {
+        drop(engine.view(&sources(segments), &Known::default()));
+        engine.whitening().map(|whitening| whitening.identity())
+    };
+    assert!(own.whitening().is_none() && view(&own, &[]).is_none());
+    let first = view(&own, std::slice::from_ref(&a)).unwrap();
+    // A fifth more is not enough to learn it anew, three tenths are.
+    assert_eq!(view(&own, &[a.clone(), b.clone()]), Some(first));
+    let second = view(&own, &[a.clone(), b.clone(), c.clone()]).unwrap();
+    assert_ne!(second, first);
+    assert_eq!(view(&engine(&model), &[a.clone(), b, c]), Some(second), "it depends on what is there alone");
+    assert_eq!(view(&own, std::slice::from_ref(&a)), Some(first), "a quarter is gone");
+    assert!(view(&own, &[]).is_none());
+    // Not of a model whose vectors lie evenly, and not of what is opened for each search.
+    assert!(
+        view(&SemanticEngine::new(Arc::new(Even(Arc::clone(&model))), 1 << 30), std::slice::from_ref(&a))
+            .is_none()
+    );
+    assert!(view(&SemanticEngine::new(Arc::clone(&model), 10), &[a]).is_none());
 }

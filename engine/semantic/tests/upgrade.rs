@@ -356,9 +356,20 @@ fn deleted_mail_is_not_embedded() {
     };
     let seen = better.seen.lock().unwrap().clone();
     assert!(!seen.contains(&of(7)) && (0..40).filter(|n| *n != 7).all(|n| seen.contains(&of(n))));
+    // Mail that is in no segment yet was sent too, as nobody asked whether it was deleted.
+    block_on(scene.store.put(vec![mark(45, &Mark { deleted: true, revision: 1, ..Mark::default() })]))
+        .unwrap();
+    load(&scene.store, 40..60);
+    let since = Instant::now();
+    while !better.seen.lock().unwrap().contains(&of(59)) {
+        assert!(since.elapsed() < Duration::from_secs(60), "new mail is not embedded");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let seen = better.seen.lock().unwrap().clone();
+    assert!(!seen.contains(&of(45)) && (40..60).filter(|n| *n != 45).all(|n| seen.contains(&of(n))));
     block_on(scene.store.compact()).unwrap();
-    scene.wait("the rest", |progress| progress.emails == 39 && progress.pending == 0);
-    scene.agrees(&better.model, &(0..40).filter(|n| *n != 7).collect::<Vec<_>>(), 0);
+    scene.wait("the rest", |progress| progress.emails == 58 && progress.pending == 0);
+    scene.agrees(&better.model, &(0..60).filter(|n| ![7, 45].contains(n)).collect::<Vec<_>>(), 0);
     scene.close();
 }
 

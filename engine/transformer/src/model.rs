@@ -12,8 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Steps that embedding is behind whoever waits for an answer (setpriority(2)).
 const NICE: i32 = 15;
+/// Between two looks whether somebody asks.
+const POLL: std::time::Duration = std::time::Duration::from_millis(1);
 /// What changes with the way that vectors are made of the same files.
 const WAY: &[u8] = b"postlode transformer 1";
+/// Bytes of weights that all threads have together, beyond what the first has.
+const WEIGHTS: usize = 1 << 30;
+/// Bytes of a name.
+const LONGEST_NAME: usize = 200;
 
 /// Where a model is, and how it is run.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +34,8 @@ pub struct TransformerOptions {
     pub text_prefix: String,
     /// And before one that is searched for.
     pub query_prefix: String,
-    /// Threads that embed, each with the network's memory; one a processor where it is none.
+    /// Threads that embed, each with the network's memory; where it is none, one a processor, as long as they have a
+    /// gibibyte together.
     pub threads: usize,
     /// Set by who does not want to wait any longer.
     pub stop: Arc<AtomicBool>,
@@ -38,14 +45,23 @@ pub struct TransformerOptions {
 pub struct Transformer {
     model: Model,
     vocabulary: Vocabulary,
+    /// Of each piece, whether it is a letter of a word that is spelt.
+    spelt: Vec<bool>,
     marks: (u32, u32),
     most_pieces: usize,
     pooling: Pooling,
     options: TransformerOptions,
-    /// Those that embed mail, a thread each.
-    workers: Vec<Mutex<Network>>,
-    /// The one for whom somebody waits.
+    /// Those that embed mail, a thread each; made when there is mail to embed: who only searches needs none.
+    workers: Mutex<Workers>,
+    /// The one for whom somebody waits, and how many ask by it at this moment.
     asked: Mutex<Network>,
+    asking: AtomicUsize,
+}
+
+enum Workers {
+    /// What they are made of.
+    Wanted(Runtime, Vec<u8>),
+    Made(Arc<Vec<Mutex<Network>>>),
 }
 
 impl Transformer {
@@ -54,31 +70,77 @@ impl Transformer {
     /// # Errors
     /// [`EmbedError::Folder`], [`EmbedError::Runtime`].
     pub fn open(options: TransformerOptions) -> Result<Self, EmbedError> {
+        let wrong =
+            |reason: String| EmbedError::Folder { folder: options.folder.display().to_string(), reason };
+        // What is small first: who has no library need not wait for the weights.
+        Folder::look(&options.folder)?;
+        let name = name(&options);
+        if name.len() > LONGEST_NAME {
+            return Err(wrong(format!("its name has {} bytes; --embed-model gives it another", name.len())));
+        }
+        let runtime = Runtime::load(options.library.as_deref())?;
         let folder = Folder::read(&options.folder)?;
         let hidden = folder.settings.hidden;
-        let runtime = Runtime::load(options.library.as_deref())?;
         let bytes = onnx::model(&folder.network, &folder.settings);
-        let Folder { settings, vocabulary, network, begin, end, hash } = folder;
+        let Folder { settings, vocabulary, network, spelt, begin, end, hash } = folder;
         drop(network);
-        let threads = match options.threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            threads => threads,
-        };
-        let workers = (0..threads).map(|_| runtime.network(&bytes, hidden).map(Mutex::new));
-        let workers = workers.collect::<Result<_, _>>()?;
         let asked = Mutex::new(runtime.network(&bytes, hidden)?);
-        let model =
-            Model { name: name(&options), version: version(&hash, &options), dimensions: hidden as u32 };
-        Ok(Self {
+        let model = Model { name, version: version(&hash, &options), dimensions: hidden as u32 };
+        let own = Self {
             model,
             vocabulary,
+            spelt,
             marks: (begin, end),
             most_pieces: settings.most_pieces,
             pooling: settings.pooling,
             options,
-            workers,
+            workers: Mutex::new(Workers::Wanted(runtime, bytes)),
             asked,
-        })
+            asking: AtomicUsize::new(0),
+        };
+        let mut tokenizer = Tokenizer::new(&own.vocabulary);
+        for prefix in [&own.options.text_prefix, &own.options.query_prefix] {
+            let mut pieces = Vec::new();
+            tokenizer.tokens(prefix, own.most_pieces, &mut pieces);
+            if pieces.len() * 2 > own.most_pieces {
+                let most = own.most_pieces;
+                return Err(EmbedError::Folder {
+                    folder: own.options.folder.display().to_string(),
+                    reason: format!(
+                        "it takes {most} pieces of a text, and a prefix has {} already",
+                        pieces.len()
+                    ),
+                });
+            }
+        }
+        drop(tokenizer);
+        Ok(own)
+    }
+
+    /// The networks of the threads that embed.
+    fn workers(&self) -> Result<Arc<Vec<Mutex<Network>>>, EmbedError> {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let (runtime, bytes) = match &*workers {
+            Workers::Made(networks) => return Ok(Arc::clone(networks)),
+            Workers::Wanted(runtime, bytes) => (runtime, bytes),
+        };
+        let threads = match self.options.threads {
+            0 => {
+                let cores = std::thread::available_parallelism().map_or(1, usize::from);
+                cores.min((WEIGHTS / bytes.len().max(1)).max(1))
+            }
+            threads => threads,
+        };
+        let mut networks = Vec::with_capacity(threads);
+        for _ in 0..threads {
+            if self.options.stop.load(Ordering::Relaxed) {
+                return Err(EmbedError::Stopped);
+            }
+            networks.push(Mutex::new(runtime.network(bytes, self.model.dimensions as usize)?));
+        }
+        let networks = Arc::new(networks);
+        *workers = Workers::Made(Arc::clone(&networks));
+        Ok(networks)
     }
 
     /// The pieces of texts, between the marks; none for a text that says nothing that the model knows.
@@ -92,9 +154,10 @@ impl Transformer {
             .map(|(prefix, text)| {
                 cut(prefix, &mut before, most);
                 cut(text, &mut own, most.saturating_sub(before.len()));
-                let known = own.iter().filter(|piece| **piece != self.vocabulary.unknown()).count();
+                let spelt = |piece: &u32| self.spelt.get(*piece as usize).copied().unwrap_or(false);
+                let known = own.iter().filter(|piece| **piece != self.vocabulary.unknown() && !spelt(piece));
                 // Where most of it is unknown, its vector would tell that and nothing else.
-                if known * 2 <= own.len() {
+                if known.count() * 2 <= own.len() {
                     return Vec::new();
                 }
                 [begin].into_iter().chain(before.drain(..)).chain(own.drain(..)).chain([end]).collect()
@@ -131,6 +194,10 @@ impl Transformer {
     /// All batches, by all workers.
     fn all(&self, pieces: &[Vec<u32>]) -> Result<Vec<Option<Vec<f32>>>, EmbedError> {
         let batches = Batches::of(&pieces.iter().map(Vec::len).collect::<Vec<_>>());
+        if batches.get(0).is_none() {
+            return Ok(vec![None; pieces.len()]);
+        }
+        let workers = self.workers()?;
         let next = AtomicUsize::new(0);
         let given_up = AtomicBool::new(false);
         let done: Mutex<Vec<Option<Vec<f32>>>> = Mutex::new(vec![None; pieces.len()]);
@@ -157,21 +224,21 @@ impl Transformer {
             }
             Ok(())
         };
+        let work = &work;
         std::thread::scope(|scope| {
-            let started: Vec<_> = self
-                .workers
-                .iter()
-                .map(|network| {
-                    std::thread::Builder::new().name("transformer".to_owned()).spawn_scoped(scope, || {
-                        // Of this thread alone; one that the system does not let go behind is as the others.
-                        let _ = rustix::process::setpriority_process(None, NICE);
-                        work(network)
-                    })
+            let start = |network| {
+                std::thread::Builder::new().name("transformer".to_owned()).spawn_scoped(scope, move || {
+                    // Of this thread alone; one that the system does not let go behind is as the others.
+                    let _ = rustix::process::setpriority_process(None, NICE);
+                    work(network)
                 })
-                .collect();
+            };
+            // Without a thread the others do its part, or who asks.
+            let started: Vec<_> = workers.iter().filter_map(|network| start(network).ok()).collect();
+            if started.is_empty() {
+                workers.first().map_or(Ok(()), work)?;
+            }
             for thread in started {
-                let thread = thread
-                    .map_err(|error| EmbedError::Runtime(format!("no thread can be started: {error}")))?;
                 thread.join().map_err(|_| EmbedError::Runtime("a thread broke off".to_owned()))??;
             }
             Ok(())
@@ -212,7 +279,10 @@ impl Embed for Transformer {
         let pieces = self.pieces([(self.options.query_prefix.as_str(), text)].into_iter());
         match pieces.as_slice() {
             [pieces] if !pieces.is_empty() => {
-                Ok(self.run(&mut held(&self.asked), &[pieces.as_slice()])?.pop().flatten())
+                self.asking.fetch_add(1, Ordering::Relaxed);
+                let mut network = held(&self.asked);
+                self.asking.fetch_sub(1, Ordering::Relaxed);
+                Ok(self.run(&mut network, &[pieces.as_slice()])?.pop().flatten())
             }
             _ => Ok(None),
         }
@@ -221,9 +291,15 @@ impl Embed for Transformer {
     fn embed_now(&self, texts: &[String]) -> Result<Vec<Option<Vec<f32>>>, EmbedError> {
         let prefix = self.options.text_prefix.as_str();
         let pieces = self.pieces(texts.iter().map(|text| (prefix, text.as_str())));
-        let one = |pieces: &Vec<u32>| match pieces.is_empty() {
-            true => Ok(None),
-            false => Ok(self.run(&mut held(&self.asked), &[pieces.as_slice()])?.pop().flatten()),
+        let one = |pieces: &Vec<u32>| {
+            if pieces.is_empty() {
+                return Ok(None);
+            }
+            // A long email has many passages, and a question one: it goes before.
+            while self.asking.load(Ordering::Relaxed) > 0 {
+                std::thread::sleep(POLL);
+            }
+            Ok(self.run(&mut held(&self.asked), &[pieces.as_slice()])?.pop().flatten())
         };
         pieces.iter().map(one).collect()
     }
@@ -253,6 +329,8 @@ fn name(options: &TransformerOptions) -> String {
 /// Another number for other files, and for another prefix.
 fn version(files: &blake3::Hash, options: &TransformerOptions) -> u32 {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(WAY).update(files.as_bytes()).update(options.text_prefix.as_bytes());
+    // Weights have fewer values on some processors, so vectors of the same files differ.
+    hasher.update(WAY).update(&onnx::largest().to_le_bytes());
+    hasher.update(files.as_bytes()).update(options.text_prefix.as_bytes());
     hasher.finalize().as_bytes().first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }

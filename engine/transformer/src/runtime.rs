@@ -5,13 +5,16 @@
 
 use crate::onnx::{MASK, PIECES, PLACES, VALUES};
 use ort::environment::Environment;
+use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
 use postlode_embed::EmbedError;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+/// Bytes of a model that the library can read: those of a message of Protocol Buffers.
+const MOST_BYTES: usize = i32::MAX as usize;
 /// Names of the library where nobody says which file it is: the system's loader knows where these are.
 const NAMES: [&str; 2] = ["libonnxruntime.so.1", "libonnxruntime.so"];
 
@@ -43,10 +46,12 @@ impl Runtime {
     /// # Errors
     /// [`EmbedError::Runtime`] that says what was tried.
     pub fn load(file: Option<&Path>) -> Result<Self, EmbedError> {
+        // The name of a file alone would be looked for where the system has its libraries.
+        let file = file.map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((path, environment)) = &*loaded {
             return match file {
-                Some(file) if file != path => Err(EmbedError::Runtime(format!(
+                Some(file) if file != *path => Err(EmbedError::Runtime(format!(
                     "{} is loaded already; this process cannot load {} beside it",
                     path.display(),
                     file.display()
@@ -54,7 +59,7 @@ impl Runtime {
                 _ => Ok(Self(environment.clone())),
             };
         }
-        let candidates = file.map_or_else(|| NAMES.map(PathBuf::from).to_vec(), |file| vec![file.to_owned()]);
+        let candidates = file.map_or_else(|| NAMES.map(PathBuf::from).to_vec(), |file| vec![file]);
         let mut reasons = Vec::new();
         for path in candidates {
             if path.components().count() > 1 && !path.is_file() {
@@ -63,7 +68,10 @@ impl Runtime {
             }
             match ort::init_from(&path) {
                 Ok(builder) => {
-                    let built = builder.with_name("postlode").with_telemetry(false).build();
+                    let builder = builder.with_name("postlode").with_telemetry(false);
+                    // What it has to say otherwise goes to the terminal.
+                    let told = |_: LogLevel, _: &str, _: &str, _: &str, text: &str| tracing::debug!("{text}");
+                    let built = builder.with_logger(Arc::new(told)).build();
                     let environment = built.map_err(|error| EmbedError::Runtime(error.to_string()))?;
                     *loaded = Some((path, environment.clone()));
                     return Ok(Self(environment));
@@ -83,6 +91,9 @@ impl Runtime {
     /// # Errors
     /// What the library says of it.
     pub fn network(&self, model: &[u8], hidden: usize) -> Result<Network, EmbedError> {
+        if model.len() > MOST_BYTES {
+            return Err(EmbedError::Runtime(format!("{} bytes of weights are too many for it", model.len())));
+        }
         let session = (|| -> ort::Result<Session> {
             Session::builder(&self.0)?
                 .with_optimization_level(GraphOptimizationLevel::All)?

@@ -7,6 +7,7 @@ mod common;
 use common::{by_the_book, cosine, library, mean, pieces, unit, weights, write};
 use postlode_embed::{Embed, EmbedError};
 use postlode_transformer::{Transformer, TransformerOptions};
+use safetensors::Dtype;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,6 +96,61 @@ fn a_text_of_nothing_or_of_unknown_words_has_no_vector() {
     assert_eq!(model.embed(&[]).unwrap(), Vec::<Option<Vec<f32>>>::new());
 }
 
+/// Vocabularies have the letters of many scripts, so that a mail in Russian had a vector that said nothing.
+#[test]
+fn words_that_are_spelt_are_not_known() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &weights());
+    let mut words = common::WORDS;
+    words[20..].copy_from_slice(&["##и", "м", "##р", "x"]);
+    std::fs::write(folder.path().join("vocab.txt"), words.join("\n")).unwrap();
+    let model = open(folder.path());
+    let texts = owned(&["мир", "мир мир mail", "мир mail server is down", "x mail", "x"]);
+    let there: Vec<bool> = model.embed(&texts).unwrap().iter().map(Option::is_some).collect();
+    assert_eq!(there, [false, false, true, true, true]);
+}
+
+/// Files of other programs: other types of numbers, a name before each tensor, another activation, one kind of text.
+#[test]
+fn models_of_other_programs_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = weights();
+    write(folder.path(), &weights);
+    let book = open(folder.path()).embed_query(TEXTS[3]).unwrap().unwrap();
+    for (kind, near) in [(Dtype::F16, 0.9999), (Dtype::BF16, 0.999)] {
+        common::write_as(folder.path(), &weights, kind, "bert.");
+        let own = open(folder.path()).embed_query(TEXTS[3]).unwrap().unwrap();
+        assert!(cosine(&own, &book) > near, "{kind:?}: {}", cosine(&own, &book));
+    }
+    let config = common::config();
+    for (activation, other) in [("relu", 0.9999), ("gelu_new", 1.1)] {
+        std::fs::write(
+            folder.path().join("config.json"),
+            config.replace("\"gelu\"", &format!("\"{activation}\"")),
+        )
+        .unwrap();
+        let own = open(folder.path()).embed_query(TEXTS[3]).unwrap().unwrap();
+        let alike = cosine(&own, &book);
+        assert!(alike > 0.9 && alike < other, "{activation}: {alike}");
+    }
+    std::fs::write(folder.path().join("config.json"), config.replace("_size\":2}", "_size\":1}")).unwrap();
+    let mut one = weights.clone();
+    let kinds = one.get_mut("embeddings.token_type_embeddings.weight").unwrap();
+    (kinds.0, kinds.1) = (vec![1, common::HIDDEN], kinds.1[..common::HIDDEN].to_vec());
+    write(folder.path(), &one);
+    std::fs::write(folder.path().join("config.json"), config.replace("_size\":2}", "_size\":1}")).unwrap();
+    let own = open(folder.path()).embed_query(TEXTS[3]).unwrap().unwrap();
+    assert!(cosine(&own, &book) > 0.9999);
+    // Fewer pieces than there are places: the rest of a text is not looked at.
+    std::fs::write(folder.path().join("sentence_bert_config.json"), r#"{"max_seq_length":5}"#).unwrap();
+    let short = open(folder.path());
+    let [own, all] = ["invoice for march", TEXTS[3]].map(|text| short.embed_query(text).unwrap().unwrap());
+    assert!(cosine(&own, &all) > 0.9999 && cosine(&own, &book) < 0.99);
+    let prefix = TransformerOptions { text_prefix: "mail : the server".to_owned(), ..options(folder.path()) };
+    let prefix = Transformer::open(prefix).err().unwrap().to_string();
+    assert!(prefix.contains("takes 5 pieces"), "{prefix}");
+}
+
 /// A text of ten megabytes costs what its first pieces do, and many texts of all lengths come back in their order.
 #[test]
 fn texts_of_any_length_and_any_number() {
@@ -124,6 +180,9 @@ fn other_files_other_prefixes_other_versions() {
     let first = of(options(folder.path()));
     assert_eq!(first, of(options(folder.path())));
     assert_eq!(first.name, folder.path().file_name().unwrap().to_string_lossy());
+    let long = TransformerOptions { name: "m".repeat(201), ..options(folder.path()) };
+    let long = Transformer::open(long).err().unwrap().to_string();
+    assert!(long.contains("its name has 201 bytes"), "{long}");
     let named = of(TransformerOptions { name: "tiny".to_owned(), ..options(folder.path()) });
     assert_eq!((named.name.as_str(), named.version), ("tiny", first.version));
     let passages = of(TransformerOptions { text_prefix: "mail: ".to_owned(), ..options(folder.path()) });
@@ -191,7 +250,8 @@ fn a_folder_that_is_none_is_named() {
         ("\"hidden_size\":32", "\"hidden_size\":64", "its shape is"),
         ("\"num_hidden_layers\":2", "\"num_hidden_layers\":3", "encoder.layer.2"),
         ("\"num_hidden_layers\":2", "\"num_hidden_layers\":0", "num_hidden_layers is 0"),
-        ("\"num_attention_heads\":4", "\"num_attention_heads\":5", "5 heads"),
+        ("\"num_attention_heads\":2", "\"num_attention_heads\":32", "num_attention_heads is 32"),
+        ("\"type_vocab_size\":2", "\"type_vocab_size\":3", "token_type_embeddings"),
         ("\"layer_norm_eps\":1e-12", "\"layer_norm_eps\":-1", "layer_norm_eps"),
         (r#""gelu""#, r#""swish""#, "swish"),
         ("\"vocab_size\":24", "\"vocab_size\":23", "24 pieces"),
@@ -203,7 +263,16 @@ fn a_folder_that_is_none_is_named() {
     std::fs::write(at("config.json"), &config).unwrap();
     for (name, text, part) in [
         ("tokenizer_config.json", r#"{"do_lower_case":false}"#, "capitals"),
+        ("tokenizer_config.json", r#"{"strip_accents":false}"#, "accents"),
+        ("tokenizer_config.json", r#"{"tokenize_chinese_chars":false}"#, "ideographs"),
         ("modules.json", r#"[{"type":"sentence_transformers.models.Dense"}]"#, "Dense"),
+        (
+            "modules.json",
+            r#"[{"type":"sentence_transformers.models.WeightedLayerPooling"}]"#,
+            "WeightedLayer",
+        ),
+        ("modules.json", r#"[{"type":"a.Pooling","path":"2_Pooling"}]"#, "no 2_Pooling/config.json"),
+        ("modules.json", r#"[{"type":"a.Pooling","path":"../../etc"}]"#, "is no folder of it"),
         ("sentence_bert_config.json", r#"{"max_seq_length":2}"#, "2 pieces"),
         ("vocab.txt", "[PAD]\n[UNK]\n[CLS]", "[SEP]"),
         ("vocab.txt", "a\nb", "[UNK]"),

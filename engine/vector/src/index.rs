@@ -222,6 +222,21 @@ impl Index {
         Ok(out)
     }
 
+    /// Appends the values of each `step`th distinct vector, as far as bytes tell them, where these are the codes, exactly
+    /// otherwise.
+    ///
+    /// # Errors
+    /// Exact values that cannot be read.
+    pub fn sample(&self, step: usize, out: &mut Vec<f32>) -> Result<(), VectorError> {
+        for node in (0..self.rows.nodes()).step_by(step.max(1)) {
+            match &self.codes {
+                Some(Walked::Sq8(codes)) => out.extend(codes.meant(node)),
+                _ => self.values.append(node, self.dimensions, out)?,
+            }
+        }
+        Ok(())
+    }
+
     /// The best by codes, in `searcher.best`.
     fn candidates<C: Codes>(
         &self,

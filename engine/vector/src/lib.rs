@@ -4,6 +4,7 @@
 //! * [`code`] has the quantisers: what a vector is kept as while a graph is walked.
 //! * [`graph`] is HNSW: built, searched, repaired, merged.
 //! * [`Index`] is all of it for one segment: codes, graph, exact values, and whose vectors they are.
+//! * [`Whitening`] turns queries to what tells the vectors of a collection apart.
 //!
 //! What always holds: vectors have length one, so that the inner product is the cosine and larger is nearer; a graph is
 //! the same for the same vectors whatever number of threads built it; every vector can be found, those that no link
@@ -19,9 +20,11 @@ mod index;
 pub mod kernel;
 mod memory;
 mod threads;
+mod whitening;
 
 pub use error::VectorError;
 pub use index::{
     CodeKind, FarValues, Filter, Hit, Index, IndexBytes, IndexOptions, MergePart, Search, Searcher,
 };
 pub use threads::{Parallel, Sequential, Threads};
+pub use whitening::Whitening;

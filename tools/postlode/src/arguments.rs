@@ -344,10 +344,10 @@ pub struct EmbedFlags {
     /// The folder of a better model than the built-in one, to run here: a BERT-like one with model.safetensors, as
     /// all-MiniLM-L6-v2. Nothing is sent anywhere
     #[arg(long, env = "POSTLODE_EMBED_FOLDER", value_name = "DIR")]
-    pub embed_folder: Option<PathBuf>,
+    pub embed_folder: Option<String>,
     /// The library that runs it, ONNX Runtime [default: libonnxruntime.so of this system]
     #[arg(long, env = "ORT_DYLIB_PATH", value_name = "FILE")]
-    pub onnxruntime: Option<PathBuf>,
+    pub onnxruntime: Option<String>,
 }
 
 /// `embed`

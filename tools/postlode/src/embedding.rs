@@ -3,8 +3,9 @@
 //! What always holds: a key comes from the environment or from a file, never from the command line, and is never shown.
 
 use crate::arguments::EmbedFlags;
-use crate::config::Config;
+use crate::config::{Config, EmbedConfig};
 use crate::error::Failure;
+use crate::settings::at_home;
 use postlode_embed::{Endpoint, EndpointOptions};
 use postlode_query::Engine;
 use postlode_semantic::{Embed, Find, Upgrade};
@@ -20,8 +21,10 @@ use std::time::Duration;
 const KEY_FILE: u64 = 64 << 10;
 /// Requests at a time where nothing was said.
 const IN_FLIGHT: u16 = 3;
-/// How long the thread may take to end. It may be waiting for an endpoint; what it has made is durable.
+/// How long the thread may take to end, where it may be waiting for an endpoint, and where a network may be at work, which
+/// cannot be left. What it has made is durable.
 const ENDS: Duration = Duration::from_secs(2);
+const ENDS_HERE: Duration = Duration::from_secs(30);
 /// The variable that holds the key.
 const KEY: &str = "POSTLODE_EMBED_KEY";
 
@@ -40,23 +43,50 @@ impl EmbedSettings {
     /// # Errors
     /// [`Failure::Usage`] for half of what is needed, and for a key that cannot be read.
     pub fn resolve(flags: &EmbedFlags, file: &Config) -> Result<Option<Self>, Failure> {
+        Self::resolve_by(flags, file, &|name| std::env::var(name).ok())
+    }
+
+    fn resolve_by(
+        flags: &EmbedFlags,
+        file: &Config,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, Failure> {
+        // An empty variable is as one that is not set.
+        let said = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+        let typed = |name: &str, value: &String| variable(name).as_ref() != Some(value);
+        let flags_place = match (said(&flags.embed_endpoint), said(&flags.embed_folder)) {
+            // What was typed goes before the environment.
+            (Some(url), Some(folder)) => {
+                match (typed("POSTLODE_EMBED_ENDPOINT", &url), typed("POSTLODE_EMBED_FOLDER", &folder)) {
+                    (true, false) => (Some(url), None),
+                    (false, true) => (None, Some(folder)),
+                    _ => return Err(two_places("--embed-endpoint", "--embed-folder")),
+                }
+            }
+            place => place,
+        };
         let of_file = &file.embed;
-        let (url, folder) = match (&flags.embed_endpoint, &flags.embed_folder) {
-            (Some(_), Some(_)) => return Err(two_places("--embed-endpoint", "--embed-folder")),
-            // What was said with the command goes before what is in the file.
-            (Some(url), None) => (Some(url.clone()), None),
-            (None, Some(folder)) => (None, Some(folder.clone())),
+        let (url, folder, of_file) = match flags_place {
             (None, None) => match (&of_file.endpoint, &of_file.folder) {
                 (Some(_), Some(_)) => return Err(two_places("endpoint", "folder")),
-                of_file => (of_file.0.clone(), of_file.1.clone()),
+                (url, folder) => (url.clone(), folder.clone(), of_file.clone()),
             },
+            // Name and prefixes in the file are those of the model that it names.
+            (url, folder) => {
+                let (endpoint, here) = (of_file.endpoint.is_some(), of_file.folder.is_some());
+                let other = if url.is_some() { here && !endpoint } else { endpoint && !here };
+                let (key_file, onnxruntime) = (of_file.key_file.clone(), of_file.onnxruntime.clone());
+                let bare = EmbedConfig { key_file, onnxruntime, ..EmbedConfig::default() };
+                (url, folder.map(PathBuf::from), if other { bare } else { of_file.clone() })
+            }
         };
-        let model = flags.embed_model.clone().or_else(|| of_file.model.clone());
+        let model = said(&flags.embed_model).or_else(|| of_file.model.clone());
         if let Some(folder) = folder {
+            let library = said(&flags.onnxruntime).map(PathBuf::from).or_else(|| of_file.onnxruntime.clone());
             return Ok(Some(Self::Folder(TransformerOptions {
-                folder,
+                folder: at_home(&folder),
                 name: model.unwrap_or_default(),
-                library: flags.onnxruntime.clone().or_else(|| of_file.onnxruntime.clone()),
+                library: library.as_deref().map(at_home),
                 text_prefix: of_file.text_prefix.clone().unwrap_or_default(),
                 query_prefix: of_file.query_prefix.clone().unwrap_or_default(),
                 ..TransformerOptions::default()
@@ -102,8 +132,8 @@ impl EmbedSettings {
         let flags = EmbedFlags {
             embed_endpoint: variable("POSTLODE_EMBED_ENDPOINT"),
             embed_model: variable("POSTLODE_EMBED_MODEL"),
-            embed_folder: variable("POSTLODE_EMBED_FOLDER").map(PathBuf::from),
-            onnxruntime: variable("ORT_DYLIB_PATH").map(PathBuf::from),
+            embed_folder: variable("POSTLODE_EMBED_FOLDER"),
+            onnxruntime: variable("ORT_DYLIB_PATH"),
         };
         Self::resolve(&flags, file)
     }
@@ -127,10 +157,16 @@ impl EmbedSettings {
                 let options = EndpointOptions { stop: Arc::clone(stop), ..options.clone() };
                 Box::new(move || Ok(Arc::new(Endpoint::probe_now(options.clone())?)))
             }
-            // No mail is embedded, so one thread will do.
-            Self::Folder(options) => {
-                transformer(TransformerOptions { stop: Arc::clone(stop), threads: 1, ..options.clone() })
-            }
+            // No mail is embedded, so what would do that is not made.
+            Self::Folder(_) => self.find(stop),
+        }
+    }
+
+    /// How long to wait for who embeds when the program ends.
+    fn ends(&self) -> Duration {
+        match self {
+            Self::Endpoint(_) => ENDS,
+            Self::Folder(_) => ENDS_HERE,
         }
     }
 }
@@ -158,11 +194,13 @@ pub struct Embedding {
     upgrade: Upgrade,
     find: Find,
     stop: Arc<AtomicBool>,
+    ends: Duration,
 }
 
 /// A thread that embeds.
 pub struct Running {
     stop: Arc<AtomicBool>,
+    ends: Duration,
     thread: JoinHandle<()>,
 }
 
@@ -172,7 +210,7 @@ impl Embedding {
         let stop = Arc::new(AtomicBool::new(false));
         let models = engine.models()?.clone();
         let upgrade = Upgrade::new(engine.store().clone(), models, budget, codes, Arc::clone(&stop));
-        Some(Self { upgrade, find: settings.find(&stop), stop })
+        Some(Self { upgrade, find: settings.find(&stop), stop, ends: settings.ends() })
     }
 
     /// For one search, which somebody waits for.
@@ -208,19 +246,19 @@ impl Embedding {
     /// # Errors
     /// Where the system gives no thread.
     pub fn start(self) -> Result<Running, Failure> {
-        let Self { upgrade, find, stop } = self;
+        let Self { upgrade, find, stop, ends } = self;
         let thread = std::thread::Builder::new().name("embed".to_owned()).spawn(move || upgrade.run(&find));
         let thread = thread.map_err(|error| Failure::Done(format!("no thread can be started: {error}")))?;
-        Ok(Running { stop, thread })
+        Ok(Running { stop, ends, thread })
     }
 }
 
 impl Running {
-    /// Ends it, at the latest after a while: it may wait for an endpoint.
+    /// Ends it, at the latest after a while.
     pub async fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         let since = std::time::Instant::now();
-        while !self.thread.is_finished() && since.elapsed() < ENDS {
+        while !self.thread.is_finished() && since.elapsed() < self.ends {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -279,11 +317,32 @@ mod tests {
         };
         let wanted = ("a/mini".into(), "mini".into(), Some("b.so".into()));
         assert_eq!(folder(&here, &Config::default()), wanted);
-        // The command goes before the file, wherever the file's is.
-        assert_eq!(folder(&here, &of_file(Some("http://b/v1"), None)), wanted);
+        // The command goes before the file, wherever the file's is, which keeps its name and prefixes.
+        let mut file = of_file(Some("http://b/v1"), None);
+        assert_eq!(folder(&here, &file), wanted);
+        file.embed.model = Some("of the endpoint".into());
+        let unnamed = EmbedFlags { embed_model: None, ..here.clone() };
+        assert_eq!(folder(&unnamed, &file).1, "");
+        file.embed = EmbedConfig { folder: file.embed.endpoint.take().map(PathBuf::from), ..file.embed };
+        assert_eq!(folder(&unnamed, &file).1, "of the endpoint");
         let wanted = ("c".into(), String::new(), Some("of_file.so".into()));
         assert_eq!(folder(&EmbedFlags::default(), &of_file(None, Some("c"))), wanted);
+        // Empty variables are none.
+        let empty = EmbedFlags {
+            embed_folder: Some(String::new()),
+            onnxruntime: Some(String::new()),
+            ..EmbedFlags::default()
+        };
+        assert!(EmbedSettings::resolve(&empty, &Config::default()).unwrap().is_none());
         let two = EmbedFlags { embed_endpoint: Some("http://a/v1".into()), ..here };
+        // What was typed goes before what is in the environment.
+        let by = |variable: &'static str, value: &'static str| {
+            let set = move |name: &str| (name == variable).then(|| value.to_owned());
+            EmbedSettings::resolve_by(&two, &Config::default(), &set).map(|found| found.unwrap())
+        };
+        assert!(matches!(by("POSTLODE_EMBED_ENDPOINT", "http://a/v1"), Ok(EmbedSettings::Folder(_))));
+        assert!(matches!(by("POSTLODE_EMBED_FOLDER", "a/mini"), Ok(EmbedSettings::Endpoint(_))));
+        assert!(by("POSTLODE_EMBED_FOLDER", "another").is_err());
         for (flags, file) in
             [(two, Config::default()), (EmbedFlags::default(), of_file(Some("http://b/v1"), Some("c")))]
         {

@@ -27,10 +27,11 @@ impl Session {
         Ok(Self { client: hold.client(), hold: Some(hold) })
     }
 
-    /// For a command that searches: as [`Session::read`], with the better model at hand where one answers.
-    pub async fn search(settings: &Settings) -> Result<Self, Failure> {
+    /// For a command that searches: as [`Session::read`], and for one by meaning with the better model at hand, where one
+    /// answers.
+    pub async fn search(settings: &Settings, by_meaning: bool) -> Result<Self, Failure> {
         let session = Self::read(settings).await?;
-        let Some(hold) = &session.hold else { return Ok(session) };
+        let Some(hold) = session.hold.as_ref().filter(|_| by_meaning) else { return Ok(session) };
         let model = EmbedSettings::of_environment(&settings.file)?;
         if let Some(model) = model
             && !hold.store().active().await?.is_empty()
@@ -38,9 +39,11 @@ impl Session {
         {
             let embedding = embedding.of_search(&model);
             let found = tokio::task::spawn_blocking(move || embedding.find()).await;
-            if let Ok(Err(error)) = found {
-                // The answer says that another model answered instead.
-                tracing::warn!("{error}");
+            // The answer says that another model answered instead.
+            match found {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!("{error}"),
+                Err(error) => tracing::warn!("asking the model broke off: {error}"),
             }
         }
         Ok(session)

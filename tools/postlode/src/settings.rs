@@ -46,6 +46,11 @@ impl Settings {
     }
 }
 
+/// A path of the settings file or of a variable, which no shell has looked at.
+pub fn at_home(path: &Path) -> PathBuf {
+    under_home(path, std::env::var_os("HOME").map(PathBuf::from).as_deref())
+}
+
 fn under_home(data: &Path, home: Option<&Path>) -> PathBuf {
     match (data.strip_prefix("~"), home) {
         (Ok(rest), Some(home)) => home.join(rest),

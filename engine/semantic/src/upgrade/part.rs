@@ -23,8 +23,11 @@ const MOST: usize = 8_192;
 /// A part ends when it took so long, or has so many values, whatever the number of its emails.
 const LONG: Duration = Duration::from_secs(30);
 const VALUES: usize = 16 << 20;
-/// Emails that are read at a time, and their bytes.
+/// Emails that are read and embedded at a time, and their bytes: as many as a model embeds in a moment, as what was embedded
+/// of them is lost when it is stopped.
+pub const FEWEST: usize = 16;
 const AT_ONCE: usize = 256;
+const MOMENT: Duration = Duration::from_secs(2);
 const BYTES: usize = 16 << 20;
 
 /// Emails of a segment that are left out until it is looked again whether they can be read, or were restored.
@@ -129,7 +132,8 @@ impl Upgrade {
         if self.stop.load(Ordering::Relaxed) {
             return Err(Stuck::Closed);
         }
-        let these: Vec<u32> = rest.iter().copied().take(AT_ONCE).collect();
+        let (since, at_once) = (Instant::now(), self.at_once.load(Ordering::Relaxed));
+        let these: Vec<u32> = rest.iter().copied().take(at_once).collect();
         let read = match block_on(self.store.documents(segment, these.clone(), BYTES)) {
             Ok(Some(read)) => read,
             Ok(None) => return Ok(None),
@@ -151,18 +155,20 @@ impl Upgrade {
                 }
             }
         }
-        let deleted = self.deleted(&docs)?;
+        let deleted = self.deleted(&docs.iter().filter_map(|(_, doc)| id_of(doc)).collect::<Vec<_>>())?;
         let is_deleted = |doc: &TextDoc| id_of(doc).is_some_and(|id| deleted.contains(&id));
         out.deleted.extend(docs.iter().filter(|(_, doc)| is_deleted(doc)).map(|(email, _)| *email));
         docs.retain(|(_, doc)| !is_deleted(doc));
         let emails = docs.iter().map(|(email, _)| *email).collect();
-        Ok(Some((emails, Embedded::of(&**engine.model(), docs.into_iter())?)))
+        let embedded = Embedded::of(&**engine.model(), docs.into_iter())?;
+        let next = if since.elapsed() > MOMENT { at_once / 2 } else { at_once.saturating_mul(2) };
+        self.at_once.store(next.clamp(FEWEST, AT_ONCE), Ordering::Relaxed);
+        Ok(Some((emails, embedded)))
     }
 
     /// Which of these were deleted: they are not to leave the house.
-    fn deleted(&self, docs: &[(u32, TextDoc)]) -> Result<HashSet<Id>, Stuck> {
-        let ids: Vec<Id> = docs.iter().filter_map(|(_, doc)| id_of(doc)).collect();
-        let found = block_on(self.store.emails(&ids))?;
+    pub(super) fn deleted(&self, ids: &[Id]) -> Result<HashSet<Id>, Stuck> {
+        let found = block_on(self.store.emails(ids))?;
         let deleted = |mark: &[u8]| access::<ArchivedMark>(mark).map_or(true, |mark| mark.deleted);
         let of = |(id, found): (Id, _)| match found {
             Ok(Some(postlode_store::Found { mark: Some(mark), .. })) => deleted(&mark).then_some(id),
@@ -170,7 +176,7 @@ impl Upgrade {
             Ok(None) | Err(_) => Some(id),
             Ok(Some(_)) => None,
         };
-        Ok(ids.into_iter().zip(found).filter_map(of).collect())
+        Ok(ids.iter().copied().zip(found).filter_map(of).collect())
     }
 }
 

@@ -45,15 +45,11 @@ impl Network {
     /// # Errors
     /// Which tensor is not there, or not what the settings say.
     pub fn of(tensors: &Tensors<'_>, settings: &Settings) -> Result<Self, String> {
-        let &Settings { vocabulary, hidden, positions, .. } = settings;
+        let &Settings { vocabulary, hidden, positions, kinds, .. } = settings;
         let pieces = tensors.values("embeddings.word_embeddings.weight", &[vocabulary, hidden])?;
         let mut places = tensors.values("embeddings.position_embeddings.weight", &[positions, hidden])?;
         // A text and the one it is compared with are told apart by these; there is one here.
-        let kind = [2, 1]
-            .iter()
-            .map(|kinds| tensors.values("embeddings.token_type_embeddings.weight", &[*kinds, hidden]))
-            .reduce(|first, second| first.or(second))
-            .unwrap_or_else(|| Ok(Vec::new()))?;
+        let kind = tensors.values("embeddings.token_type_embeddings.weight", &[kinds, hidden])?;
         for row in places.chunks_exact_mut(hidden) {
             for (value, kind) in row.iter_mut().zip(&kind) {
                 *value += kind;

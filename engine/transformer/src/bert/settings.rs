@@ -1,9 +1,8 @@
 //! What the files of a folder say about its network.
 
-use super::{SETTINGS, read};
+use super::{Files, SETTINGS};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::path::Path;
 
 /// Largest that is taken: twice what is known of BERT-like models that embed.
 const MOST_HIDDEN: usize = 2_048;
@@ -11,6 +10,8 @@ const MOST_LAYERS: usize = 48;
 const MOST_INNER: usize = 8_192;
 const MOST_PIECES: usize = 1 << 20;
 const MOST_POSITIONS: usize = 8_192;
+/// Values of a head, at least: each takes the room of all pieces by all pieces.
+const LEAST_OF_HEAD: usize = 16;
 /// Pieces of a text that are embedded where the folder says nothing, and at most: passages have 120 words.
 const PIECES: usize = 256;
 const MOST_TAKEN: usize = 512;
@@ -46,6 +47,8 @@ pub struct Settings {
     /// Values between the two products of a layer.
     pub inner: usize,
     pub positions: usize,
+    /// Kinds of texts; all here are of the first.
+    pub kinds: usize,
     pub epsilon: f32,
     pub activation: Activation,
     pub pooling: Pooling,
@@ -62,11 +65,17 @@ struct Config {
     num_attention_heads: usize,
     intermediate_size: usize,
     max_position_embeddings: usize,
+    #[serde(default = "kinds")]
+    type_vocab_size: usize,
     #[serde(default = "epsilon")]
     layer_norm_eps: f32,
     hidden_act: String,
     #[serde(default)]
     position_embedding_type: Option<String>,
+}
+
+fn kinds() -> usize {
+    2
 }
 
 fn epsilon() -> f32 {
@@ -98,36 +107,65 @@ struct SentenceConfig {
 #[derive(Default, Deserialize)]
 struct TokenizerConfig {
     do_lower_case: Option<bool>,
+    strip_accents: Option<bool>,
+    tokenize_chinese_chars: Option<bool>,
 }
 
 #[derive(Deserialize)]
 struct Module {
     #[serde(rename = "type")]
     kind: String,
+    #[serde(default)]
+    path: String,
 }
 
+/// Modules of sentence-transformers that are done here.
+const MODULES: [&str; 3] = ["Transformer", "Pooling", "Normalize"];
+
 impl Settings {
-    /// Reads them, and puts what they say into `hasher`.
+    /// Reads them.
     ///
     /// # Errors
     /// Which file is none, and what of it is not done here.
-    pub fn read(folder: &Path, hasher: &mut blake3::Hasher) -> Result<Self, String> {
-        if !folder.is_dir() {
+    pub fn read(files: &mut Files<'_>) -> Result<Self, String> {
+        if !files.folder.is_dir() {
             return Err("it is no folder".to_owned());
         }
-        let config: Option<Config> = parsed(folder, "config.json", hasher)?;
+        let config: Option<Config> = parsed(files, "config.json")?;
         let config = config.ok_or("it has no config.json: is it the folder of a model?")?;
-        let pooling: Option<PoolingConfig> = parsed(folder, "1_Pooling/config.json", hasher)?;
-        let sentence: Option<SentenceConfig> = parsed(folder, "sentence_bert_config.json", hasher)?;
-        let tokenizer: Option<TokenizerConfig> = parsed(folder, "tokenizer_config.json", hasher)?;
-        let modules: Option<Vec<Module>> = parsed(folder, "modules.json", hasher)?;
-        if tokenizer.unwrap_or_default().do_lower_case == Some(false) {
-            return Err("it tells capitals from small letters; models without case are taken here".to_owned());
-        }
-        for Module { kind } in modules.unwrap_or_default() {
-            if !["Transformer", "Pooling", "Normalize"].iter().any(|known| kind.ends_with(known)) {
+        let modules: Option<Vec<Module>> = parsed(files, "modules.json")?;
+        let mut pooling_in = None;
+        for Module { kind, path } in modules.into_iter().flatten() {
+            let name = kind.rsplit('.').next().unwrap_or_default();
+            if !MODULES.contains(&name) {
                 return Err(format!("modules.json names {kind:?}, which is not done here"));
             }
+            let inside = |path: &str| {
+                !path.is_empty() && path.chars().all(|c| c.is_alphanumeric() || "_-".contains(c))
+            };
+            match name {
+                "Pooling" if inside(&path) => pooling_in = Some(path),
+                "Pooling" => return Err(format!("modules.json: {path:?} is no folder of it")),
+                _ => {}
+            }
+        }
+        let pooling: Option<PoolingConfig> = match &pooling_in {
+            None => parsed(files, "1_Pooling/config.json")?,
+            Some(path) => {
+                let name = format!("{path}/config.json");
+                let there = parsed(files, &name)?;
+                Some(there.ok_or_else(|| {
+                    format!("it has no {name}, which says how it is pooled: fetch the whole folder")
+                })?)
+            }
+        };
+        let sentence: Option<SentenceConfig> = parsed(files, "sentence_bert_config.json")?;
+        let tokenizer: TokenizerConfig = parsed(files, "tokenizer_config.json")?.unwrap_or_default();
+        if tokenizer.do_lower_case == Some(false) || tokenizer.strip_accents == Some(false) {
+            return Err("it tells capitals or accents apart; models without these are taken here".to_owned());
+        }
+        if tokenizer.tokenize_chinese_chars == Some(false) {
+            return Err("it does not cut ideographs apart, as is done here".to_owned());
         }
         let own = Self {
             vocabulary: config.vocab_size,
@@ -136,6 +174,7 @@ impl Settings {
             heads: config.num_attention_heads,
             inner: config.intermediate_size,
             positions: config.max_position_embeddings,
+            kinds: config.type_vocab_size,
             epsilon: config.layer_norm_eps,
             activation: activation(&config.hidden_act)?,
             pooling: pooling.map_or(Ok(Pooling::Mean), |pooling| pooling.kind())?,
@@ -163,7 +202,8 @@ impl Settings {
             ("vocab_size", self.vocabulary, MOST_PIECES),
             ("hidden_size", self.hidden, MOST_HIDDEN),
             ("num_hidden_layers", self.layers, MOST_LAYERS),
-            ("num_attention_heads", self.heads, self.hidden),
+            ("num_attention_heads", self.heads, (self.hidden / LEAST_OF_HEAD).max(1)),
+            ("type_vocab_size", self.kinds, MOST_HIDDEN),
             ("intermediate_size", self.inner, MOST_INNER),
             ("max_position_embeddings", self.positions, MOST_POSITIONS),
         ];
@@ -210,12 +250,7 @@ fn activation(name: &str) -> Result<Activation, String> {
     }
 }
 
-fn parsed<T: DeserializeOwned>(
-    folder: &Path,
-    name: &str,
-    hasher: &mut blake3::Hasher,
-) -> Result<Option<T>, String> {
-    let Some(bytes) = read(folder, name, SETTINGS)? else { return Ok(None) };
-    hasher.update(&bytes);
+fn parsed<T: DeserializeOwned>(files: &mut Files<'_>, name: &str) -> Result<Option<T>, String> {
+    let Some(bytes) = files.read(name, SETTINGS)? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|error| format!("{name}: {error}"))
 }

@@ -8,6 +8,8 @@ mod graph;
 mod message;
 mod quantised;
 
+pub use quantised::largest;
+
 use crate::bert::{Activation, Layer, Linear, Network, Norm, Settings};
 use graph::{Attribute, Graph};
 use quantised::{columns, rows};
@@ -20,7 +22,7 @@ pub const VALUES: &str = "values";
 
 /// Writes it.
 pub fn model(network: &Network, settings: &Settings) -> Vec<u8> {
-    let mut writer = Writer { graph: Graph::default(), settings, largest: quantised::largest() };
+    let mut writer = Writer { graph: Graph::default(), settings, largest: largest() };
     let mut x = writer.embedded(network);
     for (number, layer) in network.layers.iter().enumerate() {
         x = writer.layer(&format!("layer{number}"), x, layer);

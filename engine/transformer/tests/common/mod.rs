@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub const HIDDEN: usize = 32;
-pub const HEADS: usize = 4;
+pub const HEADS: usize = 2;
 pub const INNER: usize = 64;
 pub const LAYERS: usize = 2;
 pub const POSITIONS: usize = 64;
@@ -87,17 +87,27 @@ pub fn config() -> String {
 
 /// Writes a folder of it.
 pub fn write(folder: &Path, weights: &Weights) {
+    write_as(folder, weights, Dtype::F32, "");
+}
+
+/// The same with numbers of another type, and something before the name of each tensor.
+pub fn write_as(folder: &Path, weights: &Weights, kind: Dtype, before: &str) {
     std::fs::write(folder.join("config.json"), config()).unwrap();
     std::fs::write(folder.join("vocab.txt"), WORDS.join("\n")).unwrap();
-    let bytes: BTreeMap<&String, (Vec<usize>, Vec<u8>)> = weights
+    let bytes = |value: &f32| match kind {
+        Dtype::F16 => half::f16::from_f32(*value).to_le_bytes().to_vec(),
+        Dtype::BF16 => half::bf16::from_f32(*value).to_le_bytes().to_vec(),
+        _ => value.to_le_bytes().to_vec(),
+    };
+    let bytes: BTreeMap<String, (Vec<usize>, Vec<u8>)> = weights
         .iter()
         .map(|(name, (shape, values))| {
-            (name, (shape.clone(), values.iter().flat_map(|value| value.to_le_bytes()).collect()))
+            (format!("{before}{name}"), (shape.clone(), values.iter().flat_map(bytes).collect()))
         })
         .collect();
-    let views = bytes.iter().map(|(name, (shape, bytes))| {
-        (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
-    });
+    let views = bytes
+        .iter()
+        .map(|(name, (shape, bytes))| (name.as_str(), TensorView::new(kind, shape.clone(), bytes).unwrap()));
     std::fs::write(folder.join("model.safetensors"), safetensors::serialize(views, None).unwrap()).unwrap();
 }
 

@@ -143,6 +143,12 @@ impl Sq8 {
         Ok(())
     }
 
+    /// What the code of a node stands for.
+    pub(crate) fn meant(&self, node: u32) -> impl Iterator<Item = f32> {
+        let code = row(self.codes.as_slice(), self.width, node).unwrap_or(&[]);
+        code.iter().take(self.dimensions).map(|code| f32::from(*code) * self.step.0)
+    }
+
     /// The step of its values.
     #[must_use]
     pub fn step(&self) -> Step {

@@ -2,7 +2,7 @@
 
 use crate::code::{Codes, Halves};
 use crate::error::VectorError;
-use crate::kernel::{Kernels, best};
+use crate::kernel::{Kernels, best, from_half};
 use std::sync::Arc;
 
 /// Exact values that lie on a disk and are read when scores need them.
@@ -12,6 +12,27 @@ pub trait FarValues: Send + Sync {
     /// # Errors
     /// One line that says why it cannot be read.
     fn read(&self, node: u32, bytes: &mut Vec<u8>) -> Result<(), String>;
+}
+
+/// What was read of one vector.
+#[derive(Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    bits: Vec<u16>,
+}
+
+impl Buffer {
+    fn read(&mut self, far: &dyn FarValues, node: u32, dimensions: usize) -> Result<&[u16], VectorError> {
+        self.bytes.clear();
+        far.read(node, &mut self.bytes).map_err(VectorError::Unreadable)?;
+        self.bits.clear();
+        self.bits.extend(self.bytes.as_chunks::<2>().0.iter().map(|half| u16::from_le_bytes(*half)));
+        if self.bits.len() != dimensions {
+            let why = format!("vector {node} has {} values, not {dimensions}", self.bits.len());
+            return Err(VectorError::Damaged(why));
+        }
+        Ok(&self.bits)
+    }
 }
 
 /// The exact values.
@@ -40,22 +61,29 @@ impl Values {
             Self::Near(halves) => halves.scores(query, nodes, out),
             Self::Far(far) => {
                 let kernels: &dyn Kernels = best();
-                let (mut bytes, mut bits) = (Vec::new(), Vec::with_capacity(query.len()));
+                let mut buffer = Buffer::default();
                 for node in nodes {
                     if *node == u32::MAX {
                         out.push(f32::NEG_INFINITY);
                         continue;
                     }
-                    bytes.clear();
-                    far.read(*node, &mut bytes).map_err(VectorError::Unreadable)?;
-                    bits.clear();
-                    bits.extend(bytes.as_chunks::<2>().0.iter().map(|half| u16::from_le_bytes(*half)));
-                    if bits.len() != query.len() {
-                        let why = format!("vector {node} has {} values, not {}", bits.len(), query.len());
-                        return Err(VectorError::Damaged(why));
-                    }
-                    out.push(kernels.dot_half(query, &bits));
+                    out.push(kernels.dot_half(query, buffer.read(&**far, *node, query.len())?));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the values of a node.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn append(&self, node: u32, dimensions: usize, out: &mut Vec<f32>) -> Result<(), VectorError> {
+        match self {
+            Self::Near(halves) => out.extend(halves.query_of(node)),
+            Self::Far(far) => {
+                let mut buffer = Buffer::default();
+                out.extend(buffer.read(&**far, node, dimensions)?.iter().map(|bits| from_half(*bits)));
             }
         }
         Ok(())

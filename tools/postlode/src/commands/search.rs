@@ -13,7 +13,8 @@ use postlode_query::{
 
 /// Searches.
 pub async fn run(search: Search, settings: &Settings, console: &Console) -> Result<u8, Failure> {
-    let session = Session::search(settings).await?;
+    let ranked = matches!(search.sort, None | Some(Sort::Relevance)) && !search.query.trim().is_empty();
+    let session = Session::search(settings, ranked && search.mode != Mode::Keyword).await?;
     let found = pages(&search, &session, console).await;
     let closed = session.close().await;
     let lost = found?;

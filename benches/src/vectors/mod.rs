@@ -9,12 +9,14 @@ use clap::Args;
 use made_up::Maker;
 use postlode_embed::passages;
 use postlode_vector::kernel::best;
-use postlode_vector::{Parallel, Threads};
+use postlode_vector::{Parallel, Threads, Whitening};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// The nearest that are told of each question.
 pub const NEAREST: usize = 10;
+/// Vectors that a turn is learnt of.
+const LEARNT: usize = 8_192;
 /// Texts that are embedded at a time.
 const AT_ONCE: usize = 256;
 
@@ -33,6 +35,9 @@ pub struct VectorArguments {
     /// Vectors of the passages of these mails instead (.jsonl, .jsonl.zst).
     #[arg(long)]
     pub mails: Option<PathBuf>,
+    /// Turn questions as searches by the built-in model do.
+    #[arg(long)]
+    pub turned: bool,
     /// The model that embeds these.
     #[command(flatten)]
     pub model: ModelArguments,
@@ -58,7 +63,7 @@ impl VectorArguments {
     /// Where there are no such mails, or no such model.
     pub fn vectors(&self) -> Result<Vectors, BenchError> {
         let threads = threads();
-        let (base, queries) = match &self.mails {
+        let (base, mut queries) = match &self.mails {
             None => {
                 let maker = Maker::new(self.vectors, self.seed);
                 let made =
@@ -67,6 +72,13 @@ impl VectorArguments {
             }
             Some(mails) => self.of_mails(mails)?,
         };
+        if self.turned {
+            let each = base.len().div_ceil(LEARNT).max(1);
+            let sample: Vec<f32> = base.iter().step_by(each).flatten().copied().collect();
+            let whitening = Whitening::learn(base.first().map_or(0, Vec::len), &sample);
+            let whitening = whitening.ok_or_else(|| BenchError::Other("nothing to learn of".to_owned()))?;
+            queries.iter_mut().for_each(|query| *query = whitening.turn(query));
+        }
         let truth = nearest(&base, &queries, |_| true);
         Ok(Vectors { base, queries, truth })
     }

@@ -47,6 +47,8 @@ pub struct Ranking {
     pub hits: Vec<Ranked>,
     /// There may be more, where more are looked for.
     pub more: bool,
+    /// What hits by meaning are compared with.
+    pub vector: Option<Arc<[f32]>>,
     /// What the search lacked that it is of: each page lacks it too.
     pub reasons: Vec<String>,
     /// What it could not read.
@@ -59,13 +61,19 @@ impl Ranking {
     #[must_use]
     pub fn and_then(&self, deeper: &Self) -> Self {
         let known: HashSet<Position> = self.hits.iter().map(|hit| hit.position).collect();
-        let most = self.hits.last().map_or(f32::INFINITY, |last| last.score.next_down());
-        let mut hits = self.hits.clone();
-        let more = deeper.hits.iter().filter(|hit| !known.contains(&hit.position));
-        hits.extend(more.map(|hit| Ranked { score: hit.score.min(most), ..*hit }));
-        if let Some(more) = hits.get_mut(self.hits.len()..) {
-            more.sort_unstable_by(Ranked::order);
+        let mut most = self.hits.last().map_or(f32::INFINITY, |last| last.score.next_down());
+        let mut more: Vec<Ranked> =
+            deeper.hits.iter().filter(|hit| !known.contains(&hit.position)).copied().collect();
+        // In their own order first: what is too good for its place would be in none otherwise.
+        more.sort_unstable_by(Ranked::order);
+        for hit in &mut more {
+            if hit.score > most {
+                hit.score = most;
+                most = most.next_down();
+            }
         }
+        more.sort_unstable_by(Ranked::order);
+        let hits = self.hits.iter().copied().chain(more).collect();
         Self { hits, ..deeper.clone() }
     }
 }
@@ -75,7 +83,9 @@ struct Bytes;
 
 impl Weighter<(u64, u64), List> for Bytes {
     fn weight(&self, _: &(u64, u64), list: &List) -> u64 {
-        (list.hits.len().saturating_mul(size_of::<Ranked>()) as u64).saturating_add(128)
+        let values = list.vector.as_ref().map_or(0, |vector| vector.len());
+        let bytes = list.hits.len().saturating_mul(size_of::<Ranked>());
+        bytes.saturating_add(values.saturating_mul(4)).saturating_add(128) as u64
     }
 }
 
@@ -122,6 +132,10 @@ mod tests {
         let order: Vec<u8> = both.hits.iter().map(|hit| hit.position.id[0]).collect();
         assert_eq!(order, [1, 2, 3, 4, 5]);
         assert!(both.hits.is_sorted_by(|a, b| a.order(b) == Ordering::Less), "{:?}", both.hits);
+        // Several that are better than where they come keep their order, the oldest first here.
+        let both = shown.and_then(&list(&[(0.9, 1), (0.86, 6), (0.85, 7), (0.84, 8), (0.4, 9)]));
+        let order: Vec<u8> = both.hits.iter().map(|hit| hit.position.id[0]).collect();
+        assert_eq!(order, [1, 2, 3, 6, 7, 8, 9]);
         // Equal scores: behind the last, whichever is newer.
         let both = list(&[(0.5, 1)]).and_then(&list(&[(0.5, 9), (0.5, 1)]));
         assert_eq!(both.hits[0], hit(0.5, 1));

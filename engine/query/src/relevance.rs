@@ -172,7 +172,10 @@ impl Run {
         let covered = within.covered && kept.is_none();
         let list = match kept {
             Some(list) => list,
-            None => self.nearest(vector, &within, FIRST).await?,
+            None => {
+                let list = Arc::unwrap_or_clone(self.nearest(vector, &within, FIRST).await?);
+                Arc::new(Ranking { vector: Some(Arc::clone(vector)), ..list })
+            }
         };
         Ok(Listed { list, covered, within: Some(within) })
     }
@@ -292,9 +295,12 @@ impl Run {
         within: &Within,
     ) -> Result<List, QueryError> {
         let depth = list.hits.len().saturating_mul(MORE).max(FIRST);
+        // By what the list is of: a query may be turned otherwise by now.
+        let vector = list.vector.as_ref().unwrap_or(vector);
         let deeper = self.nearest(vector, within, depth).await?;
         let mut deeper = list.and_then(&deeper);
         (deeper.reasons, deeper.missing) = (list.reasons.clone(), self.missing.iter().cloned().collect());
+        deeper.vector.clone_from(&list.vector);
         Ok(Arc::new(deeper))
     }
 
@@ -353,11 +359,9 @@ impl Run {
     ) -> Result<(Nearest, Vec<Near>), QueryError> {
         let Some(semantic) = self.semantic.clone() else { return Ok(Default::default()) };
         let (name, later) = (semantic.model().model().name, semantic.is_of_addons());
-        let known = semantic.known();
-        let sources = self.engine.store.text_sources(known.counts()).await?;
+        let view = self.vectors(&semantic).await?;
         let (vector, only) = (Arc::clone(vector), only.clone());
         let job = move || {
-            let view = semantic.view(&sources, &known);
             also.sort_unstable();
             also.dedup();
             (view.nearest(&vector, k, &only), view.scores(&vector, &also))

@@ -19,7 +19,7 @@ use crate::threads::{self, Thread};
 use crate::{facets, hits, plan};
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
-use postlode_semantic::{Models, SemanticEngine};
+use postlode_semantic::{Models, SemanticEngine, SemanticView};
 use postlode_store::{Found, Missing, Store, StoreError};
 use postlode_text::Match;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -64,6 +64,8 @@ pub struct Run {
     pub deleted: Option<Arc<Deleted>>,
     /// The model that answers, where one does.
     pub semantic: Option<SemanticEngine>,
+    /// The vectors as they were when they were asked first: one search compares with one set of them.
+    pub view: Option<Arc<SemanticView>>,
     /// What the query's vector was turned by; 0 where it was not.
     pub turn: u64,
     /// Every condition can be told from a position, so candidates are sifted before their rows are read.
@@ -169,6 +171,7 @@ impl Run {
             ranking: None,
             deleted: None,
             semantic: None,
+            view: None,
             turn: 0,
             keyed: false,
             sifted: VecDeque::new(),
@@ -244,17 +247,27 @@ impl Run {
         if semantic.model().is_even() {
             return Ok(vector);
         }
-        if semantic.whitening().is_none() {
-            // Nobody has searched yet.
-            let (own, known) = (semantic.clone(), semantic.known());
-            let sources = self.engine.store.text_sources(known.counts()).await?;
-            let job = move || drop(own.view(&sources, &known));
-            self.engine.cpu.run(job).await.ok_or(QueryError::Internal("vector search"))?;
-        }
-        let Some(whitening) = semantic.whitening() else { return Ok(vector) };
+        let view = self.vectors(semantic).await?;
+        let Some(whitening) = view.whitening() else { return Ok(vector) };
         self.turn = whitening.identity();
         self.lap("turn");
         Ok(whitening.turn(&vector))
+    }
+
+    /// The vectors of a model as this search sees them.
+    ///
+    /// # Errors
+    /// Where the store is closed.
+    pub async fn vectors(&mut self, semantic: &SemanticEngine) -> Result<Arc<SemanticView>, QueryError> {
+        if let Some(view) = &self.view {
+            return Ok(Arc::clone(view));
+        }
+        let (own, known) = (semantic.clone(), semantic.known());
+        let sources = self.engine.store.text_sources(known.counts()).await?;
+        let job = move || Arc::new(own.view(&sources, &known));
+        let view = self.engine.cpu.run(job).await.ok_or(QueryError::Internal("vector search"))?;
+        self.view = Some(Arc::clone(&view));
+        Ok(view)
     }
 
     /// Notes that a model did not answer.

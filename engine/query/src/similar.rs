@@ -45,7 +45,7 @@ pub async fn similar(engine: &Arc<Inner>, id: Id, limit: usize) -> Result<Option
         let asked = engine.ask(&semantic, move || meaning(&doc, &*model, &language)).await;
         match asked.ok_or(QueryError::Internal("embedding"))? {
             Meaning::Is(vector) => {
-                let vector = run.turned(&semantic, vector).await?;
+                // Not turned: what says the same is the nearest, and is to be the first.
                 run.semantic = Some(semantic);
                 return run.similar(vector.into(), id, limit).await.map(Some);
             }

@@ -16,7 +16,7 @@ use postlode_format::row::to_bytes;
 use postlode_query::lang::{Field, Node, Term, print};
 use postlode_query::{Engine, Facet, Hit, Mode, Partial, QueryError, Relation, SearchRequest, Sort};
 use postlode_runtime::CpuPool;
-use postlode_semantic::{Embed, SemanticEngine, Texts, texts};
+use postlode_semantic::{Embed, SemanticEngine, Texts, Whitening, texts};
 use postlode_store::TextDoc;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,11 +54,18 @@ fn near(mail: &Mail, model: &dyn Embed, query: &[f32]) -> Option<f32> {
     Some(vector.iter().zip(query).map(|(a, b)| a * b).sum())
 }
 
+/// What the engine turns queries by.
+fn whitening(engine: &Engine) -> Arc<Whitening> {
+    let base = engine.models().unwrap().base();
+    let known = base.known();
+    let sources = block_on(engine.store().text_sources(known.counts())).unwrap();
+    Arc::clone(base.view(&sources, &known).whitening().unwrap())
+}
+
 /// The vector of a text as the engine compares it: turned to what tells its mails apart.
 fn turned(engine: &Engine, model: &dyn Embed, text: &str) -> Option<Vec<f32>> {
     let vector = model.embed(&[text.to_owned()]).unwrap().pop().flatten()?;
-    let whitening = engine.models().unwrap().base().whitening().unwrap();
-    let turned = whitening.turn(&vector);
+    let turned = whitening(engine).turn(&vector);
     assert_ne!(turned, vector);
     Some(turned)
 }
@@ -91,8 +98,6 @@ fn ids(hits: &[Hit]) -> BTreeSet<String> {
 
 fn compare(engine: &Engine, mails: &[Mail], model: &dyn Embed, random: &mut Random, queries: usize) -> usize {
     let mut by_meaning = 0;
-    // The next search finds what this one learnt of the mails that are there.
-    pages(engine, "run", Mode::Semantic, 1000);
     for _ in 0..queries {
         let tree = query(random, mails, 2);
         let q = print(&tree);
@@ -207,7 +212,7 @@ fn similar_ones(engine: &Engine, mails: &[Mail], model: &dyn Embed) {
         let answer = answer.unwrap();
         let doc = TextDoc { email: to_bytes(&mail.email()).unwrap(), body: to_bytes(&mail.body()).unwrap() };
         let vector = match texts(&doc, model) {
-            Texts::Some(texts) => turned(engine, model, &texts[0].embedded),
+            Texts::Some(texts) => model.embed(&[texts[0].embedded.clone()]).unwrap().pop().flatten(),
             _ => None,
         };
         let Some(vector) = vector else {
@@ -240,8 +245,7 @@ fn a_cursor_of_a_query_that_was_turned_otherwise_is_stale() {
     let mut random = Random::new(5);
     let mails: Vec<Mail> = (0..110).map(|n| mail(&mut random, n)).collect();
     load(&store, &mails[..100]);
-    let of = |engine: &Engine| engine.models().unwrap().base().whitening().unwrap().identity();
-    assert!(engine.models().unwrap().base().whitening().is_none());
+    let of = |engine: &Engine| whitening(engine).identity();
     let request = |cursor| SearchRequest {
         q: "run".to_owned(),
         mode: Mode::Semantic,
@@ -262,13 +266,25 @@ fn a_cursor_of_a_query_that_was_turned_otherwise_is_stale() {
     let stale = block_on(other.search(request(first.next_cursor))).unwrap_err();
     assert!(matches!(stale, QueryError::StaleCursor), "{stale}");
     assert_ne!(of(&other), learnt);
-    let mut cursor = block_on(other.search(request(None))).unwrap().next_cursor;
-    let mut pages = 1;
-    while let Some(next) = cursor {
-        cursor = block_on(other.search(request(Some(next)))).unwrap().next_cursor;
-        pages += 1;
+    // A list that is there goes on as it began, although queries are turned otherwise by now, and more mail has come.
+    let more: Vec<Mail> = (110..700).map(|n| mail(&mut random, n)).collect();
+    load(&store, &more[..290]);
+    let mut answer = block_on(other.search(request(None))).unwrap();
+    let learnt = of(&other);
+    load(&store, &more[290..]);
+    let (mut hits, mut seen) = (Vec::new(), BTreeSet::new());
+    loop {
+        seen.extend(answer.hits.iter().map(|hit| hit.id.clone()));
+        hits.append(&mut answer.hits);
+        let Some(next) = answer.next_cursor else { break };
+        answer = block_on(other.search(request(Some(next)))).unwrap();
+        drop(block_on(other.search(request(None))).unwrap());
     }
-    assert!(pages > 10);
+    assert_ne!(of(&other), learnt);
+    assert!(hits.len() > 64 && seen.len() == hits.len(), "{} hits, {} mails", hits.len(), seen.len());
+    assert!(hits.is_sorted_by(|a, b| a.score >= b.score));
+    let scores: BTreeSet<u32> = hits.iter().map(|hit| hit.score.unwrap().to_bits()).collect();
+    assert!(scores.len() * 3 > hits.len(), "{} scores of {} hits", scores.len(), hits.len());
     block_on(store.close()).unwrap();
 }
 

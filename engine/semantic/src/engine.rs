@@ -87,7 +87,11 @@ pub struct SemanticView {
     without: u64,
     missing: Vec<Missing>,
     searchers: Arc<Mutex<Vec<Searcher>>>,
+    whitening: Option<Arc<Whitening>>,
 }
+
+/// Values of a vector that is turned: to learn by what takes time with the third power of their number.
+const MOST_TURNED: u32 = 1_024;
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -152,6 +156,7 @@ impl SemanticEngine {
             without: 0,
             missing: sources.missing.clone(),
             searchers: Arc::clone(&self.searchers),
+            whitening: None,
         };
         let segments: Vec<SegmentText> =
             sources.segments.iter().filter_map(|segment| self.with_vectors(segment, &mut view)).collect();
@@ -196,8 +201,10 @@ impl SemanticEngine {
         }
         let memtables: HashSet<u64> = sources.memtables.iter().map(|m| m.memtable).collect();
         locked(&self.open).memtables.retain(|id, _| memtables.contains(id));
-        if !self.model.is_even() {
+        let dimensions = view.model.dimensions;
+        if !self.model.is_even() && dimensions <= MOST_TURNED {
             self.learn_turn(&view);
+            view.whitening = locked(&self.open).turn.whitening();
         }
         view
     }
@@ -210,17 +217,17 @@ impl SemanticEngine {
             Sealed::Closed(_) => None,
         });
         let parts: Vec<&Part> = sealed.chain(view.batches.iter().map(|batch| &batch.part)).collect();
-        if !locked(&self.open).turn.fits(&parts) {
+        let fits = || locked(&self.open).turn.fits(&parts);
+        if fits() {
+            return;
+        }
+        let _making = locked(&self.making);
+        // Another search may have learnt it meanwhile.
+        if !fits() {
             let dimensions = view.model.dimensions as usize;
             let learnt = catch_unwind(AssertUnwindSafe(|| Turn::learn(&parts, dimensions)));
             locked(&self.open).turn = learnt.unwrap_or_default();
         }
-    }
-
-    /// What queries are to be turned by before they are compared, as far as a view was taken since there are vectors.
-    #[must_use]
-    pub fn whitening(&self) -> Option<Arc<Whitening>> {
-        locked(&self.open).turn.whitening()
     }
 
     /// The segment with the vectors of this model, under the number of the file that they are in; `None` where it has none,
@@ -334,6 +341,12 @@ fn contained_part(segment: &SegmentText, model: &Model) -> Result<Arc<Part>, Sem
 }
 
 impl SemanticView {
+    /// What queries are to be turned by before they are compared; nothing where the model wants none, or there are no vectors.
+    #[must_use]
+    pub fn whitening(&self) -> Option<&Arc<Whitening>> {
+        self.whitening.as_ref()
+    }
+
     /// How near certain emails are to a vector: ascending positions of those that have vectors. What cannot be read is
     /// left out: who asks for the nearest is told of it.
     #[must_use]

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Steps that embedding is behind whoever waits for an answer (setpriority(2)).
 const NICE: i32 = 15;
-/// Between two looks whether somebody asks.
+/// Between two looks whether somebody asks, and how many of these a passage waits at most.
 const POLL: std::time::Duration = std::time::Duration::from_millis(1);
+const POLLS: usize = 100;
 /// What changes with the way that vectors are made of the same files.
 const WAY: &[u8] = b"postlode transformer 1";
 /// Bytes of weights that all threads have together, beyond what the first has.
@@ -296,7 +297,10 @@ impl Embed for Transformer {
                 return Ok(None);
             }
             // A long email has many passages, and a question one: it goes before.
-            while self.asking.load(Ordering::Relaxed) > 0 {
+            for _ in 0..POLLS {
+                if self.asking.load(Ordering::Relaxed) == 0 {
+                    break;
+                }
                 std::thread::sleep(POLL);
             }
             Ok(self.run(&mut held(&self.asked), &[pieces.as_slice()])?.pop().flatten())

@@ -46,8 +46,10 @@ impl Runtime {
     /// # Errors
     /// [`EmbedError::Runtime`] that says what was tried.
     pub fn load(file: Option<&Path>) -> Result<Self, EmbedError> {
-        // The name of a file alone would be looked for where the system has its libraries.
-        let file = file.map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
+        // A name alone is looked for where the system has its libraries, unless it is here.
+        let here = |file: &Path| file.components().count() > 1 || file.is_file();
+        let absolute = |file: &Path| std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let file = file.map(|file| if here(file) { absolute(file) } else { file.to_owned() });
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((path, environment)) = &*loaded {
             return match file {

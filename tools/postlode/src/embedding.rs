@@ -80,7 +80,15 @@ impl EmbedSettings {
                 (url, folder.map(PathBuf::from), if other { bare } else { of_file.clone() })
             }
         };
-        let model = said(&flags.embed_model).or_else(|| of_file.model.clone());
+        // The same for a name in the environment, beside a place that was typed.
+        let of_variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let other = match (&url, &folder) {
+            (Some(_), _) => of_variable("POSTLODE_EMBED_FOLDER"),
+            _ => of_variable("POSTLODE_EMBED_ENDPOINT"),
+        };
+        let named =
+            said(&flags.embed_model).filter(|name| other.is_none() || typed("POSTLODE_EMBED_MODEL", name));
+        let model = named.or_else(|| of_file.model.clone());
         if let Some(folder) = folder {
             let library = said(&flags.onnxruntime).map(PathBuf::from).or_else(|| of_file.onnxruntime.clone());
             return Ok(Some(Self::Folder(TransformerOptions {
@@ -106,10 +114,10 @@ impl EmbedSettings {
                 ));
             }
         };
-        let key = match (std::env::var(KEY), &of_file.key_file) {
-            (Ok(key), _) => Some(key),
-            (Err(_), Some(path)) => Some(key_in(path)?),
-            (Err(_), None) => None,
+        let key = match (of_variable(KEY), &of_file.key_file) {
+            (Some(key), _) => Some(key),
+            (None, Some(path)) => Some(key_in(path)?),
+            (None, None) => None,
         };
         let options = EndpointOptions {
             url,
@@ -343,6 +351,16 @@ mod tests {
         assert!(matches!(by("POSTLODE_EMBED_ENDPOINT", "http://a/v1"), Ok(EmbedSettings::Folder(_))));
         assert!(matches!(by("POSTLODE_EMBED_FOLDER", "a/mini"), Ok(EmbedSettings::Endpoint(_))));
         assert!(by("POSTLODE_EMBED_FOLDER", "another").is_err());
+        // A name in the environment is that of the model that the environment names.
+        let set = |name: &str| match name {
+            "POSTLODE_EMBED_ENDPOINT" => Some("http://a/v1".to_owned()),
+            "POSTLODE_EMBED_MODEL" => Some("mini".to_owned()),
+            _ => None,
+        };
+        match EmbedSettings::resolve_by(&two, &Config::default(), &set) {
+            Ok(Some(EmbedSettings::Folder(options))) => assert_eq!(options.name, ""),
+            other => panic!("{other:?}"),
+        }
         for (flags, file) in
             [(two, Config::default()), (EmbedFlags::default(), of_file(Some("http://b/v1"), Some("c")))]
         {

@@ -389,6 +389,7 @@ pub fn queries() -> Seeds {
         "budget \"quarterly report\" -draft",
         "from:ann@example.org to:(bob OR \"Cem D\") cc:dee bcc:x subject:(a OR b) -body:\"c \\\"d\\\"\"",
         "folder:\"/Top of Outlook data file/Inbox\" in:sent* before:2020-01-31 after:2019 has:attachment",
+        "participants:(alice bob@example.org) on:2017-03 older_than:2y -newer_than:7d type:pdf lang:de is:unread",
         "filename:report.pdf larger:10M smaller:2k class:IPM.Note custodian:\"Ann B\" tag:hot label:x",
         "id:667dae189055ec7e2db32cdc5c70746e thread:667dae189055ec7e2db32cdc5c70746e message-id:<a@b>",
         "(a b OR c) AND NOT (d OR -(e f)) https://x.y/z 大きさ Größe",

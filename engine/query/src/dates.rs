@@ -4,9 +4,9 @@
 //! an error, never another day.
 
 use crate::error::QueryError;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
+use jiff::{Span, Timestamp};
 use postlode_format::row::ArchivedStamp;
 
 /// The zone of a name: an IANA name, `UTC`, `Z` or an offset as `+02:00`, `+0200`, `+2`. None: UTC.
@@ -58,16 +58,56 @@ pub fn beginning_of(text: &str, zone: &TimeZone) -> Option<i64> {
     if text.contains(['T', 't']) {
         return text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond);
     }
+    beginning(period(text)?.0, zone)
+}
+
+/// The moments between which a day, month or year of a query lies: the first is in it, the second is not.
+#[must_use]
+pub fn within(text: &str, zone: &TimeZone) -> Option<(i64, i64)> {
+    let (first, long) = period(text.trim())?;
+    Some((beginning(first, zone)?, beginning(first.checked_add(long).ok()?, zone)?))
+}
+
+/// The moment that is a number of days, weeks, months or years (`7d`, `2w`, `6m`, `1y`) before another, by the calendar of the
+/// zone.
+#[must_use]
+pub fn ago(text: &str, zone: &TimeZone, now: Timestamp) -> Option<i64> {
+    let text = text.trim().to_ascii_lowercase();
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let digits = (1..=6).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+    let number: i32 = digits.then(|| number.parse().ok()).flatten()?;
+    let span = match unit {
+        "d" => Span::new().try_days(number),
+        "w" => Span::new().try_weeks(number),
+        "m" => Span::new().try_months(number),
+        "y" => Span::new().try_years(number),
+        _ => return None,
+    };
+    let then = now.to_zoned_datetime(zone.clone()).checked_sub(span.ok()?).ok()?;
+    Some(then.timestamp().as_microsecond())
+}
+
+/// The first day of a day, month or year, and how long that is.
+fn period(text: &str) -> Option<(Date, Span)> {
     let mut parts = text.split(['-', '/', '.']);
     let year = number(parts.next()?, 4)?;
-    let month = parts.next().map_or(Some(1), |m| number(m, 2))?;
-    let day = parts.next().map_or(Some(1), |d| number(d, 2))?;
+    let month = parts.next().map(|m| number(m, 2));
+    let day = parts.next().map(|d| number(d, 2));
     if parts.next().is_some() {
         return None;
     }
-    let date = Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
-    let zoned = date.to_zoned_datetime(zone.clone()).ok()?;
-    Some(zoned.timestamp().as_microsecond())
+    let long = match (month, day) {
+        (None, _) => Span::new().years(1),
+        (Some(_), None) => Span::new().months(1),
+        (Some(_), Some(_)) => Span::new().days(1),
+    };
+    let (month, day) = (month.unwrap_or(Some(1))?, day.unwrap_or(Some(1))?);
+    let first = Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
+    Some((first, long))
+}
+
+fn beginning(date: Date, zone: &TimeZone) -> Option<i64> {
+    Some(date.to_zoned_datetime(zone.clone()).ok()?.timestamp().as_microsecond())
 }
 
 fn number(text: &str, digits: usize) -> Option<i16> {
@@ -137,6 +177,43 @@ mod tests {
     }
 
     #[test]
+    fn periods_end_where_the_next_begins() {
+        let paris = zone(Some("Europe/Paris")).unwrap();
+        for (text, from, to) in [
+            ("2020-02-29", "2020-02-28T23:00:00Z", "2020-02-29T23:00:00Z"),
+            // A day of twenty-three hours.
+            ("2020-03-29", "2020-03-28T23:00:00Z", "2020-03-29T22:00:00Z"),
+            ("2020/12", "2020-11-30T23:00:00Z", "2020-12-31T23:00:00Z"),
+            (" 2020 ", "2019-12-31T23:00:00Z", "2020-12-31T23:00:00Z"),
+        ] {
+            assert_eq!(within(text, &paris), Some((at(from), at(to))), "{text}");
+        }
+        for text in ["", "2020-02-30", "2020-01-01T00:00:00Z", "yesterday", "9999-12-31", "9999"] {
+            assert_eq!(within(text, &paris), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn so_long_ago_is_told_by_the_calendar() {
+        let paris = zone(Some("Europe/Paris")).unwrap();
+        let now: Timestamp = "2020-03-31T10:00:00Z".parse().unwrap();
+        for (text, then) in [
+            ("0d", "2020-03-31T10:00:00Z"),
+            ("1d", "2020-03-30T10:00:00Z"),
+            // Before the clocks were changed.
+            ("3D", "2020-03-28T11:00:00Z"),
+            ("1w", "2020-03-24T11:00:00Z"),
+            ("1m", "2020-02-29T11:00:00Z"),
+            (" 1y", "2019-03-31T10:00:00Z"),
+        ] {
+            assert_eq!(ago(text, &paris, now), Some(at(then)), "{text}");
+        }
+        for text in ["", "d", "7", "-7d", "7h", "7 d", "1.5d", "9999999d", "999999y", "７d", "é"] {
+            assert_eq!(ago(text, &paris, now), None, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_day_or_zone_is_refused() {
         let utc = zone(None).unwrap();
         for text in [
@@ -167,7 +244,8 @@ mod tests {
         #[test]
         fn any_text_is_survived(text: String, micros: i64, minutes: i16) {
             drop(zone(Some(&text)));
-            let _ = beginning_of(&text, &TimeZone::UTC);
+            let _ = (beginning_of(&text, &TimeZone::UTC), within(&text, &TimeZone::UTC));
+            let _ = ago(&text, &TimeZone::UTC, Timestamp::UNIX_EPOCH);
             drop(utc(micros));
             drop(header(micros, Some(minutes)));
         }

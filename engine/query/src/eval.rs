@@ -1,6 +1,7 @@
 //! Checks conditions on the rows of one email.
 
 use crate::filter::{Condition, Filter, Role};
+use postlode_format::column::type_of;
 use postlode_format::index::{Position, domain_of, fold};
 use postlode_format::row::{ArchivedAddress, ArchivedEmail, ArchivedMark, ArchivedPlace, access, flag};
 use postlode_format::{FormatError, id::bare_message_id};
@@ -87,6 +88,9 @@ impl<'f> Rows<'f> {
             }
             Condition::Larger(bytes) => email.size.to_native() > *bytes,
             Condition::Smaller(bytes) => email.size.to_native() < *bytes,
+            Condition::Flag(bits) => email.flags.to_native() & bits != 0,
+            Condition::Type(wanted) => email.attachments.iter().any(|a| !a.inline && type_of(a) == *wanted),
+            Condition::Language(wanted) => email.language.as_str() == wanted,
             Condition::Domain(wanted) => {
                 let mut from = email.from.iter().chain(email.sender.iter());
                 from.any(|a| domain_of(&a.address).is_some_and(|domain| domain == *wanted))

@@ -3,12 +3,15 @@
 //! What always holds: negation stands only above what it negates; inside one [`Filter::All`] or [`Filter::Any`]
 //! there is at most one text condition, which holds all that the index can answer at once.
 
-use crate::dates::beginning_of;
+use crate::dates::{ago, beginning_of, within};
 use crate::error::SyntaxError;
 use crate::lang::{Field, Node, Term};
+use crate::languages::three_letters;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use postlode_format::id::{Id, bare_message_id, from_hex};
 use postlode_format::index::{domain_of, fold};
+use postlode_format::row::flag;
 use postlode_text::{Phrase, Scope, TextQuery};
 
 /// A tree of conditions.
@@ -74,6 +77,12 @@ pub enum Condition {
     Smaller(u64),
     /// The domain of the author's or sender's address, folded.
     Domain(String),
+    /// It has one of these bits of [`postlode_format::row::flag`].
+    Flag(u32),
+    /// What an attachment is that is not shown inside the body, folded: see [`postlode_format::column::attachment_type`].
+    Type(String),
+    /// The language of what its author wrote, in three letters.
+    Language(String),
 }
 
 /// Which recipients.
@@ -248,9 +257,22 @@ fn tree(node: &Node, zone: &TimeZone) -> Result<Option<Filter>, SyntaxError> {
         Node::And(nodes) => Some(parts(nodes)?).filter(|p| !p.is_empty()).map(Filter::All),
         Node::Or(nodes) => Some(parts(nodes)?).filter(|p| !p.is_empty()).map(Filter::Any),
         Node::Not(inner) => tree(inner, zone)?.map(|f| Filter::Not(Box::new(f))),
+        Node::Term(term) if term.field == Field::Participants => {
+            let of = |field| condition(&Term { field, ..term.clone() }, zone);
+            let each = PARTICIPANTS.into_iter().map(of).collect::<Result<Vec<_>, _>>()?;
+            let each: Vec<Filter> = each.into_iter().flatten().map(Filter::Is).collect();
+            Some(each).filter(|each| !each.is_empty()).map(Filter::Any)
+        }
+        // What the source does not mark as read is unread.
+        Node::Term(term) if term.field == Field::Is && fold(&term.value) == "unread" => {
+            Some(Filter::Not(Box::new(Filter::Is(Condition::Flag(flag::READ)))))
+        }
         Node::Term(term) => condition(term, zone)?.map(Filter::Is),
     })
 }
+
+/// Who takes part in an email.
+const PARTICIPANTS: [Field; 4] = [Field::From, Field::To, Field::Cc, Field::Bcc];
 
 fn quoted(value: &str) -> String {
     format!("{:?}", value.chars().take(40).collect::<String>())
@@ -297,6 +319,27 @@ fn condition(term: &Term, zone: &TimeZone) -> Result<Option<Condition>, SyntaxEr
         }
         Field::After => Some(Condition::Dates(date()?, i64::MAX)),
         Field::Before => Some(Condition::Dates(FIRST_DATE, date()?)),
+        Field::On => {
+            let why = "is no day, month or year: write year-month-day, year-month or year";
+            let (from, to) = within(value, zone).ok_or_else(|| refuse(term, why, Some("2020-01-31")))?;
+            Some(Condition::Dates(from, to))
+        }
+        Field::OlderThan | Field::NewerThan => {
+            let why = "is no time: write a number of days, weeks, months or years, as 7d, 2w, 6m, 1y";
+            let then = ago(value, zone, Timestamp::now()).ok_or_else(|| refuse(term, why, Some("7d")))?;
+            Some(match term.field {
+                Field::OlderThan => Condition::Dates(FIRST_DATE, then),
+                _ => Condition::Dates(then, i64::MAX),
+            })
+        }
+        Field::Type => name().map(|name| Condition::Type(name.trim_start_matches('.').to_owned())),
+        Field::Lang => {
+            let why = "is no language: write two or three letters of ISO 639";
+            let three = three_letters(value).ok_or_else(|| refuse(term, why, Some("en")))?;
+            Some(Condition::Language(three))
+        }
+        // In `tree`, where it becomes several conditions.
+        Field::Participants => None,
         Field::Has => match fold(value).as_str() {
             "attachment" | "attachments" => Some(Condition::HasAttachment),
             _ => return Err(refuse(term, "is nothing an email can have here", Some("attachment"))),
@@ -304,6 +347,9 @@ fn condition(term: &Term, zone: &TimeZone) -> Result<Option<Condition>, SyntaxEr
         Field::Is => match fold(value).as_str() {
             "recovered" => Some(Condition::Recovered),
             "partial" => Some(Condition::Partial),
+            "flagged" | "starred" => Some(Condition::Flag(flag::FLAGGED)),
+            "read" => Some(Condition::Flag(flag::READ)),
+            "draft" => Some(Condition::Flag(flag::UNSENT)),
             _ => return Err(refuse(term, "is nothing an email can be here", Some("recovered"))),
         },
         Field::Id => Some(Condition::Id(id()?)),

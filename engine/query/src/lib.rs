@@ -26,6 +26,7 @@ mod facets;
 pub mod filter;
 mod hits;
 pub mod lang;
+mod languages;
 mod members;
 pub mod model;
 mod plan;

@@ -225,6 +225,7 @@ fn of_condition(condition: &Condition, known: &Known) -> Option<Driver> {
         Condition::Custodian(name) => one(IndexId::Custodian, part_prefix(name), true),
         Condition::Domain(domain) => one(IndexId::Domain, part_prefix(domain), true),
         Condition::HasAttachment => one(IndexId::Attachment, Vec::new(), true),
+        Condition::Type(_) => one(IndexId::Attachment, Vec::new(), false),
         // All of the classes above are larger; the lowest is, where the limit is its lower end.
         Condition::Larger(bytes) => {
             let least = bytes.checked_add(1)?;

@@ -113,7 +113,7 @@ pub fn of_email(record: &[u8]) -> Result<ColumnValues, FormatError> {
     }
     add(ColumnId::Class, part_bytes(&email.class));
     for attachment in email.attachments.iter().filter(|a| !a.inline) {
-        add(ColumnId::AttachmentType, part_bytes(&archived_type(attachment)));
+        add(ColumnId::AttachmentType, part_bytes(&type_of(attachment)));
     }
     add(ColumnId::Language, part_bytes(&email.language));
     Ok(out)
@@ -162,7 +162,9 @@ pub fn attachment_type(name: &str, mime: &str, embedded: bool) -> String {
     extension.or(subtype).unwrap_or_default()
 }
 
-fn archived_type(attachment: &ArchivedAttachment) -> String {
+/// The same of a row's.
+#[must_use]
+pub fn type_of(attachment: &ArchivedAttachment) -> String {
     let embedded = matches!(attachment.kind, ArchivedAttachmentKind::Message);
     attachment_type(&attachment.name, &attachment.mime, embedded)
 }

@@ -51,18 +51,30 @@ pub enum Field {
     Cc,
     /// Blind copies.
     Bcc,
+    /// Author, sender or any recipient.
+    Participants,
     /// A folder.
     Folder,
     /// Before a day.
     Before,
     /// On a day or after it.
     After,
+    /// On a day, or in a month or year.
+    On,
+    /// Longer ago than a number of days, weeks, months or years.
+    OlderThan,
+    /// Not longer ago.
+    NewerThan,
     /// `attachment`.
     Has,
-    /// `recovered` or `partial`.
+    /// `recovered`, `partial`, `flagged`, `read`, `unread` or `draft`.
     Is,
     /// Words of an attachment's name.
     Filename,
+    /// What an attachment is, as `pdf`.
+    Type,
+    /// The language of what its author wrote.
+    Lang,
     /// The email's id.
     Id,
     /// Its thread.
@@ -87,19 +99,25 @@ pub enum Field {
 
 impl Field {
     /// All fields that have a name, by their names; the first name of a field is the one that is printed.
-    pub const NAMES: [(&'static str, Field); 25] = [
+    pub const NAMES: [(&'static str, Field); 35] = [
         ("subject", Field::Subject),
         ("body", Field::Body),
         ("from", Field::From),
         ("to", Field::To),
         ("cc", Field::Cc),
         ("bcc", Field::Bcc),
+        ("participants", Field::Participants),
         ("folder", Field::Folder),
         ("before", Field::Before),
         ("after", Field::After),
+        ("on", Field::On),
+        ("older_than", Field::OlderThan),
+        ("newer_than", Field::NewerThan),
         ("has", Field::Has),
         ("is", Field::Is),
         ("filename", Field::Filename),
+        ("type", Field::Type),
+        ("lang", Field::Lang),
         ("id", Field::Id),
         ("thread", Field::Thread),
         ("parent", Field::Parent),
@@ -113,6 +131,10 @@ impl Field {
         ("domain", Field::Domain),
         ("in", Field::Folder),
         ("rfc822msgid", Field::MessageId),
+        ("older", Field::Before),
+        ("newer", Field::After),
+        ("language", Field::Lang),
+        ("size", Field::Larger),
     ];
 
     /// The field of a name, in any case.

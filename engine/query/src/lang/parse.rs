@@ -238,9 +238,12 @@ fn single_or(mut parts: Vec<Node>, several: impl FnOnce(Vec<Node>) -> Node) -> N
 
 fn example(field: Field) -> Option<String> {
     let value = match field {
-        Field::From | Field::To | Field::Cc | Field::Bcc => "alice@example.com",
+        Field::From | Field::To | Field::Cc | Field::Bcc | Field::Participants => "alice@example.com",
         Field::Folder => "Inbox",
-        Field::Before | Field::After => "2020-01-31",
+        Field::Before | Field::After | Field::On => "2020-01-31",
+        Field::OlderThan | Field::NewerThan => "7d",
+        Field::Type => "pdf",
+        Field::Lang => "en",
         Field::Has => "attachment",
         Field::Larger | Field::Smaller => "10M",
         Field::Subject | Field::Body => "\"some words\"",

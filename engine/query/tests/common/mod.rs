@@ -141,6 +141,17 @@ impl Mail {
         self.size == 1500
     }
 
+    pub fn flagged(&self) -> bool {
+        self.size == 2000
+    }
+
+    fn flags(&self) -> u32 {
+        let has = |is: bool, bit| if is { bit } else { 0 };
+        has(!self.files.is_empty(), flag::HAS_ATTACHMENT)
+            | has(self.flagged(), flag::FLAGGED)
+            | has(!self.flagged(), flag::READ)
+    }
+
     fn notes(&self) -> Vec<PartialNote> {
         let note = PartialNote { code: "corrupt".into(), stage: "body".into(), reason: "a block".into() };
         self.partial().then_some(note).into_iter().collect()
@@ -187,7 +198,7 @@ impl Mail {
             size: self.size,
             importance: 1,
             sensitivity: 0,
-            flags: if self.files.is_empty() { 0 } else { flag::HAS_ATTACHMENT },
+            flags: self.flags(),
             codepage: 65001,
             language: if self.english { "eng".into() } else { "deu".into() },
             attachments: self.files.iter().enumerate().map(attachment).collect(),

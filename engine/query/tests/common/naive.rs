@@ -62,6 +62,21 @@ fn naive_term(mail: &Mail, Term { field, value, quoted, .. }: &Term) -> bool {
         Field::From => who(&[mail.from]),
         Field::To => who(&mail.to),
         Field::Cc => who(&mail.cc),
+        Field::Participants => {
+            // An address of one role and words of another are looked at apart, as in each field.
+            [&[mail.from][..], &mail.to, &mail.cc].into_iter().any(who)
+        }
+        Field::On => match value.as_str() {
+            "1970-01" => mail.date != i64::MIN && mail.date < 31 * DAY,
+            "1970" => mail.date != i64::MIN,
+            _ => (day(value)..day(value) + DAY).contains(&mail.date),
+        },
+        Field::OlderThan => mail.date != i64::MIN,
+        Field::NewerThan => false,
+        Field::Type => {
+            mail.files.iter().any(|file| (file.ends_with(".pdf") || !file.contains('.')) && value == "PDF")
+        }
+        Field::Lang => mail.english == (value == "en"),
         Field::Folder => mail.folders.iter().any(|f| {
             let (folder, wanted) = (FOLDERS[*f].to_lowercase(), value.to_lowercase());
             let path = format!("/{}", wanted.trim_matches('/'));
@@ -72,13 +87,14 @@ fn naive_term(mail: &Mail, Term { field, value, quoted, .. }: &Term) -> bool {
         Field::After => mail.date >= day(value),
         Field::Before => mail.date != i64::MIN && mail.date < day(value),
         Field::Has => !mail.files.is_empty(),
-        Field::Is => {
-            if value == "partial" {
-                mail.partial()
-            } else {
-                mail.recovered()
-            }
-        }
+        Field::Is => match value.as_str() {
+            "partial" => mail.partial(),
+            "flagged" => mail.flagged(),
+            "read" => !mail.flagged(),
+            "unread" => mail.flagged(),
+            "draft" => false,
+            _ => mail.recovered(),
+        },
         Field::Id => to_hex(&mail.id) == *value,
         Field::Thread => to_hex(&mail.thread) == *value,
         Field::Parent => mail.parent.is_some_and(|p| to_hex(&p) == *value),
@@ -135,6 +151,12 @@ fn term(random: &mut Random, mails: &[Mail]) -> Node {
         Field::Tag,
         Field::Custodian,
         Field::Domain,
+        Field::Participants,
+        Field::On,
+        Field::OlderThan,
+        Field::NewerThan,
+        Field::Type,
+        Field::Lang,
     ];
     let field = fields[random.below(fields.len())];
     let mut quoted = random.chance(30);
@@ -143,7 +165,7 @@ fn term(random: &mut Random, mails: &[Mail]) -> Node {
             format!("{} {}", random.pick(&WORDS), random.pick(&WORDS))
         }
         Field::Any | Field::Subject | Field::Body | Field::Filename => random.pick(&WORDS).to_owned(),
-        Field::From | Field::To | Field::Cc => match random.below(4) {
+        Field::From | Field::To | Field::Cc | Field::Participants => match random.below(4) {
             0 => random
                 .pick(&["example.com", "@example.com", "bob", "alice", "mail.example", "running"])
                 .to_owned(),
@@ -166,7 +188,15 @@ fn term(random: &mut Random, mails: &[Mail]) -> Node {
         }
         Field::Before | Field::After => format!("1970-01-{:02}", 1 + random.below(30)),
         Field::Has => "attachment".to_owned(),
-        Field::Is => random.pick(&["recovered", "partial"]).to_owned(),
+        Field::Is => random.pick(&["recovered", "partial", "flagged", "read", "unread", "draft"]).to_owned(),
+        Field::On => match random.below(6) {
+            0 => "1970-01".to_owned(),
+            1 => "1970".to_owned(),
+            _ => format!("1970-01-{:02}", 1 + random.below(30)),
+        },
+        Field::OlderThan | Field::NewerThan => random.pick(&["3d", "2w", "6m", "1y"]).to_owned(),
+        Field::Type => random.pick(&["PDF", "docx"]).to_owned(),
+        Field::Lang => random.pick(&["en", "deu"]).to_owned(),
         Field::Id => to_hex(&mails[random.below(mails.len())].id),
         Field::Thread => to_hex(&mails[random.below(mails.len())].thread),
         Field::Parent => to_hex(&super::id(random.below(10))),

@@ -10,6 +10,7 @@ use made_up::Maker;
 use postlode_embed::passages;
 use postlode_vector::kernel::best;
 use postlode_vector::{Parallel, Threads, Whitening};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -89,10 +90,14 @@ impl VectorArguments {
         let mails = list_mails::read(mails)?;
         let texts = mails.iter().flat_map(|mail| passages(&mail.subject, &new_text(&mail.body)));
         let texts: Vec<String> = texts.map(|passage| passage.text).collect();
-        let mut vectors = Vec::with_capacity(texts.len());
+        let (mut vectors, mut seen) = (Vec::with_capacity(texts.len()), HashSet::new());
         for some in texts.chunks(AT_ONCE) {
             let some = model.embed(some).map_err(|error| BenchError::Other(error.to_string()))?;
-            vectors.extend(some.into_iter().flatten());
+            // Each vector once: of equal ones nobody can say which is nearer.
+            let mut new = |vector: &Vec<f32>| {
+                seen.insert(vector.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
+            };
+            vectors.extend(some.into_iter().flatten().filter(&mut new));
         }
         let each = (vectors.len() / self.questions.max(1)).max(2);
         let (mut base, mut queries) = (Vec::with_capacity(vectors.len()), Vec::new());

@@ -99,11 +99,12 @@ impl<'f> Rows<'f> {
     }
 
     fn recipients(&self, role: Role) -> impl Iterator<Item = &'f ArchivedAddress> {
-        match role {
-            Role::To => self.email.to.iter(),
-            Role::Cc => self.email.cc.iter(),
-            Role::Bcc => self.email.bcc.iter(),
-        }
+        let of = |own: Role, list: &'f [ArchivedAddress]| match role == own || role == Role::Any {
+            true => list.iter(),
+            false => [].iter(),
+        };
+        let email = self.email;
+        of(Role::To, &email.to).chain(of(Role::Cc, &email.cc)).chain(of(Role::Bcc, &email.bcc))
     }
 }
 

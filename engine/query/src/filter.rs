@@ -5,7 +5,7 @@
 
 use crate::dates::{ago, beginning_of, within};
 use crate::error::SyntaxError;
-use crate::lang::{Field, Node, Term};
+use crate::lang::{Field, Node, Term, nearest};
 use crate::languages::three_letters;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -94,6 +94,8 @@ pub enum Role {
     Cc,
     /// Blind copies.
     Bcc,
+    /// All of these.
+    Any,
 }
 
 /// A folder as a query names it: a whole path, a path's beginning, or any one name in it.
@@ -257,12 +259,7 @@ fn tree(node: &Node, zone: &TimeZone) -> Result<Option<Filter>, SyntaxError> {
         Node::And(nodes) => Some(parts(nodes)?).filter(|p| !p.is_empty()).map(Filter::All),
         Node::Or(nodes) => Some(parts(nodes)?).filter(|p| !p.is_empty()).map(Filter::Any),
         Node::Not(inner) => tree(inner, zone)?.map(|f| Filter::Not(Box::new(f))),
-        Node::Term(term) if term.field == Field::Participants => {
-            let of = |field| condition(&Term { field, ..term.clone() }, zone);
-            let each = PARTICIPANTS.into_iter().map(of).collect::<Result<Vec<_>, _>>()?;
-            let each: Vec<Filter> = each.into_iter().flatten().map(Filter::Is).collect();
-            Some(each).filter(|each| !each.is_empty()).map(Filter::Any)
-        }
+        Node::Term(term) if term.field == Field::Participants => participants(term),
         // What the source does not mark as read is unread.
         Node::Term(term) if term.field == Field::Is && fold(&term.value) == "unread" => {
             Some(Filter::Not(Box::new(Filter::Is(Condition::Flag(flag::READ)))))
@@ -271,8 +268,18 @@ fn tree(node: &Node, zone: &TimeZone) -> Result<Option<Filter>, SyntaxError> {
     })
 }
 
-/// Who takes part in an email.
-const PARTICIPANTS: [Field; 4] = [Field::From, Field::To, Field::Cc, Field::Bcc];
+/// Who takes part in an email: its author or sender, or any recipient.
+fn participants(term: &Term) -> Option<Filter> {
+    if let Some(address) = full_address(&term.value) {
+        let recipient = Condition::Recipient(Role::Any, address.clone());
+        return Some(Filter::Any(vec![Filter::Is(Condition::FromAddress(address)), Filter::Is(recipient)]));
+    }
+    let phrase = |scope, exact| Phrase { scope, text: term.value.clone(), exact };
+    let either = [phrase(Scope::From, term.quoted), phrase(Scope::To, true)];
+    let has_words = either.iter().any(Phrase::has_words);
+    let either = either.into_iter().map(TextQuery::Phrase).collect();
+    has_words.then_some(Filter::Is(Condition::Text(TextQuery::Any(either))))
+}
 
 fn quoted(value: &str) -> String {
     format!("{:?}", value.chars().take(40).collect::<String>())
@@ -332,11 +339,18 @@ fn condition(term: &Term, zone: &TimeZone) -> Result<Option<Condition>, SyntaxEr
                 _ => Condition::Dates(then, i64::MAX),
             })
         }
-        Field::Type => name().map(|name| Condition::Type(name.trim_start_matches('.').to_owned())),
+        Field::Type => {
+            let kind = fold(value.trim()).trim_start_matches(['*', '.']).to_owned();
+            let one = (1..=16).contains(&kind.len()) && kind.bytes().all(|b| b.is_ascii_alphanumeric());
+            if !one {
+                return Err(refuse(term, "is no type: write what names of files end with", Some("pdf")));
+            }
+            Some(Condition::Type(kind))
+        }
         Field::Lang => {
-            let why = "is no language: write two or three letters of ISO 639";
+            let why = "is no language that mail is told to be in: write two or three letters of ISO 639";
             let three = three_letters(value).ok_or_else(|| refuse(term, why, Some("en")))?;
-            Some(Condition::Language(three))
+            Some(Condition::Language(three.to_owned()))
         }
         // In `tree`, where it becomes several conditions.
         Field::Participants => None,
@@ -350,7 +364,11 @@ fn condition(term: &Term, zone: &TimeZone) -> Result<Option<Condition>, SyntaxEr
             "flagged" | "starred" => Some(Condition::Flag(flag::FLAGGED)),
             "read" => Some(Condition::Flag(flag::READ)),
             "draft" => Some(Condition::Flag(flag::UNSENT)),
-            _ => return Err(refuse(term, "is nothing an email can be here", Some("recovered"))),
+            other => {
+                let known = ["recovered", "partial", "flagged", "read", "unread", "draft"];
+                let nearest = nearest(other, known.into_iter()).unwrap_or("recovered");
+                return Err(refuse(term, "is nothing an email can be here", Some(nearest)));
+            }
         },
         Field::Id => Some(Condition::Id(id()?)),
         Field::Thread => Some(Condition::Thread(vec![id()?])),
@@ -635,11 +653,39 @@ mod tests {
         assert_eq!(filter("smaller:2MB"), Filter::Is(Condition::Smaller(2 << 20)));
         let second = |q: &str| resolve(&parse(q).unwrap(), &TimeZone::UTC).unwrap_err();
         assert_eq!(second("is:lost").suggestion.as_deref(), Some("is:recovered"));
-        for query in ["a before:tomorrow", "a larger:big", "a has:legs", "a id:12", "a larger:99999999999G"] {
+        assert_eq!(second("is:flaged").suggestion.as_deref(), Some("is:flagged"));
+        for query in [
+            "a before:tomorrow",
+            "a larger:big",
+            "a has:legs",
+            "a id:12",
+            "a larger:99999999999G",
+            "a on:someday",
+            "a newer_than:7",
+            "a older_than:-7d",
+            "a type:.",
+            "a type:application/pdf",
+            "a lang:xyz",
+        ] {
             let error = second(query);
             assert_eq!(error.position, query.find(':').unwrap() + 2, "{query}: {error}");
         }
         assert_eq!(second("has:legs").suggestion.as_deref(), Some("has:attachment"));
+    }
+
+    /// An address was asked for in four indexes of which two have it, and words were looked for four times.
+    #[test]
+    fn participants_are_two_conditions_or_one() {
+        let address = || "a@b.c".to_owned();
+        let both = vec![
+            Filter::Is(Condition::FromAddress(address())),
+            Filter::Is(Condition::Recipient(Role::Any, address())),
+        ];
+        assert_eq!(filter("participants:A@b.c"), Filter::Any(both));
+        let Filter::Is(Condition::Text(TextQuery::Any(words))) = filter("participants:bob") else { panic!() };
+        assert_eq!(words.len(), 2);
+        let wanted = resolve(&parse("participants:bob").unwrap(), &TimeZone::UTC).unwrap().wanted;
+        assert_eq!(wanted, Some(TextQuery::Any(words)), "they rank and mark alike");
     }
 
     #[test]

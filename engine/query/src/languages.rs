@@ -1,6 +1,6 @@
 //! Names of languages in a query: ISO 639-3, as rows have them, or ISO 639-1, as people know them.
 
-/// Two letters and three, of the languages that mail is told to be in.
+/// Two letters and three, of the languages that mail can be told to be in.
 const NAMES: [(&str, &str); 66] = [
     ("af", "afr"),
     ("ak", "aka"),
@@ -70,16 +70,37 @@ const NAMES: [(&str, &str); 66] = [
     ("zu", "zul"),
 ];
 
-/// The three letters of a language; `None` for what is no name of one.
+/// Other names of some of them: ISO 639-2 has those of libraries, and languages that have several forms have several names.
+const OTHERS: [(&str, &str); 21] = [
+    ("nb", "nob"),
+    ("nor", "nob"),
+    ("ger", "deu"),
+    ("fre", "fra"),
+    ("dut", "nld"),
+    ("chi", "cmn"),
+    ("zho", "cmn"),
+    ("per", "pes"),
+    ("fas", "pes"),
+    ("cze", "ces"),
+    ("gre", "ell"),
+    ("rum", "ron"),
+    ("slo", "slk"),
+    ("arm", "hye"),
+    ("geo", "kat"),
+    ("mac", "mkd"),
+    ("bur", "mya"),
+    ("wel", "cym"),
+    ("iw", "heb"),
+    ("in", "ind"),
+    ("ji", "yid"),
+];
+
+/// The three letters of a language, as rows have them; `None` for what is no name of one that mail can be in.
 #[must_use]
-pub fn three_letters(name: &str) -> Option<String> {
+pub fn three_letters(name: &str) -> Option<&'static str> {
     let name = name.trim().to_ascii_lowercase();
-    let letters = name.bytes().all(|b| b.is_ascii_lowercase());
-    match (letters, name.len()) {
-        (true, 2) => NAMES.iter().find(|(two, _)| *two == name).map(|(_, three)| (*three).to_owned()),
-        (true, 3) => Some(name),
-        _ => None,
-    }
+    let own = NAMES.iter().find(|(two, three)| *two == name || *three == name);
+    own.or_else(|| OTHERS.iter().find(|(other, _)| *other == name)).map(|(_, three)| *three)
 }
 
 #[cfg(test)]
@@ -88,10 +109,12 @@ mod tests {
 
     #[test]
     fn languages_have_two_names() {
-        assert_eq!(three_letters(" DE ").as_deref(), Some("deu"));
-        assert_eq!(three_letters("zh").as_deref(), Some("cmn"));
-        assert_eq!(three_letters("Eng").as_deref(), Some("eng"));
-        for none in ["", "xx", "english", "d1", "é", "e"] {
+        for (name, three) in
+            [(" DE ", "deu"), ("zh", "cmn"), ("Eng", "eng"), ("ger", "deu"), ("nb", "nob"), ("no", "nob")]
+        {
+            assert_eq!(three_letters(name), Some(three), "{name}");
+        }
+        for none in ["", "xx", "xyz", "english", "d1", "é", "e"] {
             assert_eq!(three_letters(none), None, "{none}");
         }
         assert!(NAMES.is_sorted_by_key(|(_, three)| three));

@@ -6,7 +6,7 @@
 //! driver together with a check of the rows gives the whole answer.
 
 use crate::error::QueryError;
-use crate::filter::{Condition, Filter};
+use crate::filter::{Condition, Filter, Role};
 use crate::stream::{Bounds, Part};
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, id_prefix, part_prefix, size_class};
@@ -215,7 +215,9 @@ fn of_condition(condition: &Condition, known: &Known) -> Option<Driver> {
         }
         Condition::FromAddress(address) => one(IndexId::Sender, part_prefix(address), true),
         // The index has all recipients of any kind.
-        Condition::Recipient(_, address) => one(IndexId::Recipient, part_prefix(address), false),
+        Condition::Recipient(role, address) => {
+            one(IndexId::Recipient, part_prefix(address), *role == Role::Any)
+        }
         Condition::MessageId(id) => one(IndexId::MessageId, part_prefix(id), true),
         Condition::Thread(keys) if keys.len() <= MAX_PARTS => {
             let sources = keys.iter().map(|key| Source::Index(IndexId::Thread, id_prefix(key))).collect();

@@ -76,7 +76,7 @@ impl Run {
         way: &Way,
     ) -> Result<Page, QueryError> {
         // A list is made again as it was only of the same mail, by a query that was turned alike.
-        let now = self.engine.store.generation() ^ self.turn;
+        let now = self.generation ^ self.turn;
         let generation = cursor.map_or(now, |c| c.generation);
         let kept = cursor.and_then(|c| self.engine.ranked.get(query, c.generation));
         if cursor.is_some() && kept.is_none() && generation != now {

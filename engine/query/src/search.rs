@@ -64,6 +64,8 @@ pub struct Run {
     pub deleted: Option<Arc<Deleted>>,
     /// The model that answers, where one does.
     pub semantic: Option<SemanticEngine>,
+    /// The store's generation before anything was looked at: a list is of this, or of something newer.
+    pub generation: u64,
     /// The vectors as they were when they were asked first: one search compares with one set of them.
     pub view: Option<Arc<SemanticView>>,
     /// What the query's vector was turned by; 0 where it was not.
@@ -87,6 +89,7 @@ pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<Sear
         return Err(QueryError::Parameter { parameter: "limit", why });
     }
     let mut run = Run::new(engine, &request.q, request.tz.as_deref())?;
+    run.generation = engine.store.generation();
     let words = run.resolved.wanted.is_some();
     let sort = request.sort.unwrap_or(if words { Sort::Relevance } else { Sort::Date });
     if words && sort != Sort::Relevance && request.mode == Mode::Semantic {
@@ -171,6 +174,7 @@ impl Run {
             ranking: None,
             deleted: None,
             semantic: None,
+            generation: engine.store.generation(),
             view: None,
             turn: 0,
             keyed: false,

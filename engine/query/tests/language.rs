@@ -83,6 +83,11 @@ fn the_shapes_of_the_language() {
     assert_eq!(parse("or - and").unwrap(), Node::And(vec![word("or"), word("-"), word("and")]));
     assert_eq!(parse("-(a b)").unwrap(), Node::Not(Box::new(parse("a b").unwrap())));
     assert_eq!(parse("label:x").unwrap(), parse("tag:x").unwrap());
+    // Words of every day that are fields too.
+    let words = ["Meeting", "on:", "Monday", "type:", "pdf", "size:"].map(word).to_vec();
+    assert_eq!(parse("Meeting on: Monday type: pdf size:").unwrap(), Node::And(words));
+    assert_eq!(parse("on:2020").unwrap(), term(Field::On, "2020", false));
+    assert!(parse("from: bob").is_err());
 }
 
 #[test]

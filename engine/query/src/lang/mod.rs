@@ -22,6 +22,7 @@ mod suggest;
 pub use ast::{Field, Node, Term};
 pub use parse::parse;
 pub use print::print;
+pub(crate) use suggest::nearest;
 
 /// Longest query, in bytes.
 pub const MAX_BYTES: usize = 64 << 10;

@@ -186,12 +186,15 @@ impl Parser {
         }
         let name: String = rest.iter().take(letters).collect();
         let after: Vec<char> = rest.iter().skip(letters.saturating_add(1)).take(2).copied().collect();
-        if let Some(field) = Field::of_name(&name) {
+        // People write "Meeting on: Monday" too.
+        let blank = after.first().is_none_or(|c| c.is_whitespace());
+        let everyday = EVERYDAY.iter().any(|word| word.eq_ignore_ascii_case(&name));
+        if let Some(field) = Field::of_name(&name).filter(|_| !(blank && everyday)) {
             self.at = self.at.saturating_add(letters).saturating_add(1);
             return Ok(Some(field));
         }
         // A link, or a colon at the end of a word, is text.
-        let is_text = after.starts_with(&['/', '/']) || after.first().is_none_or(|c| c.is_whitespace());
+        let is_text = after.starts_with(&['/', '/']) || blank;
         if is_text {
             return Ok(None);
         }
@@ -228,6 +231,9 @@ impl Parser {
         }
     }
 }
+
+/// Fields that are words of every day: with nothing behind the colon they are text.
+const EVERYDAY: [&str; 8] = ["on", "type", "size", "lang", "language", "older", "newer", "participants"];
 
 fn single_or(mut parts: Vec<Node>, several: impl FnOnce(Vec<Node>) -> Node) -> Node {
     match parts.len() {

@@ -4,8 +4,13 @@ use super::Field;
 
 /// The field whose name is at most two letters away.
 pub fn field(name: &str) -> Option<&'static str> {
+    nearest(name, Field::NAMES.iter().map(|(known, _)| *known))
+}
+
+/// The one of these that is at most two letters away.
+pub fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let name = name.to_ascii_lowercase();
-    let distances = Field::NAMES.iter().map(|(known, _)| (distance(&name, known), *known));
+    let distances = known.map(|known| (distance(&name, known), known));
     distances.filter(|(d, known)| *d <= 2 && *d < known.len()).min().map(|(_, known)| known)
 }
 

@@ -21,9 +21,6 @@ pub struct Near {
     pub passage: u32,
 }
 
-/// Nodes that a walk keeps in sight, at the least.
-const EF: usize = 64;
-
 /// An index, and whose vectors it has.
 pub struct Part {
     /// The index; a row is the number of a vector.
@@ -61,14 +58,15 @@ impl Part {
         walked + exact + numbers + self.positions.len() * size_of::<Position>()
     }
 
-    /// The nearest emails, the best first: as many as were asked for, or as there are.
+    /// The nearest emails, the best first: as many as were asked for, or as there are. `ef`: nodes that a walk keeps in sight, at
+    /// the least.
     ///
     /// # Errors
     /// A query that is no vector of the model.
     pub fn nearest(
         &self,
         query: &[f32],
-        k: usize,
+        (k, ef): (usize, usize),
         only: &Only,
         searcher: &mut Searcher,
     ) -> Result<Vec<Near>, SemanticError> {
@@ -76,7 +74,7 @@ impl Part {
         // Some emails have several vectors, of which the nearest counts.
         let mut rows = k.saturating_add(k / 2).saturating_add(8);
         loop {
-            let search = Search { k: rows, ef: EF.max(rows), only: filter.as_ref() };
+            let search = Search { k: rows, ef: ef.max(rows), only: filter.as_ref() };
             let hits = self.index.search(query, search, searcher)?;
             let mut seen = HashSet::new();
             let first = |hit: &postlode_vector::Hit| {

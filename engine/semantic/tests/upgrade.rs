@@ -357,9 +357,13 @@ fn deleted_mail_is_not_embedded() {
     let seen = better.seen.lock().unwrap().clone();
     assert!(!seen.contains(&of(7)) && (0..40).filter(|n| *n != 7).all(|n| seen.contains(&of(n))));
     // Mail that is in no segment yet was sent too, as nobody asked whether it was deleted.
+    scene.stop.store(true, Ordering::SeqCst);
+    scene.thread.take().unwrap().join().unwrap();
+    load(&scene.store, 40..60);
     block_on(scene.store.put(vec![mark(45, &Mark { deleted: true, revision: 1, ..Mark::default() })]))
         .unwrap();
-    load(&scene.store, 40..60);
+    scene.stop.store(false, Ordering::SeqCst);
+    scene.start();
     let since = Instant::now();
     // Of each shard some that came after it.
     let others: Vec<String> = (40..60).filter(|n| *n != 45).map(of).collect();

@@ -24,6 +24,7 @@ mod eval;
 pub mod export;
 mod facets;
 pub mod filter;
+pub mod folders;
 mod hits;
 pub mod lang;
 mod languages;

@@ -3,7 +3,7 @@
 use postlode_query::cursor::Cursor;
 use postlode_query::dates::{beginning_of, utc, zone};
 use postlode_query::filter::resolve;
-use postlode_query::lang::{MAX_BYTES, parse, print};
+use postlode_query::lang::{MAX_BYTES, from_json, parse, print, to_json};
 
 /// Takes the bytes as a query, as a cursor, as a time zone and as a day.
 pub fn target(data: &[u8]) {
@@ -32,6 +32,7 @@ pub fn target(data: &[u8]) {
             "printed as {printed:?}: {error}"
         ),
     }
+    assert_eq!(from_json(&to_json(&tree)).as_ref(), Ok(&tree), "as JSON");
     for zone in &zones {
         if let Err(error) = resolve(&tree, zone) {
             assert!(places.contains(&error.position), "{error}");

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use postlode_format::segment::Ordinal;
 use postlode_store::{Missing, Ordinals, SectionRead, SegmentText, TextSources};
-use postlode_text::{Phrase, Scope, TextEngine, TextMatches, TextQuery, TextView};
+use postlode_text::{Form, Phrase, Scope, TextEngine, TextMatches, TextQuery, TextView};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -132,7 +132,9 @@ fn job(view: &TextView, query: &TextQuery, scored: bool) -> Option<TextMatches> 
 }
 
 fn queries() -> [TextQuery; 4] {
-    let phrase = |scope, text: &str, exact| TextQuery::Phrase(Phrase { scope, text: text.to_owned(), exact });
+    let phrase = |scope, text: &str, exact| {
+        TextQuery::Phrase(Phrase { scope, text: text.to_owned(), exact, form: Form::Whole })
+    };
     [
         phrase(Scope::Anywhere, "budget", false),
         phrase(Scope::Body, "quarterly budget", true),

@@ -28,7 +28,7 @@ pub struct Cursor {
     pub sort: Sort,
     /// Hash of the query and of all that decides about the order.
     pub query: u64,
-    /// The store's generation when the first answer was made.
+    /// The store's generation when the first answer was made; of a ranked list, what tells it from others as well.
     pub generation: u64,
     /// Score of the last hit, by relevance.
     pub score: f32,

@@ -6,8 +6,8 @@ use postlode_format::index::{Position, domain_of, fold};
 use postlode_format::row::{ArchivedAddress, ArchivedEmail, ArchivedMark, ArchivedPlace, access, flag};
 use postlode_format::{FormatError, id::bare_message_id};
 use postlode_store::Found;
-use postlode_text::Match;
 use postlode_text::words::{query_words, words};
+use postlode_text::{Form, Match, Phrase};
 
 /// The rows of an email, as they are now.
 pub struct Rows<'f> {
@@ -69,6 +69,9 @@ impl<'f> Rows<'f> {
             Condition::RecipientWords { role, wanted, .. } => {
                 self.recipients(*role).any(|a| holds(&a.name, wanted) || holds(&a.address, wanted))
             }
+            // Names are looked up before, as text is.
+            Condition::Archive(_) => false,
+            Condition::Archives(ids) => self.places.iter().any(|p| ids.binary_search(&p.archive).is_ok()),
             Condition::Folder(pattern) => self.places.iter().any(|p| pattern.matches(&fold(&p.folder))),
             Condition::Custodian(wanted) => self.places.iter().any(|p| same(&p.custodian, wanted)),
             Condition::Tag(wanted) => self.mark.is_some_and(|m| m.tags.iter().any(|t| same(t, wanted))),
@@ -133,10 +136,13 @@ fn same(text: &str, wanted: &str) -> bool {
 }
 
 /// Do the words of `wanted` stand side by side in `text`?
-fn holds(text: &str, wanted: &str) -> bool {
+fn holds(text: &str, Phrase { text: wanted, form, .. }: &Phrase) -> bool {
+    let have = words(text);
+    if *form != Form::Whole {
+        return have.iter().any(|word| form.fits(wanted, &word.text));
+    }
     let wanted = query_words(wanted);
     let Some(start) = wanted.first().map(|w| w.position) else { return false };
-    let have = words(text);
     have.iter().any(|first| {
         wanted.iter().all(|w| {
             let position = first.position.saturating_add(w.position.saturating_sub(start));
@@ -148,6 +154,12 @@ fn holds(text: &str, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use postlode_text::Scope;
+
+    fn holds(text: &str, wanted: &str) -> bool {
+        let form = Form::Whole;
+        super::holds(text, &Phrase { scope: Scope::To, text: wanted.to_owned(), exact: true, form })
+    }
 
     #[test]
     fn words_stand_side_by_side() {

@@ -3,17 +3,19 @@
 //! What always holds: negation stands only above what it negates; inside one [`Filter::All`] or [`Filter::Any`]
 //! there is at most one text condition, which holds all that the index can answer at once.
 
+use crate::archives::ArchivePattern;
 use crate::dates::{ago, beginning_of, within};
 use crate::error::SyntaxError;
 use crate::folders::FolderPattern;
-use crate::lang::{Field, Node, Term, nearest};
+use crate::lang::{Field, Near, Node, Term, nearest};
 use crate::languages::three_letters;
+use crate::words::{has_sign, phrase};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use postlode_format::id::{Id, bare_message_id, from_hex};
 use postlode_format::index::{domain_of, fold};
 use postlode_format::row::flag;
-use postlode_text::{Phrase, Scope, TextQuery};
+use postlode_text::{Form, Near as NearText, Phrase, Scope, TextQuery};
 
 /// A tree of conditions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,12 +46,16 @@ pub enum Condition {
         /// Which recipients.
         role: Role,
         /// The words.
-        wanted: String,
+        wanted: Phrase,
         /// Number of the text condition that finds them among all recipients.
         among_all: usize,
     },
     /// A folder.
     Folder(FolderPattern),
+    /// An archive.
+    Archive(ArchivePattern),
+    /// The same, by the ids of those that it names, ascending.
+    Archives(Vec<Id>),
     /// A custodian, folded.
     Custodian(String),
     /// A tag, folded.
@@ -116,13 +122,14 @@ pub fn resolve(node: &Node, zone: &TimeZone) -> Result<Resolved, SyntaxError> {
 
 /// Reads the values of a tree whose words are looked for by meaning too. Words that stand alone are apart from the
 /// conditions then: a mail may be near in meaning and have none of them. Words in quotes, in a field, or inside a NOT or OR
-/// stay conditions.
+/// stay conditions, as do those with a star or tilde, and those that are to be near one another.
 ///
 /// # Errors
 /// As [`resolve`].
 pub fn resolve_apart(node: &Node, zone: &TimeZone) -> Result<Resolved, SyntaxError> {
     let whole = resolve(node, zone)?;
-    let is_alone = |node: &Node| matches!(node, Node::Term(t) if t.field == Field::Any && !t.quoted);
+    let is_alone =
+        |node: &Node| matches!(node, Node::Term(t) if t.field == Field::Any && !t.quoted && !has_sign(t));
     let (alone, rest): (Vec<Node>, Vec<Node>) = match node {
         Node::And(parts) => parts.iter().cloned().partition(is_alone),
         other => std::iter::once(other.clone()).partition(is_alone),
@@ -162,7 +169,10 @@ fn each(text: TextQuery) -> Vec<TextQuery> {
 
 /// What a query asks for, as a text: names and addresses mean nothing.
 fn meant(wanted: &TextQuery) -> String {
-    let says = |phrase: &&Phrase| matches!(phrase.scope, Scope::Anywhere | Scope::Subject | Scope::Body);
+    let says = |phrase: &&Phrase| {
+        // The beginning of a word says nothing, nor does one that is perhaps misspelt.
+        phrase.form == Form::Whole && matches!(phrase.scope, Scope::Anywhere | Scope::Subject | Scope::Body)
+    };
     let words = wanted.wanted().into_iter().filter(says).map(|phrase| phrase.text.as_str());
     words.collect::<Vec<_>>().join(" ")
 }
@@ -211,6 +221,7 @@ fn first_term(node: &Node) -> Option<&Term> {
         Node::And(parts) | Node::Or(parts) => parts.iter().find_map(first_term),
         Node::Not(inner) => first_term(inner),
         Node::Term(term) => Some(term),
+        Node::Near(near) => near.either.first(),
     }
 }
 
@@ -227,7 +238,8 @@ fn tree(node: &Node, zone: &TimeZone) -> Result<Option<Filter>, SyntaxError> {
         Node::And(nodes) => Some(parts(nodes)?).filter(|p| !p.is_empty()).map(Filter::All),
         Node::Or(nodes) => Some(parts(nodes)?).filter(|p| !p.is_empty()).map(Filter::Any),
         Node::Not(inner) => tree(inner, zone)?.map(|f| Filter::Not(Box::new(f))),
-        Node::Term(term) if term.field == Field::Participants => participants(term),
+        Node::Near(two) => Some(Filter::Is(Condition::Text(near(two)?))),
+        Node::Term(term) if term.field == Field::Participants => participants(term)?,
         // What the source does not mark as read is unread.
         Node::Term(term) if term.field == Field::Is && fold(&term.value) == "unread" => {
             Some(Filter::Not(Box::new(Filter::Is(Condition::Flag(flag::READ)))))
@@ -237,16 +249,37 @@ fn tree(node: &Node, zone: &TimeZone) -> Result<Option<Filter>, SyntaxError> {
 }
 
 /// Who takes part in an email: its author or sender, or any recipient.
-fn participants(term: &Term) -> Option<Filter> {
-    if let Some(address) = full_address(&term.value) {
+fn participants(term: &Term) -> Result<Option<Filter>, SyntaxError> {
+    if let Some(address) = full_address(term) {
         let recipient = Condition::Recipient(Role::Any, address.clone());
-        return Some(Filter::Any(vec![Filter::Is(Condition::FromAddress(address)), Filter::Is(recipient)]));
+        return Ok(Some(Filter::Any(vec![
+            Filter::Is(Condition::FromAddress(address)),
+            Filter::Is(recipient),
+        ])));
     }
-    let phrase = |scope, exact| Phrase { scope, text: term.value.clone(), exact };
-    let either = [phrase(Scope::From, term.quoted), phrase(Scope::To, true)];
-    let has_words = either.iter().any(Phrase::has_words);
-    let either = either.into_iter().map(TextQuery::Phrase).collect();
-    has_words.then_some(Filter::Is(Condition::Text(TextQuery::Any(either))))
+    let either = [phrase(term, Scope::From, term.quoted)?, phrase(term, Scope::To, true)?];
+    let either: Vec<TextQuery> = either.into_iter().flatten().map(TextQuery::Phrase).collect();
+    Ok((!either.is_empty()).then_some(Filter::Is(Condition::Text(TextQuery::Any(either)))))
+}
+
+/// Two words or phrases not far from one another.
+fn near(Near { either, apart }: &Near) -> Result<TextQuery, SyntaxError> {
+    let [left, right] = either;
+    let scope = match left.field {
+        Field::Any => Scope::Anywhere,
+        Field::Subject => Scope::Subject,
+        Field::Body => Scope::Body,
+        _ => return Err(refuse(left, "is not looked for near something: subject: and body: are", None)),
+    };
+    let whole = |term: &Term| {
+        let found = phrase(term, scope, true)?.filter(|found| found.form == Form::Whole);
+        found.ok_or_else(|| SyntaxError {
+            message: format!("NEAR is between whole words, and {} is none", quoted(&term.value)),
+            position: term.at.max(1),
+            suggestion: None,
+        })
+    };
+    Ok(TextQuery::Near(Box::new(NearText { either: [whole(left)?, whole(right)?], scope, apart: *apart })))
 }
 
 fn quoted(value: &str) -> String {
@@ -264,8 +297,8 @@ fn refuse(term: &Term, why: &str, suggestion: Option<&str>) -> SyntaxError {
 fn condition(term: &Term, zone: &TimeZone) -> Result<Option<Condition>, SyntaxError> {
     let value = term.value.as_str();
     let words = |scope: Scope| {
-        let phrase = Phrase { scope, text: value.to_owned(), exact: term.quoted };
-        phrase.has_words().then_some(Condition::Text(TextQuery::Phrase(phrase)))
+        let found = phrase(term, scope, term.quoted)?;
+        Ok::<_, SyntaxError>(found.map(|found| Condition::Text(TextQuery::Phrase(found))))
     };
     let id = || from_hex(value.trim()).ok_or_else(|| refuse(term, "is no id: 32 hex digits are", None));
     let date = || {
@@ -273,18 +306,24 @@ fn condition(term: &Term, zone: &TimeZone) -> Result<Option<Condition>, SyntaxEr
         beginning_of(value, zone).ok_or_else(|| refuse(term, why, Some("2020-01-31")))
     };
     let name = || Some(fold(value)).filter(|v| !v.is_empty());
+    let named = [Field::Folder, Field::Archive, Field::Custodian, Field::Tag, Field::Domain, Field::Class];
+    if named.contains(&term.field) && !term.quoted && value.ends_with('*') {
+        let literal = format!("\"{value}\"");
+        return Err(refuse(term, "ends with a star, and is looked for whole", Some(&literal)));
+    }
     Ok(match term.field {
-        Field::Any => words(Scope::Anywhere),
-        Field::Subject => words(Scope::Subject),
-        Field::Body => words(Scope::Body),
-        Field::Filename => words(Scope::Files),
-        Field::From => match full_address(value) {
+        Field::Any => words(Scope::Anywhere)?,
+        Field::Subject => words(Scope::Subject)?,
+        Field::Body => words(Scope::Body)?,
+        Field::Filename => words(Scope::Files)?,
+        Field::From => match full_address(term) {
             Some(address) => Some(Condition::FromAddress(address)),
-            None => words(Scope::From),
+            None => words(Scope::From)?,
         },
-        Field::To => recipient(Role::To, value),
-        Field::Cc => recipient(Role::Cc, value),
-        Field::Bcc => recipient(Role::Bcc, value),
+        Field::To => recipient(Role::To, term)?,
+        Field::Cc => recipient(Role::Cc, term)?,
+        Field::Bcc => recipient(Role::Bcc, term)?,
+        Field::Archive => ArchivePattern::new(value).map(Condition::Archive),
         Field::Folder => FolderPattern::new(value).map(Condition::Folder),
         Field::Custodian => name().map(Condition::Custodian),
         Field::Tag => name().map(Condition::Tag),
@@ -358,19 +397,22 @@ fn condition(term: &Term, zone: &TimeZone) -> Result<Option<Condition>, SyntaxEr
 }
 
 /// A whole address, folded: something, an at sign, something with no further one, and no blanks.
-fn full_address(value: &str) -> Option<String> {
-    let folded = fold(value);
+fn full_address(term: &Term) -> Option<String> {
+    if has_sign(term) {
+        return None;
+    }
+    let folded = fold(&term.value);
     let (local, domain) = folded.rsplit_once('@')?;
     let whole = !local.is_empty() && !domain.is_empty() && !folded.contains(char::is_whitespace);
     whole.then_some(folded)
 }
 
-fn recipient(role: Role, value: &str) -> Option<Condition> {
-    if let Some(address) = full_address(value) {
-        return Some(Condition::Recipient(role, address));
+fn recipient(role: Role, term: &Term) -> Result<Option<Condition>, SyntaxError> {
+    if let Some(address) = full_address(term) {
+        return Ok(Some(Condition::Recipient(role, address)));
     }
-    let phrase = Phrase { scope: Scope::To, text: value.to_owned(), exact: true };
-    phrase.has_words().then(|| Condition::RecipientWords { role, wanted: value.to_owned(), among_all: 0 })
+    let found = phrase(term, Scope::To, true)?;
+    Ok(found.map(|wanted| Condition::RecipientWords { role, wanted, among_all: 0 }))
 }
 
 /// `1000`, `10K`, `2.5M`, `1GB`: K is 1,024.
@@ -479,8 +521,7 @@ impl Filter {
             }
             Self::Is(Condition::RecipientWords { wanted, among_all, .. }) => {
                 *among_all = out.len();
-                let phrase = Phrase { scope: Scope::To, text: wanted.clone(), exact: true };
-                out.push(TextQuery::Phrase(phrase));
+                out.push(TextQuery::Phrase(wanted.clone()));
             }
             Self::Is(_) => {}
         }

@@ -9,6 +9,7 @@
 //! * query text and cursors come from strangers: both are bounded, and neither can make the engine panic;
 //! * text search runs on the CPU pool, never on an executor.
 
+mod archives;
 pub mod attachment;
 pub mod body;
 mod by_key;
@@ -38,6 +39,7 @@ mod search;
 mod similar;
 mod stream;
 mod threads;
+mod words;
 
 pub use attachment::Attachment;
 pub use body::BodyView;

@@ -4,6 +4,7 @@
 //! the offset they were written with. Ids and hashes are lower-case hex.
 
 use crate::facets::Facet;
+use crate::lang::{from_json, print};
 use postlode_store::Missing;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,7 +43,8 @@ pub const MAX_LIMIT: usize = 1000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SearchRequest {
-    /// The query; empty finds everything.
+    /// The query; empty finds everything. In JSON a tree as of [`crate::lang::to_json`] does as well.
+    #[serde(deserialize_with = "text_or_tree")]
     pub q: String,
     /// Default: [`Mode::Hybrid`].
     pub mode: Mode,
@@ -58,6 +60,14 @@ pub struct SearchRequest {
     pub facets: Vec<Facet>,
     /// Tell how the answer was found.
     pub explain: bool,
+}
+
+/// A query as text, or its tree as JSON.
+pub(crate) fn text_or_tree<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::String(text) => Ok(text),
+        tree => from_json(&tree).map(|tree| print(&tree)).map_err(serde::de::Error::custom),
+    }
 }
 
 impl Default for SearchRequest {
@@ -305,6 +315,8 @@ pub struct SearchAnswer {
 pub struct Explain {
     /// The query as it was understood.
     pub query: String,
+    /// The same as a tree, see [`crate::lang::to_json`].
+    pub tree: serde_json::Value,
     /// Where candidates came from, and why.
     pub driver: String,
     /// What was checked on each candidate.

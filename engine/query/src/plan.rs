@@ -5,6 +5,7 @@
 //! `covered`, and rows need not be checked for more than deletion. A damaged index is the last choice, as another
 //! driver together with a check of the rows gives the whole answer.
 
+use crate::archives;
 use crate::error::QueryError;
 use crate::filter::{Condition, Filter, Role};
 use crate::stream::{Bounds, Part};
@@ -12,6 +13,7 @@ use postlode_format::id::Id;
 use postlode_format::index::{IndexId, id_prefix, part_prefix, size_class};
 use postlode_store::{KeyRange, Scan, Store, StoreError};
 use postlode_text::Match;
+use std::collections::HashMap;
 
 /// Most folders that are looked through for those that a pattern names.
 const MAX_FOLDERS: usize = 4096;
@@ -51,6 +53,8 @@ pub struct Known {
     folders: Option<Vec<String>>,
     /// The class of the largest email, see [`size_class`].
     largest: Option<u8>,
+    /// What the keys of each archive that is asked for begin with, where these are not too many.
+    archives: HashMap<Id, Vec<Vec<u8>>>,
 }
 
 /// Chooses the driver of a filter.
@@ -67,7 +71,15 @@ pub async fn choose(
         if names(filter, &|c| matches!(c, Condition::Folder(_))) { folders(store).await? } else { None };
     let of_size = |c: &Condition| matches!(c, Condition::Larger(_) | Condition::Smaller(_));
     let largest = if names(filter, &of_size) { largest(store).await? } else { None };
-    let known = Known { folders, largest };
+    let mut asked = Vec::new();
+    archives_of(filter, &mut asked);
+    let mut archives = HashMap::new();
+    for archive in asked.into_iter().take(MAX_PARTS) {
+        if let Some(prefixes) = archives::folders(store, &archive, MAX_PARTS).await? {
+            archives.insert(archive, prefixes);
+        }
+    }
+    let known = Known { folders, largest, archives };
     let mut best = everything(filter);
     best.cost = cost(store, &best.sources, texts, bounds).await?;
     for mut driver in drivers(filter, &known) {
@@ -121,6 +133,16 @@ pub fn is_dates_alone(filter: &Filter) -> bool {
 
 fn is_dates(filter: &Filter) -> bool {
     matches!(filter, Filter::Is(Condition::Dates(..)))
+}
+
+/// The archives that conditions name.
+fn archives_of(filter: &Filter, out: &mut Vec<Id>) {
+    match filter {
+        Filter::All(parts) | Filter::Any(parts) => parts.iter().for_each(|part| archives_of(part, out)),
+        Filter::Not(inner) => archives_of(inner, out),
+        Filter::Is(Condition::Archives(ids)) => out.extend(ids),
+        Filter::Is(_) => {}
+    }
 }
 
 /// Has it a condition of a certain kind?
@@ -241,6 +263,14 @@ fn of_condition(condition: &Condition, known: &Known) -> Option<Driver> {
         }
         // A tag that was taken away leaves its key until compaction.
         Condition::Tag(tag) => one(IndexId::Tag, part_prefix(tag), false),
+        Condition::Archives(ids) => {
+            let prefixes: Option<Vec<&Vec<Vec<u8>>>> = ids.iter().map(|id| known.archives.get(id)).collect();
+            let prefixes = prefixes?.into_iter().flatten();
+            let sources: Vec<Source> =
+                prefixes.map(|prefix| Source::Index(IndexId::ArchiveFolder, prefix.clone())).collect();
+            let name = format!("archive ({} of them, {} folders)", ids.len(), sources.len());
+            (sources.len() <= MAX_PARTS).then_some(Driver { sources, covered: true, cost: 0, name })
+        }
         Condition::Folder(pattern) => {
             let named: Vec<&String> = known.folders.as_ref()?.iter().filter(|f| pattern.matches(f)).collect();
             if named.len() > MAX_PARTS {

@@ -15,6 +15,8 @@ use std::sync::Arc;
 const BUDGET: u64 = 64 << 20;
 /// About how many lists that is.
 const LISTS: usize = 256;
+/// Hits that tell one list from another.
+const BEGINNING: usize = 64;
 
 /// One email of a ranked list.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,6 +58,19 @@ pub struct Ranking {
 }
 
 impl Ranking {
+    /// What tells it from other lists of the same query: a hash of its beginning. Scores are of all mail together, so two
+    /// lists of which one was made before a deletion was swept away differ from the first hit on.
+    #[must_use]
+    pub fn identity(&self) -> u64 {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"postlode list 1\0");
+        for hit in self.hits.iter().take(BEGINNING) {
+            hasher.update(&hit.score.to_bits().to_le_bytes());
+            hasher.update(&hit.position.to_bytes());
+        }
+        hasher.finalize().as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+
     /// The same list, and behind it what a deeper search found more. Approximate searches of two depths may disagree about
     /// what is near: what has its place keeps it, and what comes late has no better score than what is there.
     #[must_use]
@@ -89,7 +104,7 @@ impl Weighter<(u64, u64), List> for Bytes {
     }
 }
 
-/// Keeps lists by the hash of the query and the generation of the store.
+/// Keeps lists by the hash of the query, and of what else they are of: see [`Ranking::identity`].
 pub struct RankedCache {
     lists: Cache<(u64, u64), List, Bytes>,
 }
@@ -99,14 +114,14 @@ impl RankedCache {
         Self { lists: Cache::with_weighter(LISTS, BUDGET, Bytes) }
     }
 
-    pub fn get(&self, query: u64, generation: u64) -> Option<List> {
-        self.lists.get(&(query, generation))
+    pub fn get(&self, query: u64, of: u64) -> Option<List> {
+        self.lists.get(&(query, of))
     }
 
     /// Keeps a list, unless a longer one is there: that one has the same beginning.
-    pub fn keep(&self, query: u64, generation: u64, list: List) {
-        if self.get(query, generation).is_none_or(|kept| kept.hits.len() < list.hits.len()) {
-            self.lists.insert((query, generation), list);
+    pub fn keep(&self, query: u64, of: u64, list: List) {
+        if self.get(query, of).is_none_or(|kept| kept.hits.len() < list.hits.len()) {
+            self.lists.insert((query, of), list);
         }
     }
 }

@@ -75,13 +75,7 @@ impl Run {
         query: u64,
         way: &Way,
     ) -> Result<Page, QueryError> {
-        // A list is made again as it was only of the same mail, by a query that was turned alike.
-        let now = self.generation ^ self.turn;
-        let generation = cursor.map_or(now, |c| c.generation);
         let kept = cursor.and_then(|c| self.engine.ranked.get(query, c.generation));
-        if cursor.is_some() && kept.is_none() && generation != now {
-            return Err(QueryError::StaleCursor);
-        }
         let fresh = kept.is_none();
         // What was noted before is of the request, and not of the list.
         let noted = self.reasons.len();
@@ -98,6 +92,17 @@ impl Run {
             list.reasons.iter().for_each(|reason| self.reason(reason.clone()));
             self.missing.extend(list.missing.iter().cloned());
         }
+        // A list is made again as it was only of the same mail, by a query that was turned alike, and with the same scores.
+        let generation = match cursor {
+            Some(cursor) if !fresh => cursor.generation,
+            cursor => {
+                let now = self.generation ^ self.turn ^ list.identity();
+                if cursor.is_some_and(|cursor| cursor.generation != now) {
+                    return Err(QueryError::StaleCursor);
+                }
+                now
+            }
+        };
         let mut last = cursor.map(|c| Ranked { score: c.score, position: c.position, passage: NO_PASSAGE });
         let mut matched: Vec<Matched> = Vec::new();
         let rest = loop {

@@ -3,13 +3,14 @@
 //! What always holds: every candidate of the driver is looked at in order and at most once; deleted emails are
 //! passed over always; a total is exact or says that it is a lower bound.
 
+use crate::archives;
 use crate::cursor::{Cursor, query_hash};
 use crate::dates::zone;
 use crate::engine::{Deleted, Inner};
 use crate::error::QueryError;
 use crate::eval::{Rows, match_key};
 use crate::filter::{Condition, Filter, Resolved, resolve, resolve_apart};
-use crate::lang::{parse, print};
+use crate::lang::{parse, print, to_json};
 use crate::members::Members;
 use crate::model::{Explain, MAX_LIMIT, Mode, Partial, Relation, SearchAnswer, SearchRequest, Sort, Total};
 use crate::plan::{Driver, Known, Source, choose};
@@ -162,7 +163,7 @@ impl Run {
     pub fn new(engine: &Arc<Inner>, q: &str, tz: Option<&str>) -> Result<Self, QueryError> {
         let tree = parse(q)?;
         let resolved = resolve(&tree, &zone(tz)?)?;
-        let explain = Explain { query: print(&tree), ..Explain::default() };
+        let explain = Explain { query: print(&tree), tree: to_json(&tree), ..Explain::default() };
         Ok(Self {
             engine: Arc::clone(engine),
             asked: resolved.filter.clone(),
@@ -341,6 +342,7 @@ impl Run {
         self.deleted = self.engine.deleted().await?;
         let store = self.engine.store.clone();
         self.join_threads(&store).await?;
+        self.name_archives(&store).await?;
         let (mut driver, known) = choose(&store, &self.resolved.filter, &self.texts, bounds).await?;
         self.explain.driver = format!("{}, about {} emails", driver.name, driver.cost);
         self.lap("plan");
@@ -373,6 +375,19 @@ impl Run {
                     self.reasons.push(reason);
                 }
             }
+            self.missing.extend(missing);
+        }
+        Ok(())
+    }
+
+    /// Finds the archives that are named.
+    async fn name_archives(&mut self, store: &Store) -> Result<(), QueryError> {
+        let mut conditions = Vec::new();
+        self.resolved.filter.conditions(&mut conditions);
+        for condition in conditions {
+            let Condition::Archive(pattern) = condition else { continue };
+            let (ids, missing) = archives::named(store, pattern).await?;
+            *condition = Condition::Archives(ids);
             self.missing.extend(missing);
         }
         Ok(())

@@ -156,6 +156,39 @@ fn pages_go_on_while_mail_is_loaded() {
     assert!(matches!(block_on(other.search(next)), Err(QueryError::StaleCursor)));
 }
 
+/// Scores are of all mail together, and mail that was deleted counts until it is swept away. A list from before was kept under
+/// the generation of the store, which sweeping does not change: the pages of a later list were cut from it, and a mail whose
+/// score had changed was on none of them.
+#[test]
+fn pages_are_of_the_list_that_the_first_one_was_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, engine) = open(dir.path(), 1 << 20);
+    let text = |n: usize| format!("{} {}", "word ".repeat(1 + n % 5), "other ".repeat(n % 7));
+    let mut mails: Vec<Mail> = (0..40).map(|n| plain(n, "x", &text(n))).collect();
+    load(&store, &mails);
+    block_on(store.seal()).unwrap();
+    mails.iter_mut().step_by(3).for_each(|mail| mail.deleted = true);
+    block_on(store.put(mails.iter().filter(|mail| mail.deleted).map(Mail::mark).collect())).unwrap();
+    let request =
+        SearchRequest { q: "word".into(), mode: Mode::Keyword, limit: 5, ..SearchRequest::default() };
+    let before = block_on(engine.search(request.clone())).unwrap();
+    block_on(store.compact()).unwrap();
+    let whole = block_on(engine.search(SearchRequest { limit: 1000, ..request.clone() })).unwrap().hits;
+    let mut next = request.clone();
+    let mut seen = Vec::new();
+    loop {
+        let answer = block_on(engine.search(next.clone())).unwrap();
+        seen.extend(answer.hits);
+        let Some(cursor) = answer.next_cursor else { break };
+        next.cursor = Some(cursor);
+    }
+    assert_eq!(seen, whole);
+    // The list that was begun before goes on as it was.
+    assert_ne!(before.hits[0].score, whole[0].score);
+    let second = block_on(engine.search(SearchRequest { cursor: before.next_cursor, ..request })).unwrap();
+    assert!(second.hits[0].score <= before.hits[4].score);
+}
+
 /// A mail with a blob of `size` bytes, an unreadable attachment, and an embedded message.
 fn family(store: &Store, size: usize) -> (Mail, Vec<u8>) {
     let (parent, child) =

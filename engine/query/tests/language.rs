@@ -6,7 +6,9 @@
     reason = "a test may panic, and its numbers are small"
 )]
 
-use postlode_query::lang::{Field, MAX_BYTES, MAX_DEPTH, MAX_TERMS, Node, Term, parse, print};
+use postlode_query::lang::{
+    Field, MAX_BYTES, MAX_DEPTH, MAX_TERMS, Near, Node, Term, from_json, parse, print, to_json,
+};
 use proptest::prelude::*;
 
 fn term(field: Field, value: &str, quoted: bool) -> Node {
@@ -25,7 +27,15 @@ fn fields() -> impl Strategy<Value = Field> {
 fn trees() -> impl Strategy<Value = Node> {
     let quoted = (fields(), ".{0,12}").prop_map(|(f, v)| term(f, &v, true));
     let plain = (fields(), "[a-zé0-9][a-zé0-9@./-]{0,12}").prop_map(|(f, v)| term(f, &v, false));
-    prop_oneof![quoted, plain].prop_recursive(6, 40, 4, |inner| {
+    let apart = (fields(), prop::collection::vec(("[a-zé ]{1,9}", any::<bool>()), 2), 1u32..=1000);
+    let near = apart.prop_map(|(field, values, apart)| {
+        let of = |(value, quoted): &(String, bool)| {
+            let quoted = *quoted || value.contains(' ');
+            Term { field, value: value.clone(), quoted, at: 0 }
+        };
+        Node::Near(Box::new(Near { either: [of(&values[0]), of(&values[1])], apart }))
+    });
+    prop_oneof![3 => quoted, 3 => plain, 1 => near].prop_recursive(6, 40, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 2..4).prop_map(Node::And),
             prop::collection::vec(inner.clone(), 2..4).prop_map(Node::Or),
@@ -40,7 +50,8 @@ proptest! {
     #[test]
     fn what_is_printed_parses_to_the_same_tree(tree in trees()) {
         let text = print(&tree);
-        prop_assert_eq!(parse(&text)?, tree, "{}", text);
+        prop_assert_eq!(&parse(&text)?, &tree, "{}", text);
+        prop_assert_eq!(from_json(&to_json(&tree)), Ok(tree));
     }
 
     #[test]
@@ -50,7 +61,8 @@ proptest! {
 
     #[test]
     fn any_mix_of_the_languages_own_pieces_is_survived(pieces in prop::collection::vec(prop::sample::select(vec![
-        "(", ")", "\"", "-", "OR", "AND", "NOT", " ", "from:", "before:", "x", "\\", ":", "é", "subject:(", "--",
+        "(", ")", "\"", "-", "OR", "AND", "NOT", " ", "from:", "before:", "x", "\\", ":", "é", "subject:(", "--", "NEAR",
+        "NEAR/3", "AROUND 4", "AROUND(5)", "*", "~", "/",
     ]), 0..60)) {
         let text = pieces.concat();
         match parse(&text) {
@@ -91,6 +103,71 @@ fn the_shapes_of_the_language() {
 }
 
 #[test]
+fn words_near_one_another() {
+    let near = |field: Field, left: &str, right: &str, apart: u32| {
+        let of = |value: &str| Term { field, value: value.to_owned(), quoted: value.contains(' '), at: 0 };
+        Node::Near(Box::new(Near { either: [of(left), of(right)], apart }))
+    };
+    let tax = || near(Field::Any, "tax", "annual report", 10);
+    assert_eq!(parse("tax NEAR \"annual report\"").unwrap(), tax());
+    assert_eq!(parse("tax AROUND 10 \"annual report\"").unwrap(), tax());
+    assert_eq!(parse("tax AROUND(10)\"annual report\"").unwrap(), tax());
+    assert_eq!(parse("(tax NEAR/10 \"annual report\")").unwrap(), tax());
+    assert_eq!(
+        parse("x tax NEAR/10 \"annual report\" y").unwrap(),
+        Node::And(vec![word("x"), tax(), word("y")])
+    );
+    assert_eq!(parse("x OR tax NEAR \"annual report\"").unwrap(), Node::Or(vec![word("x"), tax()]));
+    assert_eq!(parse("subject:(a NEAR/3 b)").unwrap(), near(Field::Subject, "a", "b", 3));
+    assert_eq!(parse("-(a NEAR/3 b)").unwrap(), Node::Not(Box::new(near(Field::Any, "a", "b", 3))));
+    // Words in capitals that are none of these.
+    let words = |all: &[&str]| Node::And(all.iter().map(|one| word(one)).collect());
+    assert_eq!(parse("AROUND town NEARBY AROUND").unwrap(), words(&["AROUND", "town", "NEARBY", "AROUND"]));
+    assert_eq!(parse("walk AROUND 5th").unwrap(), words(&["walk", "AROUND", "5th"]));
+}
+
+/// The page that users read names every field, by every name.
+#[test]
+fn the_page_tells_all_fields() {
+    let page = include_str!("../QUERIES.md");
+    for (name, _) in Field::NAMES {
+        assert!(page.contains(&format!("`{name}:`")), "{name}");
+    }
+}
+
+#[test]
+fn trees_as_json() {
+    let read = |text: &str| from_json(&serde_json::from_str(text).unwrap());
+    let tree = r#"{"and":[{"from":"alice@example.com"},{"or":[{"text":"tax"},{"subject":{"phrase":"annual report"}}]},
+        {"not":{"folder":"Deleted Items"}},{"larger":1000},{"near":[{"text":"a"},{"text":"b c"}],"apart":3}]}"#;
+    let text = "from:alice@example.com (tax OR subject:\"annual report\") -folder:\"Deleted Items\" larger:1000 a NEAR/3 \"b c\"";
+    assert_eq!(read(tree), Ok(parse(text).unwrap()));
+    assert_eq!(read(r#"{"and":[]}"#), Ok(parse("").unwrap()));
+    // What would be read as something else is a phrase.
+    for value in ["OR", "-a", "from:b", "a b", "(", "", "\""] {
+        let json = serde_json::json!({ "text": value });
+        assert_eq!(from_json(&json), Ok(term(Field::Any, value, true)), "{value}");
+    }
+    for (json, error) in [
+        ("[]", "q: write an object as {\"and\": […]} or {\"from\": \"alice@example.com\"}"),
+        (r#"{"and":[{"form":"bob"}]}"#, "q.and[0]: there is no field \"form\" (did you mean from?)"),
+        (r#"{"or":[]}"#, "q.or: there is nothing in the list"),
+        (r#"{"and":[{"and":[]}]}"#, "q.and[0].and: there is nothing in the list"),
+        (r#"{"not":{"from":["a"]}}"#, "q.not.from: a string is wanted, or {\"phrase\": \"…\"}"),
+        (r#"{"from":"a","to":"b"}"#, "q: one name is wanted, as in {\"from\": \"alice@example.com\"}"),
+        (r#"{"near":[{"text":"a"},{"from":"b"}]}"#, "q.near: two terms of one field are wanted"),
+        (r#"{"near":[{"text":"a"},{"text":"b"}],"apart":0}"#, "q: apart is a number from 1 to 1000"),
+    ] {
+        assert_eq!(read(json), Err(error.to_owned()), "{json}");
+    }
+    let deep =
+        (0..300).fold(serde_json::json!({"text": "a"}), |inner, _| serde_json::json!({ "not": inner }));
+    assert!(from_json(&deep).unwrap_err().contains("nested too deeply"));
+    let many: Vec<_> = (0..=MAX_TERMS).map(|_| serde_json::json!({"text": "a"})).collect();
+    assert!(from_json(&serde_json::json!({ "or": many })).unwrap_err().contains("too many terms"));
+}
+
+#[test]
 fn errors_point_at_the_character() {
     for (query, position, suggestion) in [
         ("form:bob", 1, Some("from:")),
@@ -104,6 +181,16 @@ fn errors_point_at_the_character() {
         ("OR a", 1, Some("\"OR\" for the word")),
         ("a AND", 6, None),
         ("say \"hello", 5, Some("\"")),
+        ("a NEAR", 7, None),
+        ("NEAR a", 1, Some("\"NEAR\" for the word")),
+        ("a NEAR/0 b", 8, Some("NEAR/10")),
+        ("a NEAR/x b", 8, Some("NEAR/10")),
+        ("a NEAR/1001 b", 8, Some("NEAR/10")),
+        ("a NEAR (b c)", 3, None),
+        ("-a NEAR b", 4, None),
+        ("a NEAR b NEAR c", 10, None),
+        ("subject:a NEAR b", 11, Some("subject:(… NEAR …)")),
+        ("\"a b\"~5", 6, Some("word NEAR/10 word, or a blank between")),
     ] {
         let error = parse(query).unwrap_err();
         assert_eq!((error.position, error.suggestion.as_deref()), (position, suggestion), "{query}: {error}");

@@ -9,7 +9,7 @@
 mod common;
 
 use common::naive::{naive, query};
-use common::{Mail, Random, TAGS, load, mail, model, open_with_meaning};
+use common::{Mail, Random, TAGS, archive, load, mail, model, open_with_meaning};
 use futures_lite::future::block_on;
 use postlode_format::id::{from_hex, to_hex};
 use postlode_format::row::to_bytes;
@@ -23,7 +23,8 @@ use std::sync::Arc;
 
 /// The query without the words that stand alone at its top, and whether there were any.
 fn within(tree: &Node) -> (Node, bool) {
-    let alone = |node: &Node| matches!(node, Node::Term(t) if t.field == Field::Any && !t.quoted);
+    let alone =
+        |node: &Node| matches!(node, Node::Term(t) if t.field == Field::Any && !t.quoted && !has_sign(t));
     let parts = match tree {
         Node::And(parts) => parts.clone(),
         other => vec![other.clone()],
@@ -33,15 +34,22 @@ fn within(tree: &Node) -> (Node, bool) {
     (Node::And(rest), any)
 }
 
+/// Does it stand for several words?
+fn has_sign(term: &Term) -> bool {
+    !term.quoted && term.value.contains(['*', '~'])
+}
+
 /// The words that hits should have: not under an odd number of NOTs, and no names and addresses.
 fn meant(tree: &Node, wanted: bool, out: &mut Vec<String>) {
     match tree {
         Node::And(parts) | Node::Or(parts) => parts.iter().for_each(|part| meant(part, wanted, out)),
         Node::Not(inner) => meant(inner, !wanted, out),
-        Node::Term(Term { field: Field::Any | Field::Subject | Field::Body, value, .. }) if wanted => {
-            out.push(value.clone());
-        }
-        Node::Term(_) => {}
+        Node::Near(near) if wanted => out.extend(near.either.iter().map(|term| term.value.clone())),
+        Node::Term(term) if wanted && !has_sign(term) => match term.field {
+            Field::Any | Field::Subject | Field::Body => out.push(term.value.clone()),
+            _ => {}
+        },
+        Node::Near(_) | Node::Term(_) => {}
     }
 }
 
@@ -175,6 +183,7 @@ fn hits_by_meaning_are_those_of_reading_all() {
         let dir = tempfile::tempdir().unwrap();
         let (store, engine) = open_with_meaning(dir.path(), 24 << 10, &model);
         let mut mails: Vec<Mail> = (0..200).map(|n| mail(&mut random, n)).collect();
+        block_on(store.put(vec![archive()])).unwrap();
         for part in mails.chunks(41) {
             load(&store, part);
             // Between loads, so that batches of a memtable grow one after the other.

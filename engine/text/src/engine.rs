@@ -210,7 +210,8 @@ impl TextView {
 }
 
 fn collect(part: &Part, weight: &dyn Weight, scored: bool, out: &mut Vec<Match>) -> Result<(), Missing> {
-    for reader in &part.readers {
+    // The library's sets of documents (0.27) are not made for an index of none.
+    for reader in part.readers.iter().filter(|reader| reader.max_doc() > 0) {
         let mut push = |doc: u32, score: f32| {
             if let Some(position) = part.positions.get(doc as usize) {
                 out.push(Match { position: *position, score });

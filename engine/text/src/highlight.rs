@@ -3,6 +3,7 @@
 //! What always holds: a snippet is HTML-escaped text in which `<mark>` is the only element; words are found by the
 //! rule of the index; text beyond [`MAX_TEXT`] is not looked at, so the cost is bounded.
 
+use crate::form::Form;
 use crate::language::Stemmer;
 use crate::query::{Phrase, Scope, TextQuery};
 use crate::words::{Word, WordKind, Words, query_words};
@@ -30,6 +31,7 @@ struct Wanted {
     /// Words with their distance from the first.
     words: Vec<(usize, String)>,
     stem: Option<String>,
+    form: Form,
 }
 
 /// A marked passage.
@@ -54,11 +56,14 @@ impl Highlighter {
         let wanted = |phrase: &Phrase| {
             let words = query_words(&phrase.text);
             let first = words.first()?;
-            let stemmed = !phrase.exact && words.len() == 1 && first.kind == WordKind::Spaced;
+            let stemmed = !phrase.exact
+                && phrase.form == Form::Whole
+                && words.len() == 1
+                && first.kind == WordKind::Spaced;
             let stem = stemmed.then(|| stemmer.stem(&first.text).into_owned());
             let start = first.position;
             let words = words.into_iter().map(|w| (w.position.saturating_sub(start), w.text)).collect();
-            Some(Wanted { scope: phrase.scope, words, stem })
+            Some(Wanted { scope: phrase.scope, words, stem, form: phrase.form })
         };
         let mut phrases: Vec<&Phrase> = query.wanted();
         phrases.truncate(MAX_PHRASES);
@@ -139,7 +144,7 @@ impl Highlighter {
             for (phrase, wanted) in &wanted {
                 let by_stem = stem.is_some() && wanted.stem.as_deref() == stem.as_deref();
                 let is_stem = has_stems && wanted.stem.as_ref() == Some(&word.text);
-                let begins = wanted.words.first().is_some_and(|(_, text)| *text == word.text);
+                let begins = wanted.words.first().is_some_and(|(_, text)| wanted.form.fits(text, &word.text));
                 if by_stem || is_stem || (begins && wanted.words.len() == 1) {
                     marks.push(Mark { bytes: word.from..word.to, phrase: *phrase });
                 } else if begins && begun.len() < MAX_BEGUN {
@@ -291,7 +296,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn anywhere(text: &str, exact: bool) -> TextQuery {
-        TextQuery::Phrase(Phrase { scope: Scope::Anywhere, text: text.to_owned(), exact })
+        TextQuery::Phrase(Phrase { scope: Scope::Anywhere, text: text.to_owned(), exact, form: Form::Whole })
     }
 
     fn snippet(query: &TextQuery, text: &str) -> String {

@@ -1,15 +1,17 @@
 //! What is searched for, and how it becomes a query of the index.
 
 use crate::exclude::Excluded;
+use crate::form::{Form, MAX_EDITS};
 use crate::language::Stemmer;
+use crate::near::{NearQuery, Run};
 use crate::schema::{
     ATTACHED, ATTACHED_EN, BODY, BODY_EN, FILES, FROM, QUOTED, QUOTED_EN, SUBJECT, SUBJECT_EN, TO,
 };
 use crate::words::{Word, WordKind, query_words};
 use tantivy::Term;
 use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur, PhraseQuery,
-    Query, TermQuery,
+    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, FuzzyTermQuery,
+    Occur, PhraseQuery, Query, TermQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 
@@ -41,6 +43,19 @@ pub struct Phrase {
     pub text: String,
     /// As they are, not their stems.
     pub exact: bool,
+    /// What a word stands for; anything but [`Form::Whole`] is for one word alone.
+    pub form: Form,
+}
+
+/// Two phrases in one field, near one another in either order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Near {
+    /// The phrases: whole words as they are. Their own scopes are not looked at.
+    pub either: [Phrase; 2],
+    /// Where: subject, body, or anywhere, which is both and the text of attachments.
+    pub scope: Scope,
+    /// How many words on from the last of the one the first of the other may be.
+    pub apart: u32,
 }
 
 impl Phrase {
@@ -62,6 +77,8 @@ pub enum TextQuery {
     Not(Box<TextQuery>),
     /// One phrase.
     Phrase(Phrase),
+    /// Two, not far from one another.
+    Near(Box<Near>),
 }
 
 /// Weights of the fields: subject above what the author wrote, that above names, those above what he quotes.
@@ -104,6 +121,7 @@ impl TextQuery {
                 (Occur::MustNot, excluded(inner)),
             ])),
             Self::Phrase(phrase) => phrase.compile(),
+            Self::Near(near) => near.compile(),
         }
     }
 
@@ -120,7 +138,8 @@ impl TextQuery {
             Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|p| p.collect(wanted, out)),
             Self::Not(inner) => inner.collect(!wanted, out),
             Self::Phrase(phrase) if wanted => out.push(phrase),
-            Self::Phrase(_) => {}
+            Self::Near(near) if wanted => out.extend(&near.either),
+            Self::Phrase(_) | Self::Near(_) => {}
         }
     }
 }
@@ -164,19 +183,57 @@ impl Phrase {
         weight: f32,
     ) -> Option<Box<dyn Query>> {
         let [first, rest @ ..] = words else { return None };
-        let folded = folded(field, first, rest);
-        let query = match stems {
-            Some(stems) if !self.exact && rest.is_empty() && first.kind == WordKind::Spaced => {
+        let query = match (self.form, stems) {
+            (Form::Beginning, _) => {
+                Box::new(FuzzyTermQuery::new_prefix(Term::from_field_text(field, &first.text), 0, true))
+            }
+            (Form::Similar(edits), _) => {
+                let term = Term::from_field_text(field, &first.text);
+                Box::new(FuzzyTermQuery::new(term, edits.min(MAX_EDITS), true))
+            }
+            (Form::Whole, Some(stems))
+                if !self.exact && rest.is_empty() && first.kind == WordKind::Spaced =>
+            {
                 let stem = Stemmer::default().stem(&first.text);
-                let mut forms = vec![folded, term(Term::from_field_text(stems, &stem))];
+                let mut forms = vec![folded(field, first, rest), term(Term::from_field_text(stems, &stem))];
                 if stem != first.text {
                     forms.push(term(Term::from_field_text(field, &stem)));
                 }
                 Box::new(DisjunctionMaxQuery::with_tie_breaker(forms, SEVERAL_FORMS)) as Box<dyn Query>
             }
-            _ => folded,
+            (Form::Whole, _) => folded(field, first, rest),
         };
         Some(Box::new(BoostQuery::new(query, weight)))
+    }
+}
+
+impl Near {
+    fn compile(&self) -> Box<dyn Query> {
+        let fields: &[Field] = match self.scope {
+            Scope::Subject => &[SUBJECT],
+            Scope::Body => &[BODY, QUOTED],
+            _ => &[SUBJECT, BODY, QUOTED, ATTACHED],
+        };
+        let either = self.either.each_ref().map(|phrase| query_words(&phrase.text));
+        if either.iter().any(Vec::is_empty) {
+            return Box::new(EmptyQuery);
+        }
+        let weighted = FIELDS.iter().filter(|(field, _, _)| fields.contains(field));
+        let of = |(field, _, weight): &(Field, Option<Field>, f32)| {
+            let run = |words: &Vec<Word>| {
+                let first = words.first().map_or(0, |word| word.position);
+                let offset =
+                    |position: usize| u32::try_from(position.saturating_sub(first)).unwrap_or(u32::MAX);
+                let term = |word: &Word| (offset(word.position), Term::from_field_text(*field, &word.text));
+                let last = |word: &Word| {
+                    offset(word.position.saturating_add(usize::from(word.kind == WordKind::Pair)))
+                };
+                Run { words: words.iter().map(term).collect(), last: words.last().map_or(0, last) }
+            };
+            let query = NearQuery { field: *field, either: either.each_ref().map(run), apart: self.apart };
+            Box::new(BoostQuery::new(Box::new(query), *weight)) as Box<dyn Query>
+        };
+        Box::new(BooleanQuery::union(weighted.map(of).collect()))
     }
 }
 

@@ -11,7 +11,7 @@ mod common;
 use common::{Mail, build, section, segment, sources};
 use postlode_format::row::{PartKind, attachment_text, parts_extra};
 use postlode_store::{MergedText, NOWHERE, TextBuilder};
-use postlode_text::{Match, Phrase, Scope, TextEngine, TextIndex, TextQuery, bundle};
+use postlode_text::{Form, Match, Phrase, Scope, TextEngine, TextIndex, TextQuery, bundle};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -114,7 +114,7 @@ fn answers(bytes: Vec<u8>, mails: &[Mail]) -> Vec<Vec<Match>> {
     for text in WORDS.iter().map(|word| (*word).to_owned()).chain(pairs) {
         for scope in [Scope::Anywhere, Scope::Body, Scope::Subject] {
             for exact in [false, true] {
-                let query = TextQuery::Phrase(Phrase { scope, text: text.clone(), exact });
+                let query = TextQuery::Phrase(Phrase { scope, text: text.clone(), exact, form: Form::Whole });
                 let answer = view.search(&query, true);
                 assert_eq!(answer.missing, vec![]);
                 out.push(answer.matches);

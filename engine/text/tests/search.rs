@@ -12,7 +12,7 @@ use common::{Mail, Section, build, memtable, ordinals, section, segment, sources
 use postlode_format::row::{PartKind, attachment_text, parts_extra};
 use postlode_store::{Ordinals, SegmentText};
 use postlode_text::words::words;
-use postlode_text::{Known, Phrase, Scope, TextEngine, TextQuery, bundle};
+use postlode_text::{Form, Known, Phrase, Scope, TextEngine, TextQuery, bundle};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ fn mail(n: u32, subject: &str, body: &str) -> Mail {
 }
 
 fn phrase(scope: Scope, text: &str, exact: bool) -> TextQuery {
-    TextQuery::Phrase(Phrase { scope, text: text.into(), exact })
+    TextQuery::Phrase(Phrase { scope, text: text.into(), exact, form: Form::Whole })
 }
 
 fn found(engine: &TextEngine, sources: &postlode_store::TextSources, query: &TextQuery) -> Vec<u32> {
@@ -166,6 +166,7 @@ fn naive(mail: &Mail, query: &TextQuery) -> bool {
         TextQuery::All(parts) => parts.iter().all(|p| naive(mail, p)),
         TextQuery::Any(parts) => parts.iter().any(|p| naive(mail, p)),
         TextQuery::Not(inner) => !naive(mail, inner),
+        TextQuery::Near(_) => panic!("what is near is in another file"),
         TextQuery::Phrase(p) => {
             let wanted: Vec<String> = words(&p.text).into_iter().map(|w| w.text).collect();
             let texts: &[&str] = match p.scope {

@@ -11,6 +11,17 @@ pub enum Node {
     Not(Box<Node>),
     /// One condition.
     Term(Term),
+    /// Two words or phrases of one field, not far from one another.
+    Near(Box<Near>),
+}
+
+/// Two words or phrases, in either order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Near {
+    /// The words or phrases, both of one field.
+    pub either: [Term; 2],
+    /// How many words on from the last of the one the first of the other may be, from 1 to [`super::MAX_APART`].
+    pub apart: u32,
 }
 
 /// One condition.
@@ -55,6 +66,8 @@ pub enum Field {
     Participants,
     /// A folder.
     Folder,
+    /// An archive.
+    Archive,
     /// Before a day.
     Before,
     /// On a day or after it.
@@ -99,7 +112,7 @@ pub enum Field {
 
 impl Field {
     /// All fields that have a name, by their names; the first name of a field is the one that is printed.
-    pub const NAMES: [(&'static str, Field); 35] = [
+    pub const NAMES: [(&'static str, Field); 36] = [
         ("subject", Field::Subject),
         ("body", Field::Body),
         ("from", Field::From),
@@ -108,6 +121,7 @@ impl Field {
         ("bcc", Field::Bcc),
         ("participants", Field::Participants),
         ("folder", Field::Folder),
+        ("archive", Field::Archive),
         ("before", Field::Before),
         ("after", Field::After),
         ("on", Field::On),

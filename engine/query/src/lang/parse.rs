@@ -1,6 +1,6 @@
 //! Text to tree, by recursive descent of bounded depth.
 
-use super::{Field, MAX_BYTES, MAX_DEPTH, MAX_TERMS, Node, Term, suggest};
+use super::{APART, Field, MAX_APART, MAX_BYTES, MAX_DEPTH, MAX_TERMS, Near, Node, Term, suggest};
 use crate::error::SyntaxError;
 
 /// Reads a query. One without any condition is [`Node::And`] of nothing: everything.
@@ -89,16 +89,91 @@ impl Parser {
     }
 
     fn any(&mut self, field: Field, depth: usize) -> Result<Node, SyntaxError> {
-        let mut parts = vec![self.unary(field, depth)?];
+        let mut parts = vec![self.near(field, depth)?];
         self.blanks();
         while self.take_operator("OR") {
             if matches!(self.peek(), None | Some(')')) {
                 return Err(self.error("OR needs something on both sides", None));
             }
-            parts.push(self.unary(field, depth)?);
+            parts.push(self.near(field, depth)?);
             self.blanks();
         }
         Ok(single_or(parts, Node::Or))
+    }
+
+    fn near(&mut self, field: Field, depth: usize) -> Result<Node, SyntaxError> {
+        let left = self.unary(field, depth)?;
+        self.blanks();
+        let at = self.at;
+        let Some(apart) = self.apart()? else { return Ok(left) };
+        if matches!(self.peek(), None | Some(')')) {
+            return Err(self.error("NEAR needs something on both sides", None));
+        }
+        let right = self.unary(field, depth)?;
+        self.blanks();
+        let further = self.at;
+        match (left, right) {
+            (Node::Term(left), Node::Term(right)) if self.apart()?.is_none() => {
+                if left.field != right.field {
+                    let name = |field: Field| if field == Field::Any { Field::Subject } else { field }.name();
+                    let field = if right.field == Field::Any { left.field } else { right.field };
+                    let suggestion = Some(format!("{}:(… NEAR …)", name(field)));
+                    return Err(self.error_at(
+                        at,
+                        "words are near in one field, and these are of two",
+                        suggestion,
+                    ));
+                }
+                Ok(Node::Near(Box::new(Near { either: [left, right], apart })))
+            }
+            (Node::Term(_), Node::Term(_)) => {
+                Err(self.error_at(further, "NEAR is between two words or phrases, not three", None))
+            }
+            _ => Err(self.error_at(at, "NEAR is between two words or phrases alone", None)),
+        }
+    }
+
+    /// How many words apart the next may be, if an operator says so.
+    fn apart(&mut self) -> Result<Option<u32>, SyntaxError> {
+        let at = self.at;
+        if self.take_operator("NEAR") {
+            return Ok(Some(APART));
+        }
+        let begins = |name: &str| {
+            let end = at.saturating_add(name.len());
+            let here = self.chars.get(at..end).is_some_and(|c| c.iter().copied().eq(name.chars()));
+            here.then_some(end)
+        };
+        // `AROUND 5` and `AROUND(5)` as others have it; with no number behind it is a word.
+        let (start, sure) = match (begins("NEAR/"), begins("AROUND")) {
+            (Some(end), _) => (end, true),
+            (None, Some(end)) => {
+                let signs = self.chars.get(end..).unwrap_or(&[]).iter();
+                (end.saturating_add(signs.take_while(|c| **c == ' ' || **c == '(').count()), false)
+            }
+            (None, None) => return Ok(None),
+        };
+        let digits: String =
+            self.chars.get(start..).unwrap_or(&[]).iter().take_while(|c| c.is_ascii_digit()).collect();
+        let mut end = start.saturating_add(digits.len());
+        if !sure
+            && self.chars.get(end) == Some(&')')
+            && self.chars.get(at..start).is_some_and(|c| c.contains(&'('))
+        {
+            end = end.saturating_add(1);
+        }
+        let ends = self.chars.get(end).is_none_or(|c| c.is_whitespace() || matches!(c, '(' | '"'));
+        if !sure && (digits.is_empty() || !ends) {
+            return Ok(None);
+        }
+        let apart = digits.parse().ok().filter(|apart| ends && (1..=MAX_APART).contains(apart));
+        let Some(apart) = apart else {
+            let message = format!("words can be 1 to {MAX_APART} words apart");
+            return Err(self.error_at(start, &message, Some(format!("NEAR/{APART}"))));
+        };
+        self.at = end;
+        self.blanks();
+        Ok(Some(apart))
     }
 
     fn unary(&mut self, field: Field, depth: usize) -> Result<Node, SyntaxError> {
@@ -108,7 +183,7 @@ impl Parser {
             );
         }
         let deeper = depth.saturating_add(1);
-        for name in ["OR", "AND"] {
+        for name in ["OR", "AND", "NEAR"] {
             if self.operator(name) {
                 let message = format!("{name} needs something on both sides");
                 return Err(self.error(&message, Some(format!("\"{name}\" for the word"))));
@@ -169,6 +244,11 @@ impl Parser {
         let at = self.at.saturating_add(1);
         let (value, quoted) =
             if self.peek() == Some('"') { (self.quoted()?, true) } else { (self.word(), false) };
+        if quoted && matches!(self.peek(), Some('~' | '*')) {
+            // Others mean by it what is read as something else here.
+            let message = "a star or tilde stands behind one word, without quotes";
+            return Err(self.error(message, Some(format!("word NEAR/{APART} word, or a blank between"))));
+        }
         if named && value.is_empty() && !quoted {
             let message = format!("{}: needs a value", field.name());
             return Err(self.error(&message, example(field)));
@@ -233,7 +313,8 @@ impl Parser {
 }
 
 /// Fields that are words of every day: with nothing behind the colon they are text.
-const EVERYDAY: [&str; 8] = ["on", "type", "size", "lang", "language", "older", "newer", "participants"];
+const EVERYDAY: [&str; 9] =
+    ["archive", "on", "type", "size", "lang", "language", "older", "newer", "participants"];
 
 fn single_or(mut parts: Vec<Node>, several: impl FnOnce(Vec<Node>) -> Node) -> Node {
     match parts.len() {
@@ -246,6 +327,7 @@ fn example(field: Field) -> Option<String> {
     let value = match field {
         Field::From | Field::To | Field::Cc | Field::Bcc | Field::Participants => "alice@example.com",
         Field::Folder => "Inbox",
+        Field::Archive => "ann.pst",
         Field::Before | Field::After | Field::On => "2020-01-31",
         Field::OlderThan | Field::NewerThan => "7d",
         Field::Type => "pdf",

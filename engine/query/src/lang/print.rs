@@ -1,6 +1,6 @@
 //! Writes a tree as a query that parses to it.
 
-use super::{Field, Node, Term};
+use super::{Field, Near, Node, Term};
 
 /// The query of a tree.
 #[must_use]
@@ -9,7 +9,7 @@ pub fn print(node: &Node) -> String {
     match node {
         Node::And(parts) => sequence(parts, " ", &mut out),
         Node::Or(parts) => sequence(parts, " OR ", &mut out),
-        other => unary(other, &mut out),
+        other => operand(other, &mut out),
     }
     out
 }
@@ -19,8 +19,23 @@ fn sequence(parts: &[Node], between: &str, out: &mut String) {
         if n > 0 {
             out.push_str(between);
         }
-        unary(part, out);
+        operand(part, out);
     }
+}
+
+fn operand(node: &Node, out: &mut String) {
+    match node {
+        Node::Near(written) => near(written, out),
+        other => unary(other, out),
+    }
+}
+
+fn near(Near { either: [left, right], apart }: &Near, out: &mut String) {
+    term(left, out);
+    out.push_str(" NEAR/");
+    out.push_str(&apart.to_string());
+    out.push(' ');
+    term(right, out);
 }
 
 fn unary(node: &Node, out: &mut String) {
@@ -32,6 +47,11 @@ fn unary(node: &Node, out: &mut String) {
             unary(inner, out);
         }
         Node::Term(written) => term(written, out),
+        Node::Near(written) => {
+            out.push('(');
+            near(written, out);
+            out.push(')');
+        }
     }
 }
 

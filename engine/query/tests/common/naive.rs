@@ -2,7 +2,8 @@
 
 use super::{CLASSES, DAY, FOLDERS, Mail, NAMES, PEOPLE, Random, TAGS, WORDS};
 use postlode_format::id::to_hex;
-use postlode_query::lang::{Field, Node, Term};
+use postlode_query::lang::{Field, Near, Node, Term};
+use postlode_text::Form;
 use postlode_text::language::Stemmer;
 use postlode_text::words::words;
 
@@ -12,7 +13,18 @@ fn folded(text: &str) -> Vec<String> {
 
 /// Does a text hold these words side by side? One word outside quotes also by its stem.
 fn holds(text: &str, wanted: &str, stems: bool, english: bool) -> bool {
-    let (have, wanted) = (folded(text), folded(wanted));
+    let have = folded(text);
+    let long = |one: &str| if one.chars().count() < 6 { 1 } else { 2 };
+    let (bare, form) = match wanted.rsplit_once(['*', '~']) {
+        Some((bare, "")) if wanted.ends_with('*') => (bare, Form::Beginning),
+        Some((bare, "")) => (bare, Form::Similar(long(bare))),
+        Some((bare, edits)) => (bare, Form::Similar(edits.parse().unwrap())),
+        None => (wanted, Form::Whole),
+    };
+    let wanted = folded(bare);
+    if form != Form::Whole {
+        return have.iter().any(|word| form.fits(&wanted[0], word));
+    }
     if have.windows(wanted.len()).any(|w| w == wanted) {
         return true;
     }
@@ -29,7 +41,28 @@ pub fn naive(mail: &Mail, node: &Node) -> bool {
         Node::Or(parts) => parts.iter().any(|p| naive(mail, p)),
         Node::Not(inner) => !naive(mail, inner),
         Node::Term(term) => naive_term(mail, term),
+        Node::Near(near) => match near.either[0].field {
+            Field::Subject => is_near(&mail.subject, near),
+            Field::Body => is_near(&mail.body, near),
+            _ => is_near(&mail.subject, near) || is_near(&mail.body, near),
+        },
     }
+}
+
+fn is_near(text: &str, Near { either: [left, right], apart }: &Near) -> bool {
+    // Neighbours of a script without blanks are words in the place of the first of them.
+    let have: Vec<(usize, String)> = words(text).into_iter().map(|w| (w.position, w.text)).collect();
+    let spans = |term: &Term| -> Vec<(usize, usize)> {
+        let all = words(&term.value);
+        let last = all.iter().map(|w| w.position).max().unwrap();
+        let stands = |at: usize| all.iter().all(|w| have.contains(&(at + w.position, w.text.clone())));
+        let ends = have.iter().map(|(at, _)| at + 1).max().unwrap_or(0);
+        (0..ends).filter(|at| stands(*at)).map(|at| (at, at + last)).collect()
+    };
+    let behind = |end: usize, start: usize| start > end && start - end <= *apart as usize;
+    let near = |a: (usize, usize), b: (usize, usize)| behind(a.1, b.0) || behind(b.1, a.0);
+    let rights = spans(right);
+    spans(left).into_iter().any(|left| rights.iter().any(|right| near(left, *right)))
 }
 
 fn naive_term(mail: &Mail, Term { field, value, quoted, .. }: &Term) -> bool {
@@ -84,6 +117,7 @@ fn naive_term(mail: &Mail, Term { field, value, quoted, .. }: &Term) -> bool {
                 || folder.starts_with(&format!("{path}/"))
                 || folder.split('/').any(|n| n == wanted)
         }),
+        Field::Archive => ["ann", "ann.pst", "/mail"].contains(&value.to_lowercase().as_str()),
         Field::After => mail.date >= day(value),
         Field::Before => mail.date != i64::MIN && mail.date < day(value),
         Field::Has => !mail.files.is_empty(),
@@ -157,6 +191,7 @@ fn term(random: &mut Random, mails: &[Mail]) -> Node {
         Field::NewerThan,
         Field::Type,
         Field::Lang,
+        Field::Archive,
     ];
     let field = fields[random.below(fields.len())];
     let mut quoted = random.chance(30);
@@ -164,7 +199,14 @@ fn term(random: &mut Random, mails: &[Mail]) -> Node {
         Field::Any | Field::Subject | Field::Body | Field::Filename if quoted => {
             format!("{} {}", random.pick(&WORDS), random.pick(&WORDS))
         }
-        Field::Any | Field::Subject | Field::Body | Field::Filename => random.pick(&WORDS).to_owned(),
+        Field::Any | Field::Subject | Field::Body | Field::Filename => match random.below(3) {
+            0 => random.pick(&SIGNS).to_owned(),
+            _ => random.pick(&WORDS).to_owned(),
+        },
+        Field::From | Field::To | Field::Cc | Field::Participants if !quoted && random.chance(20) => {
+            random.pick(&["ali*", "exam*", "BOB~", "builter~1", "@examp*"]).to_owned()
+        }
+        Field::Archive => random.pick(&["Ann", "ann.pst", "/mail", "bob.pst"]).to_owned(),
         Field::From | Field::To | Field::Cc | Field::Participants => match random.below(4) {
             0 => random
                 .pick(&["example.com", "@example.com", "bob", "alice", "mail.example", "running"])
@@ -219,9 +261,26 @@ fn term(random: &mut Random, mails: &[Mail]) -> Node {
     Node::Term(Term { field, value, quoted, at: 0 })
 }
 
+/// Words that stand for several.
+const SIGNS: [&str; 8] = ["run*", "te*", "ZÜ*", "tast~", "tested~1", "runing~2", "don'*", "rums~1"];
+
+/// Two words or phrases near one another.
+fn near(random: &mut Random) -> Node {
+    let field = [Field::Any, Field::Subject, Field::Body][random.below(3)];
+    let mut phrase = || {
+        let quoted = random.chance(30);
+        let one = random.pick(&WORDS).to_owned();
+        let value = if quoted { format!("{one} {}", random.pick(&WORDS)) } else { one };
+        Term { field, value, quoted, at: 0 }
+    };
+    let either = [phrase(), phrase()];
+    Node::Near(Box::new(Near { either, apart: 1 + random.below(4) as u32 }))
+}
+
 /// A random query.
 pub fn query(random: &mut Random, mails: &[Mail], depth: usize) -> Node {
     match random.below(if depth == 0 { 1 } else { 4 }) {
+        0 if random.chance(15) => near(random),
         0 => term(random, mails),
         1 => Node::And((0..2 + random.below(2)).map(|_| query(random, mails, depth - 1)).collect()),
         2 => Node::Or((0..2 + random.below(2)).map(|_| query(random, mails, depth - 1)).collect()),

@@ -34,6 +34,7 @@ fn from_params(params: &mut Params) -> Result<SearchRequest, Problem> {
         sort: params.take_word("sort")?,
         tz: params.take("tz"),
         facets: facets(params.take("facets").as_deref())?,
+        snippets: params.take_as("snippets", "true or false")?.unwrap_or(defaults.snippets),
         explain: params.take_as("explain", "true or false")?.unwrap_or_default(),
     })
 }

@@ -22,6 +22,13 @@ use std::sync::Arc;
 /// Paths of archives by archive and version.
 pub type Paths = HashMap<(Id, Id), Arc<str>>;
 
+/// The hits of a page without snippets: nothing is read for them.
+pub async fn bare(run: &Run, matched: &[Matched]) -> Result<Vec<Hit>, QueryError> {
+    let paths = paths(&run.engine, matched.iter().map(|m| &m.found)).await?;
+    let of = |one: &Matched| Ok(Hit { score: one.score, ..hit(&one.found, &paths, false)? });
+    matched.iter().map(of).collect()
+}
+
 /// The hits of a page, with snippets.
 pub async fn hits(run: &mut Run, matched: Vec<Matched>) -> Result<Vec<Hit>, QueryError> {
     let ids: Vec<Id> = matched.iter().map(|m| m.found.id).collect();

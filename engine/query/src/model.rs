@@ -58,6 +58,8 @@ pub struct SearchRequest {
     pub tz: Option<String>,
     /// What is to be counted over all that the query finds.
     pub facets: Vec<Facet>,
+    /// Show the best passage of each hit, for which its text is read; default yes. Without, `snippet` is empty.
+    pub snippets: bool,
     /// Tell how the answer was found.
     pub explain: bool,
 }
@@ -80,6 +82,7 @@ impl Default for SearchRequest {
             sort: None,
             tz: None,
             facets: Vec::new(),
+            snippets: true,
             explain: false,
         }
     }
@@ -213,7 +216,7 @@ pub struct Hit {
     /// Where the query's words were found best: `subject`, `body`, `from`, `to` or `attachments`; null without words.
     pub matched_in: Option<String>,
     /// HTML-escaped text around the best passage, with `<mark>`; where none of the words is in it, the passage that is
-    /// nearest in meaning; without words the beginning of the text.
+    /// nearest in meaning; without words the beginning of the text. Empty where none was asked for.
     pub snippet: String,
 }
 

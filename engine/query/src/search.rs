@@ -132,7 +132,10 @@ pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<Sear
         Sort::Size | Sort::Sender => run.by_key(sort, request.limit, cursor, query).await?,
     };
     let Page { matched, total, next } = answer;
-    let found = hits::hits(&mut run, matched).await?;
+    let found = match request.snippets {
+        true => hits::hits(&mut run, matched).await?,
+        false => hits::bare(&run, &matched).await?,
+    };
     run.lap("hits");
     run.explain.matched = total.value;
     let facets = if request.facets.is_empty() {

@@ -40,6 +40,7 @@ fn ask(engine: &Engine, q: &str, cursor: Option<String>, facets: &[Facet]) -> Se
         sort: Some(Sort::Date),
         tz: Some("America/New_York".to_owned()),
         facets: facets.to_vec(),
+        snippets: true,
         explain: true,
     }))
     .unwrap()

@@ -88,8 +88,57 @@ pub struct Restore {
 pub enum BenchCommand {
     /// Load archives into a throw-away store: mails a minute by stage, memory, bytes on disk a mail
     Load(BenchLoad),
+    /// Ask the store from many clients at once: questions a second, how long each takes
+    Query(BenchQuery),
     /// Index vectors and search them: recall, queries a second of one thread, how long each takes
     Vectors(BenchVectors),
+}
+
+/// `bench query`
+#[derive(Debug, Args)]
+pub struct BenchQuery {
+    /// Clients, each of which asks again as soon as it has its answer
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub clients: u32,
+    /// Seconds of each kind
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub seconds: u32,
+    /// What is asked for, several with commas between [default: each in turn]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub kind: Vec<QueryKind>,
+    /// Questions a second, whether answers come or not, in place of clients that wait
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rate: Option<u32>,
+    /// Snippets too, for which the text of each hit is read
+    #[arg(long)]
+    pub snippets: bool,
+    /// What decides about the questions that are drawn from the store's mail
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Write the questions here, one JSON object a line, for others to be asked the same
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub write: Option<PathBuf>,
+    /// Memory for caches, as 512MiB or 2GiB
+    #[arg(long, value_name = "BYTES", value_parser = sizes::parse)]
+    pub memory: Option<u64>,
+}
+
+/// What a bench of questions asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QueryKind {
+    /// One email by its id
+    Point,
+    /// The newest 50 of a sender
+    Sender,
+    /// The best 20 for two words of a subject, by words
+    Keyword,
+    /// The nearest 10 to a subject in meaning
+    Semantic,
+    /// The best 10 for two words of a subject, by words and meaning, of a year or a domain
+    Hybrid,
+    /// Senders, domains, folders, years and types of attachments of all mail
+    Facets,
 }
 
 /// `bench vectors`

@@ -82,6 +82,9 @@ async fn run(command: Command, settings: &Settings, console: &Console) -> Result
         Command::Backup(backup) => commands::backup::backup(backup, settings, console).await,
         Command::Restore(restore) => commands::backup::restore(restore, settings, console).await,
         Command::Bench(BenchCommand::Load(bench)) => commands::bench::load(bench, settings, console).await,
+        Command::Bench(BenchCommand::Query(bench)) => {
+            commands::bench_query::run(bench, settings, console).await
+        }
         Command::Bench(BenchCommand::Vectors(bench)) => commands::bench_vectors::run(&bench, console),
         Command::Segment(SegmentCommand::List) => commands::segment::list(settings, console).await,
         Command::Segment(SegmentCommand::Verify) => commands::segment::verify(settings, console).await,

@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod bench;
+pub mod bench_query;
 pub mod bench_vectors;
 pub mod embed;
 pub mod export;

@@ -20,6 +20,18 @@ fn page(data: &[u8]) {
     let Ok(page) = Page::parse(Bytes::copy_from_slice(data)) else { return };
     for key in [&b""[..], b"\xff", data.get(8..24).unwrap_or_default()] {
         drop(page.get(key));
+        for (low, high, descending) in [(key, &b""[..], false), (&b""[..], key, true)] {
+            let mut last: Option<Vec<u8>> = None;
+            let shown = page.visit(low, high, descending, &mut |key, value| {
+                assert!(key >= low && (high.is_empty() || key < high), "a key that was not asked for");
+                let ordered =
+                    last.as_deref().is_none_or(|last| if descending { key < last } else { key > last });
+                assert!(ordered, "keys out of order");
+                last = Some(key.to_vec());
+                page.slice(value).len() <= page.used()
+            });
+            drop(shown);
+        }
         if let Ok(at) = page.lower_bound(key) {
             assert!(at <= page.len(), "position {at} of {}", page.len());
         }

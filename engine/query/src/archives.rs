@@ -65,9 +65,10 @@ pub async fn named(store: &Store, pattern: &ArchivePattern) -> Result<(Vec<Id>, 
                 ids.insert(*id);
             }
         }
+        // A page that is short may lack what cannot be read.
         match rows.last() {
-            Some(last) if rows.len() >= PAGE => after = Some(last.key.clone()),
-            _ => return Ok((ids.into_iter().collect(), damage)),
+            Some(last) => after = Some(last.key.clone()),
+            None => return Ok((ids.into_iter().collect(), damage)),
         }
     }
 }

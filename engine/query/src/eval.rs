@@ -138,10 +138,10 @@ fn same(text: &str, wanted: &str) -> bool {
 /// Do the words of `wanted` stand side by side in `text`?
 fn holds(text: &str, Phrase { text: wanted, form, .. }: &Phrase) -> bool {
     let have = words(text);
-    if *form != Form::Whole {
-        return have.iter().any(|word| form.fits(wanted, &word.text));
-    }
     let wanted = query_words(wanted);
+    if let (Some(one), true) = (wanted.first(), *form != Form::Whole) {
+        return have.iter().any(|word| form.fits(&one.text, &word.text));
+    }
     let Some(start) = wanted.first().map(|w| w.position) else { return false };
     have.iter().any(|first| {
         wanted.iter().all(|w| {

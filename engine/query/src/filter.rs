@@ -113,11 +113,51 @@ pub const FIRST_DATE: i64 = i64::MIN + 1;
 /// # Errors
 /// A value that its field cannot have, or a query of signs alone.
 pub fn resolve(node: &Node, zone: &TimeZone) -> Result<Resolved, SyntaxError> {
+    bounded(node)?;
     let mut filter = read(node, zone)?;
     let wanted = filter.wanted_text();
     let mut texts = Vec::new();
     filter.take_texts(&mut texts);
     Ok(Resolved { filter, texts, wanted, meaning: None })
+}
+
+/// Most words of one query that stand for many, and for similar ones; most pairs that are to be near one another.
+const MAX_BEGINNINGS: usize = 128;
+const MAX_SIMILAR_WORDS: usize = 16;
+const MAX_NEAR: usize = 64;
+
+/// Refuses more of what takes long than an answer in time allows.
+fn bounded(node: &Node) -> Result<(), SyntaxError> {
+    let (mut beginnings, mut similar, mut near) = (0, 0, 0);
+    counted(node, &mut |term, is_near| {
+        let (count, most, what) = if is_near {
+            (&mut near, MAX_NEAR, "NEAR")
+        } else if term.value.ends_with('*') {
+            (&mut beginnings, MAX_BEGINNINGS, "words with a star")
+        } else {
+            (&mut similar, MAX_SIMILAR_WORDS, "words with a tilde")
+        };
+        *count += 1;
+        if *count <= most {
+            return Ok(());
+        }
+        let message = format!("the query has too many {what} (at most {most})");
+        Err(SyntaxError { message, position: term.at.max(1), suggestion: None })
+    })
+}
+
+/// Shows each term with a star or tilde, and the first of each two that are to be near one another.
+fn counted(
+    node: &Node,
+    each: &mut dyn FnMut(&Term, bool) -> Result<(), SyntaxError>,
+) -> Result<(), SyntaxError> {
+    match node {
+        Node::And(parts) | Node::Or(parts) => parts.iter().try_for_each(|part| counted(part, each)),
+        Node::Not(inner) => counted(inner, each),
+        Node::Near(near) => near.either.iter().take(1).try_for_each(|term| each(term, true)),
+        Node::Term(term) if has_sign(term) => each(term, false),
+        Node::Term(_) => Ok(()),
+    }
 }
 
 /// Reads the values of a tree whose words are looked for by meaning too. Words that stand alone are apart from the
@@ -171,7 +211,8 @@ fn each(text: TextQuery) -> Vec<TextQuery> {
 fn meant(wanted: &TextQuery) -> String {
     let says = |phrase: &&Phrase| {
         // The beginning of a word says nothing, nor does one that is perhaps misspelt.
-        phrase.form == Form::Whole && matches!(phrase.scope, Scope::Anywhere | Scope::Subject | Scope::Body)
+        phrase.form == Form::Whole
+            && matches!(phrase.scope, Scope::Anywhere | Scope::Texts | Scope::Subject | Scope::Body)
     };
     let words = wanted.wanted().into_iter().filter(says).map(|phrase| phrase.text.as_str());
     words.collect::<Vec<_>>().join(" ")
@@ -206,14 +247,15 @@ fn read(node: &Node, zone: &TimeZone) -> Result<Filter, SyntaxError> {
         Some(filter) => gather(filter),
         None => match first_term(node) {
             None => Filter::All(Vec::new()),
-            Some(term) => {
-                let message =
-                    format!("there are no letters or digits to search for in {}", quoted(&term.value));
-                return Err(SyntaxError { message, position: term.at.max(1), suggestion: None });
-            }
+            Some(term) => return Err(nothing(term)),
         },
     };
     Ok(filter)
+}
+
+fn nothing(term: &Term) -> SyntaxError {
+    let message = format!("there are no letters or digits to search for in {}", quoted(&term.value));
+    SyntaxError { message, position: term.at.max(1), suggestion: None }
 }
 
 fn first_term(node: &Node) -> Option<&Term> {
@@ -244,7 +286,12 @@ fn tree(node: &Node, zone: &TimeZone) -> Result<Option<Filter>, SyntaxError> {
         Node::Term(term) if term.field == Field::Is && fold(&term.value) == "unread" => {
             Some(Filter::Not(Box::new(Filter::Is(Condition::Flag(flag::READ)))))
         }
-        Node::Term(term) => condition(term, zone)?.map(Filter::Is),
+        Node::Term(term) => match condition(term, zone)? {
+            Some(found) => Some(Filter::Is(found)),
+            // Only signs between words: without a condition that was named, the answer would be to another question.
+            None if term.field == Field::Any => None,
+            None => return Err(nothing(term)),
+        },
     })
 }
 
@@ -259,14 +306,17 @@ fn participants(term: &Term) -> Result<Option<Filter>, SyntaxError> {
     }
     let either = [phrase(term, Scope::From, term.quoted)?, phrase(term, Scope::To, true)?];
     let either: Vec<TextQuery> = either.into_iter().flatten().map(TextQuery::Phrase).collect();
-    Ok((!either.is_empty()).then_some(Filter::Is(Condition::Text(TextQuery::Any(either)))))
+    if either.is_empty() {
+        return Err(nothing(term));
+    }
+    Ok(Some(Filter::Is(Condition::Text(TextQuery::Any(either)))))
 }
 
 /// Two words or phrases not far from one another.
 fn near(Near { either, apart }: &Near) -> Result<TextQuery, SyntaxError> {
     let [left, right] = either;
     let scope = match left.field {
-        Field::Any => Scope::Anywhere,
+        Field::Any => Scope::Texts,
         Field::Subject => Scope::Subject,
         Field::Body => Scope::Body,
         _ => return Err(refuse(left, "is not looked for near something: subject: and body: are", None)),
@@ -307,9 +357,9 @@ fn condition(term: &Term, zone: &TimeZone) -> Result<Option<Condition>, SyntaxEr
     };
     let name = || Some(fold(value)).filter(|v| !v.is_empty());
     let named = [Field::Folder, Field::Archive, Field::Custodian, Field::Tag, Field::Domain, Field::Class];
-    if named.contains(&term.field) && !term.quoted && value.ends_with('*') {
+    if named.contains(&term.field) && !term.quoted && value.contains('*') {
         let literal = format!("\"{value}\"");
-        return Err(refuse(term, "ends with a star, and is looked for whole", Some(&literal)));
+        return Err(refuse(term, "has a star, and is looked for whole", Some(&literal)));
     }
     Ok(match term.field {
         Field::Any => words(Scope::Anywhere)?,
@@ -398,7 +448,7 @@ fn condition(term: &Term, zone: &TimeZone) -> Result<Option<Condition>, SyntaxEr
 
 /// A whole address, folded: something, an at sign, something with no further one, and no blanks.
 fn full_address(term: &Term) -> Option<String> {
-    if has_sign(term) {
+    if has_sign(term) || (!term.quoted && term.value.contains('*')) {
         return None;
     }
     let folded = fold(&term.value);

@@ -109,13 +109,12 @@ impl Members {
         let mut range = KeyRange::prefix(&[]);
         loop {
             let scan = Scan { index: IndexId::Date, range: range.clone(), descending: true, limit: PAGE };
-            let page = run.engine.store.scan(scan).await?;
+            let page = run.engine.store.positions(scan).await?;
             run.missing.extend(page.missing);
-            let found = page.keys.iter().filter_map(|key| Position::of_key(key)).filter(|at| self.has(at));
-            out.extend(found);
+            out.extend(page.keys.iter().filter(|at| self.has(at)));
             out.truncate(most);
             match page.keys.last().filter(|_| !page.done && out.len() < most) {
-                Some(last) => range.high = last.to_vec(),
+                Some(last) => range.high = last.to_bytes().to_vec(),
                 None => return Ok(out),
             }
         }

@@ -73,11 +73,15 @@ pub async fn choose(
     let largest = if names(filter, &of_size) { largest(store).await? } else { None };
     let mut asked = Vec::new();
     archives_of(filter, &mut asked);
+    asked.sort_unstable();
+    asked.dedup();
     let mut archives = HashMap::new();
+    let mut left = MAX_PARTS;
+    // Where there are more folders than a driver has parts, there is none.
     for archive in asked.into_iter().take(MAX_PARTS) {
-        if let Some(prefixes) = archives::folders(store, &archive, MAX_PARTS).await? {
-            archives.insert(archive, prefixes);
-        }
+        let Some(prefixes) = archives::folders(store, &archive, left).await? else { break };
+        left = left.saturating_sub(prefixes.len().max(1));
+        archives.insert(archive, prefixes);
     }
     let known = Known { folders, largest, archives };
     let mut best = everything(filter);

@@ -92,11 +92,14 @@ impl Run {
             list.reasons.iter().for_each(|reason| self.reason(reason.clone()));
             self.missing.extend(list.missing.iter().cloned());
         }
-        // A list is made again as it was only of the same mail, by a query that was turned alike, and with the same scores.
+        // A list is made again as it was only of the same mail, by a query that was turned alike, and with the same scores; one
+        // by meaning, which gets longer while it is gone through, of the same graphs.
         let generation = match cursor {
             Some(cursor) if !fresh => cursor.generation,
             cursor => {
-                let now = self.generation ^ self.turn ^ list.identity();
+                let graphs =
+                    self.view.as_ref().filter(|_| within.is_some()).map_or(0, |view| view.identity());
+                let now = self.generation ^ self.turn ^ list.identity() ^ graphs;
                 if cursor.is_some_and(|cursor| cursor.generation != now) {
                     return Err(QueryError::StaleCursor);
                 }

@@ -3,7 +3,7 @@
 //! What always holds: every candidate of the driver is looked at in order and at most once; deleted emails are
 //! passed over always; a total is exact or says that it is a lower bound.
 
-use crate::archives;
+use crate::archives::{self, ArchivePattern};
 use crate::cursor::{Cursor, query_hash};
 use crate::dates::zone;
 use crate::engine::{Deleted, Inner};
@@ -75,6 +75,8 @@ pub struct Run {
     pub keyed: bool,
     /// Sifted candidates that were not asked for yet.
     pub sifted: VecDeque<Position>,
+    /// The archives that were named.
+    pub archives: Vec<(ArchivePattern, Vec<Id>)>,
     /// All that the query finds, once it was asked for.
     pub members: Option<Members>,
     clock: Instant,
@@ -183,6 +185,7 @@ impl Run {
             turn: 0,
             keyed: false,
             sifted: VecDeque::new(),
+            archives: Vec::new(),
             members: None,
             clock: Instant::now(),
         })
@@ -389,9 +392,18 @@ impl Run {
         self.resolved.filter.conditions(&mut conditions);
         for condition in conditions {
             let Condition::Archive(pattern) = condition else { continue };
-            let (ids, missing) = archives::named(store, pattern).await?;
+            // A query is planned several times for one answer.
+            let known = self.archives.iter().find(|(known, _)| known == pattern).map(|(_, ids)| ids.clone());
+            let ids = match known {
+                Some(ids) => ids,
+                None => {
+                    let (ids, missing) = archives::named(store, pattern).await?;
+                    self.archives.push((pattern.clone(), ids.clone()));
+                    self.missing.extend(missing);
+                    ids
+                }
+            };
             *condition = Condition::Archives(ids);
-            self.missing.extend(missing);
         }
         Ok(())
     }

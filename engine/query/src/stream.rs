@@ -191,10 +191,10 @@ impl Stream {
             let Source::Index { index, prefix, left, page } = &mut reader.source else { return Ok(()) };
             let range = KeyRange::positions(prefix, left.low, left.high);
             let scan = Scan { index: *index, range, descending: self.descending, limit: *page };
-            let answer = self.store.scan(scan).await?;
+            let answer = self.store.positions(scan).await?;
             self.missing.extend(answer.missing);
-            reader.buffer.extend(answer.keys.iter().filter_map(|k| Position::of_key(k)));
-            let last = answer.keys.last().and_then(|k| Position::of_key(k));
+            let last = answer.keys.last().copied();
+            reader.buffer.extend(answer.keys);
             *page = page.saturating_mul(4).min(LARGEST_PAGE);
             match last.filter(|_| !answer.done) {
                 Some(last) => *left = left.behind(last, self.descending),

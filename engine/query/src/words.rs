@@ -5,8 +5,8 @@
 
 use crate::error::SyntaxError;
 use crate::lang::Term;
-use postlode_text::words::{Word, WordKind, query_words};
-use postlode_text::{Form, MAX_EDITS, Phrase, Scope};
+use postlode_text::words::{Word, WordKind, query_words, words};
+use postlode_text::{Form, MAX_EDITS, MAX_SIMILAR, Phrase, Scope};
 
 /// Fewest letters before a star, and before a tilde.
 const BEFORE_STAR: usize = 2;
@@ -34,7 +34,7 @@ pub fn phrase(term: &Term, scope: Scope, exact: bool) -> Result<Option<Phrase>, 
             None => (value, Form::Whole),
         },
     };
-    if inside(word) {
+    if has_star_inside(word) {
         return Err(refused(term, "a star can only end a word"));
     }
     if form == Form::Whole {
@@ -47,12 +47,15 @@ pub fn phrase(term: &Term, scope: Scope, exact: bool) -> Result<Option<Phrase>, 
         [Word { text, .. }] if text.chars().count() < least => {
             Err(refused(term, &format!("a {sign} stands behind {least} letters at least")))
         }
+        [Word { text, .. }] if form != Form::Beginning && text.chars().count() > MAX_SIMILAR => {
+            Err(refused(term, &format!("a tilde stands behind {MAX_SIMILAR} letters at most")))
+        }
         [Word { text, .. }] => {
             let form = match form {
                 Form::Similar(0) => Form::Similar(if text.chars().count() < LONG { 1 } else { MAX_EDITS }),
                 other => other,
             };
-            Ok(Some(Phrase { scope, text: text.clone(), exact: true, form }))
+            Ok(Some(Phrase { scope, text: word.to_owned(), exact: true, form }))
         }
         _ => Err(refused(term, &format!("a {sign} stands behind one word, and this is several"))),
     }
@@ -66,15 +69,25 @@ pub fn has_sign(term: &Term) -> bool {
     !term.quoted && ((bare.len() < value.len() && ends_word(bare)) || tilde(term) != Ok(None))
 }
 
+/// Does a text end with a word, the marks on its last letter included?
 fn ends_word(text: &str) -> bool {
     // `don'*` is the beginning of "don't".
-    text.trim_end_matches(['\'', '\u{2019}']).chars().next_back().is_some_and(char::is_alphanumeric)
+    let text = text.trim_end_matches(['\'', '\u{2019}']);
+    words(text).last().is_some_and(|word| word.to == text.len())
 }
 
-/// A star right before a letter: `wo*rd`, `*word`.
-fn inside(text: &str) -> bool {
-    let stars = text.match_indices('*').map(|(at, star)| at.saturating_add(star.len()));
-    stars.filter_map(|end| text.get(end..)?.chars().next()).any(char::is_alphanumeric)
+/// A star right before or behind a letter: `wo*rd`, `*word`, `wo*.pdf`.
+fn has_star_inside(text: &str) -> bool {
+    let mut parts = text.split('*');
+    let mut before = parts.next().unwrap_or_default();
+    let begins = |part: &str| part.chars().next().is_some_and(char::is_alphanumeric);
+    for part in parts {
+        if begins(part) || ends_word(before) {
+            return true;
+        }
+        before = part;
+    }
+    false
 }
 
 /// The word before a tilde at the end, and how many letters it may differ by; 0 where that is not written.
@@ -112,11 +125,12 @@ mod tests {
         let is = |value: &str, text: &str, form: Form| {
             assert_eq!(read(value), Ok(Some((text.to_owned(), form))), "{value}");
         };
-        is("Budg*", "budg", Form::Beginning);
+        is("Budg*", "Budg", Form::Beginning);
         is("budg**", "budg", Form::Beginning);
-        is("@Exam*", "exam", Form::Beginning);
-        is("zür*", "zur", Form::Beginning);
-        is("don'*", "don", Form::Beginning);
+        is("@Exam*", "@Exam", Form::Beginning);
+        is("zür*", "zür", Form::Beginning);
+        is("cafe\u{301}*", "cafe\u{301}", Form::Beginning);
+        is("don'*", "don'", Form::Beginning);
         is("invoce~", "invoce", Form::Similar(2));
         is("tehm~", "tehm", Form::Similar(1));
         is("invoice~1", "invoice", Form::Similar(1));
@@ -129,9 +143,22 @@ mod tests {
         for empty in ["*", "***", "~", "-*"] {
             assert_eq!(read(empty), Ok(None), "{empty}");
         }
-        for wrong in ["a*", "*ing", "wo*rd", "**bold**", "alice@exam*", "ab~", "word~3", "word~0", "a.b~1"] {
+        for wrong in [
+            "a*",
+            "*ing",
+            "wo*rd",
+            "**bold**",
+            "alice@exam*",
+            "report*.pdf",
+            "a*/b",
+            "ab~",
+            "word~3",
+            "word~0",
+            "a.b~1",
+        ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+        assert!(read(&format!("{}~", "x".repeat(MAX_SIMILAR + 1))).is_err());
         let quoted = Term { field: Field::Any, value: "wo*".to_owned(), quoted: true, at: 1 };
         assert_eq!(phrase(&quoted, Scope::Body, true).unwrap().unwrap().form, Form::Whole);
     }

@@ -6,6 +6,8 @@
     reason = "a test may panic, and its numbers are small"
 )]
 
+use jiff::tz::TimeZone;
+use postlode_query::filter::resolve;
 use postlode_query::lang::{
     Field, MAX_BYTES, MAX_DEPTH, MAX_TERMS, Near, Node, Term, from_json, parse, print, to_json,
 };
@@ -26,7 +28,8 @@ fn fields() -> impl Strategy<Value = Field> {
 
 fn trees() -> impl Strategy<Value = Node> {
     let quoted = (fields(), ".{0,12}").prop_map(|(f, v)| term(f, &v, true));
-    let plain = (fields(), "[a-zé0-9][a-zé0-9@./-]{0,12}").prop_map(|(f, v)| term(f, &v, false));
+    let plain =
+        (fields(), "[a-zé0-9][a-zé0-9@./-]{0,12}|AROUND|[0-9]|AROUND5").prop_map(|(f, v)| term(f, &v, false));
     let apart = (fields(), prop::collection::vec(("[a-zé ]{1,9}", any::<bool>()), 2), 1u32..=1000);
     let near = apart.prop_map(|(field, values, apart)| {
         let of = |(value, quoted): &(String, bool)| {
@@ -124,6 +127,16 @@ fn words_near_one_another() {
     let words = |all: &[&str]| Node::And(all.iter().map(|one| word(one)).collect());
     assert_eq!(parse("AROUND town NEARBY AROUND").unwrap(), words(&["AROUND", "town", "NEARBY", "AROUND"]));
     assert_eq!(parse("walk AROUND 5th").unwrap(), words(&["walk", "AROUND", "5th"]));
+    assert_eq!(parse("GET AROUND 10").unwrap(), words(&["GET", "AROUND", "10"]));
+    assert_eq!(parse("walk AROUND5 b").unwrap(), words(&["walk", "AROUND5", "b"]));
+    let either = Node::Or(vec![word("5"), word("6")]);
+    assert_eq!(parse("x AROUND (5 OR 6)").unwrap(), Node::And(vec![word("x"), word("AROUND"), either]));
+    assert!(parse("a AROUND (5 b").is_err());
+    assert_eq!(parse("a AROUND\n5 b").unwrap(), near(Field::Any, "a", "b", 5));
+    // Words that would be an operator side by side are not made one by printing them.
+    let apart = words(&["a", "AROUND", "5", "b"]);
+    assert_eq!(parse("a (AROUND) 5 b").unwrap(), apart);
+    assert_eq!(parse(&print(&apart)).unwrap(), apart);
 }
 
 /// The page that users read names every field, by every name.
@@ -144,7 +157,7 @@ fn trees_as_json() {
     assert_eq!(read(tree), Ok(parse(text).unwrap()));
     assert_eq!(read(r#"{"and":[]}"#), Ok(parse("").unwrap()));
     // What would be read as something else is a phrase.
-    for value in ["OR", "-a", "from:b", "a b", "(", "", "\""] {
+    for value in ["OR", "-a", "from:b", "a b", "(", "", "\"", "NEAR", "NEAR/5"] {
         let json = serde_json::json!({ "text": value });
         assert_eq!(from_json(&json), Ok(term(Field::Any, value, true)), "{value}");
     }
@@ -183,6 +196,7 @@ fn errors_point_at_the_character() {
         ("say \"hello", 5, Some("\"")),
         ("a NEAR", 7, None),
         ("NEAR a", 1, Some("\"NEAR\" for the word")),
+        ("NEAR/5 a", 1, Some("\"NEAR\" for the word")),
         ("a NEAR/0 b", 8, Some("NEAR/10")),
         ("a NEAR/x b", 8, Some("NEAR/10")),
         ("a NEAR/1001 b", 8, Some("NEAR/10")),
@@ -195,6 +209,34 @@ fn errors_point_at_the_character() {
         let error = parse(query).unwrap_err();
         assert_eq!((error.position, error.suggestion.as_deref()), (position, suggestion), "{query}: {error}");
     }
+}
+
+/// Such conditions were dropped, and the answer was to a wider question; others looked for a star that no name has.
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let refused = |query: &str| resolve(&parse(query).unwrap(), &TimeZone::UTC).unwrap_err();
+    for query in [
+        "budget from:\"\"",
+        "budget from:&&",
+        "budget archive:/",
+        "budget participants:\"--\"",
+        "from:alice*@example.com",
+        "domain:*.example.com",
+        "archive:*.pst",
+        "folder:*/Sent",
+        "class:IPM.*.X",
+        "filename:report*.pdf",
+        "a* NEAR b",
+        "tag:x*",
+    ] {
+        refused(query);
+    }
+    assert!(resolve(&parse("from:*@example.com tag:\"x*\"").unwrap(), &TimeZone::UTC).is_ok());
+    let many = |term: &str, n: usize| vec![term; n].join(" ");
+    assert!(refused(&many("word*", 129)).message.contains("at most 128"));
+    assert_eq!(refused(&many("words~", 17)).position, 16 * 7 + 1);
+    assert!(refused(&many("(a NEAR b)", 65)).message.contains("at most 64"));
+    assert!(resolve(&parse(&many("word*", 128)).unwrap(), &TimeZone::UTC).is_ok());
 }
 
 #[test]

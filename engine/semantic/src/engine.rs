@@ -352,6 +352,16 @@ impl SemanticView {
         self.whitening.as_ref()
     }
 
+    /// What tells its graphs from those of other views: walks of two graphs of the same vectors may find other emails.
+    #[must_use]
+    pub fn identity(&self) -> u64 {
+        let ids = self.sealed.iter().map(|sealed| match sealed {
+            Sealed::Open(part) => part.segment.unwrap_or_default(),
+            Sealed::Closed(segment) => segment.id,
+        });
+        ids.fold(0, |sum, id| (sum.rotate_left(5) ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
     /// How near certain emails are to a vector: ascending positions of those that have vectors. What cannot be read is
     /// left out: who asks for the nearest is told of it.
     #[must_use]

@@ -260,16 +260,27 @@ pub struct Scan {
     pub limit: usize,
 }
 
-/// Keys of a scan.
-#[derive(Debug, Clone, Default)]
-pub struct ScanPage {
-    /// Keys in the order asked for, without doubles.
-    pub keys: Vec<Bytes>,
+/// What a scan found.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// Keys, or what stands at their ends, in the order asked for, without doubles.
+    pub keys: Vec<T>,
     /// The range holds no further keys.
     pub done: bool,
     /// What could not be read.
     pub missing: Vec<Missing>,
 }
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self { keys: Vec::new(), done: false, missing: Vec::new() }
+    }
+}
+
+/// Keys of a scan.
+pub type ScanPage = Page<Bytes>;
+/// Positions of a scan.
+pub type PositionPage = Page<Position>;
 
 /// Everything that search by words or meaning reads.
 #[derive(Clone, Default)]

@@ -273,7 +273,14 @@ fn rows(
         (Heap::find(file, &directory)?, find(SectionKind::Ordinals), Emails::find(file, &directory)?);
     let low = after.map(|after| [after, &[0]].concat()).unwrap_or_default();
     let (range, mut damage) = (KeyRange { low, high: Vec::new() }, Vec::new());
-    let found = block_on(tree::scan(&primary, &range, false, limit, |_| true, &mut damage))?;
+    let mut found: Vec<(Vec<u8>, Bytes)> = Vec::new();
+    let mut each = |key: &[u8], value: &[u8], page: &Page| {
+        found.push((key.to_vec(), page.slice(value)));
+        found.len() < limit
+    };
+    if limit > 0 {
+        block_on(tree::scan(&primary, &range, false, &mut damage, &mut each))?;
+    }
     if let Some(missing) = damage.into_iter().next() {
         return Err(missing);
     }

@@ -116,12 +116,18 @@ impl Memtable {
     }
 
     /// Keys of an index in a range, at most `limit`.
-    pub fn scan(&self, index: IndexId, range: &KeyRange, descending: bool, limit: usize) -> Vec<Bytes> {
-        let found = self.keys(index, range);
+    pub fn scan(
+        &self,
+        index: IndexId,
+        range: &KeyRange,
+        descending: bool,
+        each: &mut dyn FnMut(&[u8]) -> bool,
+    ) {
+        let mut found = self.keys(index, range);
         if descending {
-            found.rev().take(limit).cloned().collect()
+            found.rev().all(|key| each(key));
         } else {
-            found.take(limit).cloned().collect()
+            found.all(|key| each(key));
         }
     }
 

@@ -10,6 +10,7 @@ use crate::keeper::KeeperHandle;
 use crate::maintenance::Chore;
 use crate::memtable::full_key;
 use crate::open::{self, Core};
+use crate::shard::scan::{Item, in_order};
 use crate::shard::{ReadOp, Reply, WriteOp};
 use crate::vectors::{AddVectors, Coverage, Covered};
 use crate::verify;
@@ -73,6 +74,21 @@ impl ShardHandle {
         self.writes.send(op(reply)).await.map_err(|_| StoreError::Closed)?;
         Ok(answer)
     }
+}
+
+/// One page of the pages of all shards.
+fn joined<T: Item>(parts: Vec<Page<T>>, scan: &Scan) -> Page<T> {
+    let mut out = Page { done: true, ..Page::default() };
+    for part in parts {
+        out.done &= part.done;
+        out.keys.extend(part.keys);
+        out.missing.extend(part.missing);
+    }
+    in_order(&mut out.keys, scan.descending);
+    out.done &= out.keys.len() <= scan.limit;
+    out.keys.truncate(scan.limit);
+    out.missing = unique(std::mem::take(&mut out.missing));
+    out
 }
 
 impl Store {
@@ -275,23 +291,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::Busy`] or [`StoreError::Closed`]; damage is in the page.
     pub async fn scan(&self, scan: Scan) -> Result<ScanPage, StoreError> {
-        let (descending, limit) = (scan.descending, scan.limit);
         let parts = self.all(|reply| ReadOp::Scan(scan.clone(), reply)).await?;
-        let mut out = ScanPage { done: true, ..ScanPage::default() };
-        for part in parts {
-            out.done &= part.done;
-            out.keys.extend(part.keys);
-            out.missing.extend(part.missing);
-        }
-        out.keys.sort_unstable();
-        out.keys.dedup();
-        if descending {
-            out.keys.reverse();
-        }
-        out.done &= out.keys.len() <= limit;
-        out.keys.truncate(limit);
-        out.missing = unique(std::mem::take(&mut out.missing));
-        Ok(out)
+        Ok(joined(parts, &scan))
+    }
+
+    /// The positions at the ends of the keys of one part of an index: what most scans are for, without the keys.
+    ///
+    /// # Errors
+    /// As [`Store::scan`].
+    pub async fn positions(&self, scan: Scan) -> Result<PositionPage, StoreError> {
+        let parts = self.all(|reply| ReadOp::Positions(scan.clone(), reply)).await?;
+        Ok(joined(parts, &scan))
     }
 
     /// How many keys a range of an index holds, counted without reading them. Rows superseded since count too.

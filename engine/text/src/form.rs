@@ -31,38 +31,56 @@ impl Form {
     }
 }
 
+/// Letters of a word that similar ones are looked for.
+pub const MAX_SIMILAR: usize = 24;
+
 /// Letters to insert, remove, change or swap with the neighbour to make one word of another; `None` where these are more
-/// than `most`. No part of a word is edited twice.
+/// than `most`, and for a first word of more than [`MAX_SIMILAR`] letters. No part of a word is edited twice.
 #[must_use]
 pub fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if a.len().abs_diff(b.len()) > most {
+    const WIDTH: usize = MAX_SIMILAR + 1;
+    let mut wanted = ['\0'; MAX_SIMILAR];
+    let mut width = 0usize;
+    for letter in a.chars() {
+        *wanted.get_mut(width)? = letter;
+        width = width.saturating_add(1);
+    }
+    // Most words are told by their length.
+    if b.chars().count().abs_diff(width) > most {
         return None;
     }
-    let get = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX);
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut row = Vec::with_capacity(last.len());
-        row.push(i.saturating_add(1));
-        for (j, y) in b.iter().enumerate() {
+    let wanted = wanted.get(..width)?;
+    let get = |row: &[usize; WIDTH], at: usize| row.get(at).copied().unwrap_or(usize::MAX);
+    let mut before = [usize::MAX; WIDTH];
+    let mut last: [usize; WIDTH] = std::array::from_fn(|column| column);
+    let mut previous = None;
+    for (i, y) in b.chars().enumerate() {
+        let mut row = [usize::MAX; WIDTH];
+        let mut left = i.saturating_add(1);
+        row[0] = left;
+        let mut least = left;
+        for (j, x) in wanted.iter().enumerate() {
             let next = j.saturating_add(1);
-            let change = get(&last, j).saturating_add(usize::from(x != y));
-            let either = get(&last, next).min(get(&row, j)).saturating_add(1);
-            let crossed = i.checked_sub(1).and_then(|i| a.get(i)) == Some(y)
-                && j.checked_sub(1).and_then(|j| b.get(j)) == Some(x);
+            let change = get(&last, j).saturating_add(usize::from(*x != y));
+            let either = get(&last, next).min(left).saturating_add(1);
+            let earlier = j.checked_sub(1).and_then(|j| wanted.get(j));
             let swap = match j.checked_sub(1) {
-                Some(column) if crossed => get(&before, column).saturating_add(1),
+                Some(column) if earlier == Some(&y) && previous == Some(*x) => {
+                    get(&before, column).saturating_add(1)
+                }
                 _ => usize::MAX,
             };
-            row.push(change.min(either).min(swap));
+            left = change.min(either).min(swap);
+            least = least.min(left);
+            row.iter_mut().skip(next).take(1).for_each(|cell| *cell = left);
         }
-        if row.iter().min().is_some_and(|least| *least > most) {
+        if least > most {
             return None;
         }
         before = std::mem::replace(&mut last, row);
+        previous = Some(y);
     }
-    last.last().copied().filter(|distance| *distance <= most)
+    Some(get(&last, width)).filter(|distance| *distance <= most)
 }
 
 #[cfg(test)]

@@ -123,7 +123,12 @@ impl Highlighter {
     }
 
     fn marks(&self, text: &str, scope: Scope, english: bool) -> Vec<Mark> {
-        let here = |w: &&Wanted| matches!(w.scope, Scope::Anywhere) || w.scope == scope;
+        let text_of = matches!(scope, Scope::Subject | Scope::Body | Scope::Attached);
+        let here = |w: &&Wanted| match w.scope {
+            Scope::Anywhere => true,
+            Scope::Texts => text_of,
+            one => one == scope,
+        };
         let wanted: Vec<(usize, &Wanted)> =
             self.phrases.iter().enumerate().filter(|(_, w)| here(w)).collect();
         if wanted.is_empty() {

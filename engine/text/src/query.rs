@@ -1,8 +1,9 @@
 //! What is searched for, and how it becomes a query of the index.
 
 use crate::exclude::Excluded;
-use crate::form::{Form, MAX_EDITS};
+use crate::form::Form;
 use crate::language::Stemmer;
+use crate::many::Many;
 use crate::near::{NearQuery, Run};
 use crate::schema::{
     ATTACHED, ATTACHED_EN, BODY, BODY_EN, FILES, FROM, QUOTED, QUOTED_EN, SUBJECT, SUBJECT_EN, TO,
@@ -10,8 +11,8 @@ use crate::schema::{
 use crate::words::{Word, WordKind, query_words};
 use tantivy::Term;
 use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, FuzzyTermQuery,
-    Occur, PhraseQuery, Query, TermQuery,
+    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur, PhraseQuery,
+    Query, TermQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 
@@ -20,6 +21,8 @@ use tantivy::schema::{Field, IndexRecordOption};
 pub enum Scope {
     /// In all of the following.
     Anywhere,
+    /// In texts: subject, body, text of attachments.
+    Texts,
     /// Subject.
     Subject,
     /// Text of the body, quotes in it too.
@@ -52,7 +55,7 @@ pub struct Phrase {
 pub struct Near {
     /// The phrases: whole words as they are. Their own scopes are not looked at.
     pub either: [Phrase; 2],
-    /// Where: subject, body, or anywhere, which is both and the text of attachments.
+    /// Where: subject, body, or texts.
     pub scope: Scope,
     /// How many words on from the last of the one the first of the other may be.
     pub apart: u32,
@@ -157,6 +160,7 @@ impl Phrase {
         let words = query_words(&self.text);
         let scope: &[Field] = match self.scope {
             Scope::Anywhere => &[],
+            Scope::Texts => &[SUBJECT, BODY, QUOTED, ATTACHED],
             Scope::Subject => &[SUBJECT],
             Scope::Body => &[BODY, QUOTED],
             Scope::From => &[FROM],
@@ -165,8 +169,12 @@ impl Phrase {
             Scope::Attached => &[ATTACHED],
         };
         let fields = FIELDS.iter().filter(|(field, _, _)| scope.is_empty() || scope.contains(field));
+        let many =
+            words.first().filter(|_| self.form != Form::Whole).map(|first| Many::new(&first.text, self.form));
         let mut parts: Vec<Box<dyn Query>> = fields
-            .filter_map(|(field, stems, weight)| self.in_field(&words, *field, *stems, *weight))
+            .filter_map(|(field, stems, weight)| {
+                self.in_field((&words, many.as_ref()), *field, *stems, *weight)
+            })
             .collect();
         match parts.len() {
             0 => Box::new(EmptyQuery),
@@ -177,23 +185,15 @@ impl Phrase {
 
     fn in_field(
         &self,
-        words: &[Word],
+        (words, many): (&[Word], Option<&Many>),
         field: Field,
         stems: Option<Field>,
         weight: f32,
     ) -> Option<Box<dyn Query>> {
         let [first, rest @ ..] = words else { return None };
-        let query = match (self.form, stems) {
-            (Form::Beginning, _) => {
-                Box::new(FuzzyTermQuery::new_prefix(Term::from_field_text(field, &first.text), 0, true))
-            }
-            (Form::Similar(edits), _) => {
-                let term = Term::from_field_text(field, &first.text);
-                Box::new(FuzzyTermQuery::new(term, edits.min(MAX_EDITS), true))
-            }
-            (Form::Whole, Some(stems))
-                if !self.exact && rest.is_empty() && first.kind == WordKind::Spaced =>
-            {
+        let query = match (many, stems) {
+            (Some(many), _) => many.within(field),
+            (None, Some(stems)) if !self.exact && rest.is_empty() && first.kind == WordKind::Spaced => {
                 let stem = Stemmer::default().stem(&first.text);
                 let mut forms = vec![folded(field, first, rest), term(Term::from_field_text(stems, &stem))];
                 if stem != first.text {
@@ -201,7 +201,7 @@ impl Phrase {
                 }
                 Box::new(DisjunctionMaxQuery::with_tie_breaker(forms, SEVERAL_FORMS)) as Box<dyn Query>
             }
-            (Form::Whole, _) => folded(field, first, rest),
+            (None, _) => folded(field, first, rest),
         };
         Some(Box::new(BoostQuery::new(query, weight)))
     }

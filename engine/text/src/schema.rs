@@ -29,6 +29,10 @@ use tantivy::Index;
 use tantivy::schema::{Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer, TokenizerManager};
 
+/// Positions before the first word of a text, so that words of two texts of one field (attachments, say) are never near one
+/// another: more than words that are near may be apart. Segments that were made before there was NEAR have none.
+const FAR: usize = 1_001;
+
 const FOLDED: &str = "folded";
 const STEMMED: &str = "stemmed";
 
@@ -136,7 +140,7 @@ impl TokenStream for Stream<'_> {
             }
             self.token.offset_from = word.from;
             self.token.offset_to = word.to;
-            self.token.position = word.position;
+            self.token.position = FAR.saturating_add(word.position);
             return true;
         }
         false

@@ -10,6 +10,7 @@
 mod common;
 
 use common::{Mail, memtable, segment, sources};
+use postlode_format::row::attachment_text;
 use postlode_text::words::words;
 use postlode_text::{Form, Highlighter, Near, Phrase, Scope, TextEngine, TextQuery};
 use proptest::prelude::*;
@@ -115,7 +116,7 @@ fn near_means_the_words_between() {
         .map(String::from);
     let near = |left: &str, right: &str, apart| {
         let either = [phrase(left, Form::Whole), phrase(right, Form::Whole)];
-        found(&texts, &TextQuery::Near(Box::new(Near { either, scope: Scope::Anywhere, apart })))
+        found(&texts, &TextQuery::Near(Box::new(Near { either, scope: Scope::Texts, apart })))
     };
     assert_eq!(near("tax", "report", 1), [1, 3]);
     assert_eq!(near("tax", "report", 4), [0, 1, 3]);
@@ -124,6 +125,22 @@ fn near_means_the_words_between() {
     assert_eq!(near("annual report", "tax", 3), [0]);
     assert_eq!(near("report", "report", 1), [4], "one word is not near itself");
     assert_eq!(near("", "report", 9), Vec::<usize>::new());
+}
+
+/// Attachments are values of one field, the last word of one right before the first of the next.
+#[test]
+fn words_of_two_attachments_are_not_near() {
+    let texts = ["x", "y"].map(String::from);
+    let mut mails = mails(&texts);
+    mails[0].extra.extend([attachment_text(0, "annual report"), attachment_text(1, "tax return")]);
+    mails[1].extra.push(attachment_text(0, "annual report tax return"));
+    let engine = TextEngine::new();
+    let view = engine.view(&sources(vec![segment(1, &mails)], vec![]), &engine.known());
+    let both = || [phrase("report", Form::Whole), phrase("tax", Form::Whole)];
+    let near = |apart| TextQuery::Near(Box::new(Near { either: both(), scope: Scope::Texts, apart }));
+    for apart in [1, 1000] {
+        assert_eq!(view.search(&near(apart), false).matches.len(), 1);
+    }
 }
 
 /// Two neighbours of a script without blanks are one word of the index in the place of the first, so words right behind

@@ -170,7 +170,7 @@ fn naive(mail: &Mail, query: &TextQuery) -> bool {
         TextQuery::Phrase(p) => {
             let wanted: Vec<String> = words(&p.text).into_iter().map(|w| w.text).collect();
             let texts: &[&str] = match p.scope {
-                Scope::Anywhere => &[&mail.subject, &mail.body, &mail.from, &mail.to],
+                Scope::Anywhere | Scope::Texts => &[&mail.subject, &mail.body, &mail.from, &mail.to],
                 Scope::Subject => &[&mail.subject],
                 Scope::Body => &[&mail.body],
                 Scope::From => &[&mail.from],

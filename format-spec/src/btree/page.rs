@@ -50,6 +50,8 @@ struct Walker<'a> {
     page: &'a Page,
     at: usize,
     key: Vec<u8>,
+    /// No entry was read yet.
+    first: bool,
 }
 
 impl<'a> Walker<'a> {
@@ -67,6 +69,11 @@ impl<'a> Walker<'a> {
         }
         let (suffix, rest) = rest.split_at_checked(unshared).ok_or_else(|| malformed("a key is cut"))?;
         let (value, rest) = rest.split_at_checked(value_len).ok_or_else(|| malformed("a value is cut"))?;
+        // The shared bytes are the same, so what follows them decides.
+        if !self.first && self.key.get(shared..).is_none_or(|before| suffix <= before) {
+            return Err(malformed("its keys are not ascending"));
+        }
+        self.first = false;
         self.key.truncate(shared);
         self.key.extend_from_slice(suffix);
         self.at = self.at.saturating_add(before.saturating_sub(rest.len()));
@@ -134,7 +141,19 @@ impl Page {
 
     fn walker(&self, restart: usize) -> Result<Walker<'_>, FormatError> {
         let at = if self.count == 0 { PAGE_HEADER } else { self.restart(restart)? };
-        Ok(Walker { page: self, at, key: Vec::new() })
+        Ok(Walker { page: self, at, key: Vec::new(), first: true })
+    }
+
+    /// The key at a restart point, where it is whole.
+    fn restart_key(&self, n: usize) -> Result<&[u8], FormatError> {
+        let mut rest = self.bytes.get(self.restart(n)?..self.restarts_at).unwrap_or_default();
+        let shared = varint::take(&mut rest).map_err(malformed)?;
+        let unshared = varint::take(&mut rest).map_err(malformed)?;
+        varint::take(&mut rest).map_err(malformed)?;
+        if shared > 0 || unshared > MAX_TREE_KEY {
+            return Err(malformed("a key's length is wrong"));
+        }
+        rest.get(..unshared).ok_or_else(|| malformed("a key is cut"))
     }
 
     /// The last restart point whose key is not above `key` (0 where all are).
@@ -142,9 +161,7 @@ impl Page {
         let (mut low, mut high) = (0usize, self.restarts);
         while high.saturating_sub(low) > 1 {
             let middle = low.midpoint(high);
-            let mut walker = self.walker(middle)?;
-            let found = walker.next()?.is_some();
-            if found && walker.key.as_slice() <= key {
+            if self.restart_key(middle)? <= key {
                 low = middle;
             } else {
                 high = middle;
@@ -190,6 +207,109 @@ impl Page {
         chosen.map(|child| (child, before)).ok_or_else(|| malformed("an inner page has no child"))
     }
 
+    /// Of an inner page: the child in which `key` is or would be.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`] for a page that breaks the format, or has no child.
+    pub fn child_of(&self, key: &[u8]) -> Result<Child, FormatError> {
+        let mut walker = self.walker(self.restart_for(key)?)?;
+        let mut chosen = None;
+        while let Some(value) = walker.next()? {
+            // A key below all belongs to the first child.
+            if walker.key.as_slice() > key && chosen.is_some() {
+                break;
+            }
+            chosen = Some(value);
+        }
+        Child::decode(chosen.ok_or_else(|| malformed("an inner page has no child"))?)
+    }
+
+    /// A value that [`Page::visit`] gave, as a part of the page.
+    #[must_use]
+    pub fn slice(&self, value: &[u8]) -> Bytes {
+        self.bytes.slice_ref(value)
+    }
+
+    /// Shows the entries from `low` on and below `high` (empty: all to the end), in order or in reverse, for as long as `each`
+    /// wants more. True: there is nothing more to be shown, in the pages behind this one neither. Only what is shown, and
+    /// what has to be read to get there, is checked.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`] for a page that breaks the format.
+    pub fn visit(
+        &self,
+        low: &[u8],
+        high: &[u8],
+        descending: bool,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<bool, FormatError> {
+        if self.count == 0 {
+            return Ok(false);
+        }
+        if descending { self.visit_back(low, high, each) } else { self.visit_on(low, high, each) }
+    }
+
+    fn visit_on(
+        &self,
+        low: &[u8],
+        high: &[u8],
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<bool, FormatError> {
+        let mut walker = self.walker(self.restart_for(low)?)?;
+        while let Some(value) = walker.next()? {
+            let key = walker.key.as_slice();
+            if !high.is_empty() && key >= high {
+                return Ok(true);
+            }
+            if key >= low && !each(key, value) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Keys can only be read forwards: from one restart point to the next, the last of these stretches first.
+    fn visit_back(
+        &self,
+        low: &[u8],
+        high: &[u8],
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<bool, FormatError> {
+        let last = self.restarts.saturating_sub(1);
+        let mut stretch = if high.is_empty() { last } else { self.restart_for(high)? };
+        let mut keys: Vec<u8> = Vec::new();
+        let mut entries: Vec<(std::ops::Range<usize>, &[u8])> = Vec::with_capacity(RESTART_EVERY);
+        loop {
+            let end =
+                if stretch < last { self.restart(stretch.saturating_add(1))? } else { self.restarts_at };
+            keys.clear();
+            entries.clear();
+            let mut walker = self.walker(stretch)?;
+            while walker.at < end && entries.len() < RESTART_EVERY {
+                let Some(value) = walker.next()? else { break };
+                let from = keys.len();
+                keys.extend_from_slice(&walker.key);
+                entries.push((from..keys.len(), value));
+            }
+            if stretch < last && self.restart_key(stretch.saturating_add(1))? <= walker.key.as_slice() {
+                return Err(malformed("its keys are not ascending"));
+            }
+            for (key, value) in entries.iter().rev() {
+                let key = keys.get(key.clone()).unwrap_or_default();
+                if key < low {
+                    return Ok(true);
+                }
+                if (high.is_empty() || key < high) && !each(key, value) {
+                    return Ok(true);
+                }
+            }
+            match stretch.checked_sub(1) {
+                Some(before) => stretch = before,
+                None => return Ok(false),
+            }
+        }
+    }
+
     /// Position of the first entry whose key is not below `key`; [`Page::len`] where all are below.
     ///
     /// # Errors
@@ -215,9 +335,6 @@ impl Page {
         let mut out: Vec<(Vec<u8>, Bytes)> = Vec::with_capacity(self.count);
         let mut walker = self.walker(0)?;
         while let Some(value) = walker.next()? {
-            if out.last().is_some_and(|(last, _)| *last >= walker.key) {
-                return Err(malformed("its keys are not ascending"));
-            }
             out.push((walker.key.clone(), self.bytes.slice_ref(value)));
         }
         if out.len() != self.count {

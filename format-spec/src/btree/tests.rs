@@ -34,6 +34,7 @@ fn get(pages: &[Bytes], built: Built, key: &[u8]) -> Option<Bytes> {
         let children: Vec<Child> = entries.iter().map(|(_, v)| Child::decode(v).unwrap()).collect();
         let before = children[..at].iter().map(|c| c.below).sum();
         assert_eq!(page.child(key).unwrap(), (children[at], before));
+        assert_eq!(page.child_of(key).unwrap(), children[at]);
         block = children[at].block;
     }
     None
@@ -86,11 +87,43 @@ proptest! {
     }
 
     #[test]
+    fn what_is_shown_is_what_lies_between(
+        entries in proptest::collection::btree_map(proptest::collection::vec(0u8..4, 0..6), proptest::collection::vec(any::<u8>(), 0..3), 1..60),
+        low in proptest::collection::vec(0u8..4, 0..6),
+        high in proptest::collection::vec(0u8..4, 0..6),
+        descending: bool,
+        most in 1usize..50,
+    ) {
+        let (pages, built) = build(&entries);
+        prop_assume!(built.height == 1);
+        let page = Page::parse(pages[0].clone()).unwrap();
+        let inside = |key: &[u8]| key >= low.as_slice() && (high.is_empty() || key < high.as_slice());
+        let mut expected: Vec<(Vec<u8>, Vec<u8>)> = entries.clone().into_iter().filter(|(key, _)| inside(key)).collect();
+        if descending {
+            expected.reverse();
+        }
+        // Nothing lies behind the last that was wanted, nor behind what is outside the range.
+        let outside = if descending { low > *entries.keys().next().unwrap() } else { !high.is_empty() && high <= *entries.keys().last().unwrap() };
+        let ends = outside || expected.len() >= most;
+        expected.truncate(most);
+        let mut shown = Vec::new();
+        let mut each = |key: &[u8], value: &[u8]| {
+            shown.push((key.to_vec(), page.slice(value).to_vec()));
+            shown.len() < most
+        };
+        prop_assert_eq!(page.visit(&low, &high, descending, &mut each), Ok(ends));
+        prop_assert_eq!(shown, expected);
+    }
+
+    #[test]
     fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..300), key: Vec<u8>) {
         let mut bytes = bytes;
         if let Some(b) = bytes.first_mut() { *b = b.wrapping_rem(3); }
         if let Ok(page) = Page::parse(bytes.into()) {
-            let _ = (page.get(&key), page.lower_bound(&key), page.entries(), page.child(&key));
+            let _ = (page.get(&key), page.lower_bound(&key), page.entries(), page.child(&key), page.child_of(&key));
+            for descending in [true, false] {
+                let _ = page.visit(&key, &[], descending, &mut |_, value| page.slice(value).len() < 100);
+            }
         }
     }
 }

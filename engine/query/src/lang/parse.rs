@@ -144,29 +144,38 @@ impl Parser {
             let here = self.chars.get(at..end).is_some_and(|c| c.iter().copied().eq(name.chars()));
             here.then_some(end)
         };
-        // `AROUND 5` and `AROUND(5)` as others have it; with no number behind it is a word.
-        let (start, sure) = match (begins("NEAR/"), begins("AROUND")) {
-            (Some(end), _) => (end, true),
-            (None, Some(end)) => {
-                let signs = self.chars.get(end..).unwrap_or(&[]).iter();
-                (end.saturating_add(signs.take_while(|c| **c == ' ' || **c == '(').count()), false)
+        let digits_at = |at: usize| -> String {
+            self.chars.get(at..).unwrap_or(&[]).iter().take_while(|c| c.is_ascii_digit()).collect()
+        };
+        let ends =
+            |end: usize| self.chars.get(end).is_none_or(|c| c.is_whitespace() || matches!(c, '(' | '"'));
+        let (start, digits, end) = match (begins("NEAR/"), begins("AROUND")) {
+            (Some(start), _) => {
+                let digits = digits_at(start);
+                let end = start.saturating_add(digits.len());
+                (start, if ends(end) { digits } else { String::new() }, end)
+            }
+            // `AROUND 5` and `AROUND(5)` as others have it; anything else is a word.
+            (None, Some(word)) => {
+                let rest = self.chars.get(word..).unwrap_or(&[]);
+                let blanks = rest.iter().take_while(|c| c.is_whitespace()).count();
+                let open = rest.get(blanks) == Some(&'(');
+                let start = word.saturating_add(blanks).saturating_add(usize::from(open));
+                let digits = digits_at(start);
+                let end = start.saturating_add(digits.len());
+                let closed = self.chars.get(end) == Some(&')');
+                let end = if open { end.saturating_add(1) } else { end };
+                let more = self.chars.get(end..).is_some_and(|rest| rest.iter().any(|c| !c.is_whitespace()));
+                let is_one =
+                    !digits.is_empty() && (blanks > 0 || open) && open == closed && ends(end) && more;
+                if !is_one {
+                    return Ok(None);
+                }
+                (start, digits, end)
             }
             (None, None) => return Ok(None),
         };
-        let digits: String =
-            self.chars.get(start..).unwrap_or(&[]).iter().take_while(|c| c.is_ascii_digit()).collect();
-        let mut end = start.saturating_add(digits.len());
-        if !sure
-            && self.chars.get(end) == Some(&')')
-            && self.chars.get(at..start).is_some_and(|c| c.contains(&'('))
-        {
-            end = end.saturating_add(1);
-        }
-        let ends = self.chars.get(end).is_none_or(|c| c.is_whitespace() || matches!(c, '(' | '"'));
-        if !sure && (digits.is_empty() || !ends) {
-            return Ok(None);
-        }
-        let apart = digits.parse().ok().filter(|apart| ends && (1..=MAX_APART).contains(apart));
+        let apart = digits.parse().ok().filter(|apart| (1..=MAX_APART).contains(apart));
         let Some(apart) = apart else {
             let message = format!("words can be 1 to {MAX_APART} words apart");
             return Err(self.error_at(start, &message, Some(format!("NEAR/{APART}"))));
@@ -183,8 +192,10 @@ impl Parser {
             );
         }
         let deeper = depth.saturating_add(1);
+        let with_number =
+            self.chars.get(self.at..).unwrap_or(&[]).iter().take(5).copied().eq("NEAR/".chars());
         for name in ["OR", "AND", "NEAR"] {
-            if self.operator(name) {
+            if self.operator(name) || (name == "NEAR" && with_number) {
                 let message = format!("{name} needs something on both sides");
                 return Err(self.error(&message, Some(format!("\"{name}\" for the word"))));
             }

@@ -26,6 +26,10 @@ fn sequence(parts: &[Node], between: &str, out: &mut String) {
 fn operand(node: &Node, out: &mut String) {
     match node {
         Node::Near(written) => near(written, out),
+        // With a number behind it, it would be an operator.
+        Node::Term(Term { field: Field::Any, value, quoted: false, .. }) if value == "AROUND" => {
+            out.push_str("(AROUND)");
+        }
         other => unary(other, out),
     }
 }

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use futures_lite::future::block_on;
 use postlode_format::FormatError;
 use postlode_format::bloom::Bloom;
+use postlode_format::btree::Page;
 use postlode_format::id::{Id, hash_of};
 use postlode_format::manifest::{Manifest, SegmentEntry, SegmentKind};
 use postlode_format::row::{ArchivedMark, Mark, RowKind, access, key_id, shard_of, to_bytes};
@@ -118,11 +119,15 @@ fn holds_any(
         for kind in [RowKind::Email, RowKind::Place] {
             let range = KeyRange::prefix(&full_key(kind, id));
             let mut damage = Vec::new();
-            match block_on(tree::scan(&primary, &range, false, 1, |_| true, &mut damage)) {
-                Ok(found) if found.is_empty() && damage.is_empty() => {}
-                Ok(_) => return Ok(true),
-                // Its merge will name it.
-                Err(_) => return Ok(true),
+            let mut found = false;
+            let mut each = |_: &[u8], _: &[u8], _: &Page| {
+                found = true;
+                false
+            };
+            let scanned = block_on(tree::scan(&primary, &range, false, &mut damage, &mut each));
+            // What cannot be read its merge will name.
+            if found || scanned.is_err() || !damage.is_empty() {
+                return Ok(true);
             }
         }
     }
@@ -174,8 +179,13 @@ fn marks_of(file: &Arc<dyn SharedFile>, entry: &SegmentEntry, marks: &mut Marks)
     };
     let range = KeyRange::prefix(&[RowKind::Mark as u8]);
     let mut damage = Vec::new();
-    let scan = tree::scan(&primary, &range, false, usize::MAX, |_| true, &mut damage);
-    let entries = block_on(scan).map_err(BuildError::Missing)?;
+    let mut entries: Vec<(Vec<u8>, Bytes)> = Vec::new();
+    let mut each = |key: &[u8], value: &[u8], page: &Page| {
+        entries.push((key.to_vec(), page.slice(value)));
+        true
+    };
+    let scan = tree::scan(&primary, &range, false, &mut damage, &mut each);
+    block_on(scan).map_err(BuildError::Missing)?;
     if let Some(missing) = damage.pop() {
         return Err(BuildError::Missing(missing));
     }

@@ -18,6 +18,7 @@ use bytes::{Bytes, BytesMut};
 use postlode_format::FormatError;
 use postlode_format::block::BlockPlace;
 use postlode_format::bloom::Bloom;
+use postlode_format::btree::Page;
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
 use postlode_format::limits::PAGE;
@@ -488,30 +489,33 @@ impl<R: Runtime> Segment<R> {
     ) -> Result<Vec<(Vec<u8>, Location)>, Missing> {
         let open = self.opened().await?;
         let Some(part) = open.part(SectionKind::Primary, 0) else { return Ok(Vec::new()) };
-        let entries = tree::scan(&part, range, false, limit, |_| true, missing).await?;
-        let decode = |(mut key, value): (Vec<u8>, Bytes)| {
-            let at = Location::decode(&value).map_err(|e| part.name(e))?;
-            key.drain(..1.min(key.len()));
-            Ok((key, at))
+        let (mut out, mut damage) = (Vec::new(), None);
+        let mut each = |key: &[u8], value: &[u8], _: &Page| {
+            match Location::decode(value) {
+                Ok(at) => out.push((key.get(1..).unwrap_or_default().to_vec(), at)),
+                Err(error) => damage = Some(part.name(error)),
+            }
+            damage.is_none() && out.len() < limit
         };
-        entries.into_iter().map(decode).collect()
+        if limit > 0 {
+            tree::scan(&part, range, false, missing, &mut each).await?;
+        }
+        damage.map_or(Ok(out), Err)
     }
 
-    /// Keys of an index.
+    /// Shows the keys of an index, for as long as `each` wants more.
     pub async fn scan(
         &self,
         index: IndexId,
         range: &KeyRange,
         descending: bool,
-        limit: usize,
-        keep: impl Fn(&[u8]) -> bool,
         missing: &mut Vec<Missing>,
-    ) -> Result<Vec<Bytes>, Missing> {
+        each: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), Missing> {
         let open = self.opened().await?;
         open.knows(index)?;
-        let Some(part) = open.part(SectionKind::Index, index as u16) else { return Ok(Vec::new()) };
-        let entries = tree::scan(&part, range, descending, limit, keep, missing).await?;
-        Ok(entries.into_iter().map(|(key, _)| Bytes::from(key)).collect())
+        let Some(part) = open.part(SectionKind::Index, index as u16) else { return Ok(()) };
+        tree::scan(&part, range, descending, missing, &mut |key, _, _| each(key)).await
     }
 
     /// Number of keys of an index in a range.

@@ -21,22 +21,36 @@ pub trait Pages {
     fn damaged(&self, error: FormatError) -> Missing;
 }
 
-/// Keys with values.
-pub type Entries = Vec<(Vec<u8>, Bytes)>;
+/// What a scan shows: a key, its value, and the page whose part the value is. False: no more is wanted.
+pub type Each<'e> = &'e mut dyn FnMut(&[u8], &[u8], &Page) -> bool;
 
 async fn load<P: Pages>(pages: &P, block: u32) -> Result<Page, Missing> {
     Page::parse(pages.page(block).await?).map_err(|e| pages.damaged(e))
 }
 
-/// The leaf in which `key` is or would be, and how many entries lie in leaves before it.
-async fn descend<P: Pages>(pages: &P, key: &[u8]) -> Result<(u32, Page, u64), Missing> {
+/// The leaf in which `key` is or would be.
+async fn leaf_of<P: Pages>(pages: &P, key: &[u8]) -> Result<(u32, Page), Missing> {
+    let section = *pages.section();
+    let mut block = section.root;
+    for _ in 0..section.height.min(MAX_HEIGHT) {
+        let page = load(pages, block).await?;
+        if page.is_leaf() {
+            return Ok((block, page));
+        }
+        block = page.child_of(key).map_err(|e| pages.damaged(e))?.block;
+    }
+    Err(pages.damaged(FormatError::Malformed { what: "B+tree", why: "its levels lead to no leaf" }))
+}
+
+/// The same, and how many entries lie in leaves before it.
+async fn descend<P: Pages>(pages: &P, key: &[u8]) -> Result<(Page, u64), Missing> {
     let section = *pages.section();
     let mut block = section.root;
     let mut before = 0u64;
     for _ in 0..section.height.min(MAX_HEIGHT) {
         let page = load(pages, block).await?;
         if page.is_leaf() {
-            return Ok((block, page, before));
+            return Ok((page, before));
         }
         let (child, skipped) = page.child(key).map_err(|e| pages.damaged(e))?;
         block = child.block;
@@ -50,13 +64,13 @@ pub async fn get<P: Pages>(pages: &P, key: &[u8]) -> Result<Option<Bytes>, Missi
     if pages.section().height == 0 {
         return Ok(None);
     }
-    let (_, leaf, _) = descend(pages, key).await?;
+    let (_, leaf) = leaf_of(pages, key).await?;
     leaf.get(key).map_err(|e| pages.damaged(e))
 }
 
 /// How many keys are below `key`.
 async fn rank<P: Pages>(pages: &P, key: &[u8]) -> Result<u64, Missing> {
-    let (_, leaf, before) = descend(pages, key).await?;
+    let (leaf, before) = descend(pages, key).await?;
     let at = leaf.lower_bound(key).map_err(|e| pages.damaged(e))?;
     Ok(before.saturating_add(at as u64))
 }
@@ -72,42 +86,42 @@ pub async fn count<P: Pages>(pages: &P, range: &KeyRange) -> Result<u64, Missing
     Ok(high.saturating_sub(low))
 }
 
-/// Entries of a range that `keep` wants, at most `limit`, in the order asked for. Leaves that cannot be read are
-/// added to `missing` and passed over.
+/// Shows the entries of a range, in the order asked for. Leaves that cannot be read are added to `missing` and passed over.
 pub async fn scan<P: Pages>(
     pages: &P,
     range: &KeyRange,
     descending: bool,
-    limit: usize,
-    keep: impl Fn(&[u8]) -> bool,
     missing: &mut Vec<Missing>,
-) -> Result<Entries, Missing> {
-    let mut out = Entries::new();
-    if pages.section().height == 0 || limit == 0 {
-        return Ok(out);
+    each: Each<'_>,
+) -> Result<(), Missing> {
+    if pages.section().height == 0 {
+        return Ok(());
     }
-    let start = if !descending {
-        descend(pages, &range.low).await?.0
+    let (start, first) = if !descending {
+        leaf_of(pages, &range.low).await?
     } else if range.high.is_empty() {
         last_leaf(pages).await?
     } else {
-        descend(pages, &range.high).await?.0
+        leaf_of(pages, &range.high).await?
     };
+    let mut first = Some(first);
     let blocks = u32::try_from(pages.section().blocks()).unwrap_or(u32::MAX);
     let mut block = start;
     loop {
-        match load(pages, block).await.and_then(|page| {
+        let page = match first.take() {
+            Some(page) => Ok(page),
+            None => load(pages, block).await,
+        };
+        let shown = page.and_then(|page| {
             if !page.is_leaf() {
-                return Ok(None);
+                return Ok(true);
             }
-            page.entries().map(Some).map_err(|e| pages.damaged(e))
-        }) {
-            Ok(None) => break,
-            Ok(Some(entries)) => {
-                if take(entries, range, descending, limit, &keep, &mut out) {
-                    break;
-                }
-            }
+            let mut each = |key: &[u8], value: &[u8]| each(key, value, &page);
+            page.visit(&range.low, &range.high, descending, &mut each).map_err(|e| pages.damaged(e))
+        });
+        match shown {
+            Ok(true) => break,
+            Ok(false) => {}
             Err(error) => missing.push(error),
         }
         let next =
@@ -115,42 +129,25 @@ pub async fn scan<P: Pages>(
         let Some(next) = next else { break };
         block = next;
     }
-    Ok(out)
+    Ok(())
 }
 
-/// Adds a leaf's entries; `true` when the scan is at its end.
-fn take(
-    entries: Entries,
-    range: &KeyRange,
-    descending: bool,
-    limit: usize,
-    keep: &impl Fn(&[u8]) -> bool,
-    out: &mut Entries,
-) -> bool {
-    let mut add = |(key, value): (Vec<u8>, Bytes)| {
-        let past = if descending { key < range.low } else { !range.high.is_empty() && key >= range.high };
-        if past {
-            return true;
-        }
-        if range.contains(&key) && keep(&key) {
-            out.push((key, value));
-        }
-        out.len() >= limit
-    };
-    if descending { entries.into_iter().rev().any(&mut add) } else { entries.into_iter().any(add) }
-}
-
-async fn last_leaf<P: Pages>(pages: &P) -> Result<u32, Missing> {
+async fn last_leaf<P: Pages>(pages: &P) -> Result<(u32, Page), Missing> {
     let section = *pages.section();
     let mut block = section.root;
     for _ in 0..section.height.min(MAX_HEIGHT) {
         let page = load(pages, block).await?;
         if page.is_leaf() {
-            return Ok(block);
+            return Ok((block, page));
         }
-        let entries = page.entries().map_err(|e| pages.damaged(e))?;
-        let Some((_, value)) = entries.last() else { break };
-        block = Child::decode(value).map_err(|e| pages.damaged(e))?.block;
+        let mut last = None;
+        let mut each = |_: &[u8], value: &[u8]| {
+            last = Some(Child::decode(value));
+            false
+        };
+        page.visit(&[], &[], true, &mut each).map_err(|e| pages.damaged(e))?;
+        let Some(child) = last else { break };
+        block = child.map_err(|e| pages.damaged(e))?.block;
     }
     Err(pages.damaged(FormatError::Malformed { what: "B+tree", why: "its levels lead to no leaf" }))
 }

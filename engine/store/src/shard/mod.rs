@@ -9,11 +9,13 @@ mod dates;
 mod follow;
 mod found;
 mod read;
+pub mod scan;
 mod seal;
 mod write;
 
 use crate::api::{
-    Found, KeyRange, LoadBatch, MemtableText, Missing, Outcome, Scan, ScanPage, SegmentText, StoreOptions,
+    Found, KeyRange, LoadBatch, MemtableText, Missing, Outcome, PositionPage, Scan, ScanPage, SegmentText,
+    StoreOptions,
 };
 use crate::attachments::Attachments;
 use crate::cache::BlockCache;
@@ -58,6 +60,8 @@ pub enum ReadOp {
     Bodies(Vec<Id>, Reply<Vec<Result<Option<Bytes>, Missing>>>),
     /// Keys of an index.
     Scan(Scan, Reply<ScanPage>),
+    /// Positions at the ends of such keys.
+    Positions(Scan, Reply<PositionPage>),
     /// Number of keys in a range.
     Count(IndexId, KeyRange, Reply<Result<u64, Missing>>),
     /// What text search reads.

@@ -2,37 +2,18 @@
 
 use super::dates::Dates;
 use super::{ReadOp, Shard, ShardStats};
-use crate::api::{Found, KeyRange, MemtableText, Missing, Scan, ScanPage, SegmentText};
+use crate::api::{Found, KeyRange, MemtableText, Missing, SegmentText};
 use crate::columns::{ColumnSources, FreshRow};
 use crate::memtable::{MemRow, Memtable, full_key};
 use crate::segment::reader::Segment;
 use bytes::Bytes;
 use postlode_format::id::{Id, hash_of};
-use postlode_format::index::{IndexId, Position};
-use postlode_format::manifest::{SegmentEntry, SegmentKind};
+use postlode_format::index::IndexId;
+use postlode_format::manifest::SegmentKind;
 use postlode_format::row::{Row, RowKind, shard_hash};
 use postlode_runtime::Runtime;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
-
-/// Sorts keys, without doubles.
-fn in_order(keys: &mut Vec<Bytes>, descending: bool) {
-    keys.sort_unstable();
-    keys.dedup();
-    if descending {
-        keys.reverse();
-    }
-}
-
-/// Are there so many keys in order already that a segment, and those after it in the order of their dates, can add none?
-fn nothing_to_add(keys: &[Bytes], segment: &SegmentEntry, descending: bool, limit: usize) -> bool {
-    let last = limit.checked_sub(1).and_then(|last| keys.get(last)).and_then(|key| Position::of_key(key));
-    last.is_some_and(
-        |last| {
-            if descending { segment.max_date < last.date } else { segment.min_date > last.date }
-        },
-    )
-}
 
 impl<R: Runtime> Shard<R> {
     /// Does one read. Nobody to hear the answer is no error: the caller gave up.
@@ -57,6 +38,7 @@ impl<R: Runtime> Shard<R> {
                 drop(reply.send(out));
             }
             ReadOp::Scan(scan, reply) => drop(reply.send(self.scan(&scan).await)),
+            ReadOp::Positions(scan, reply) => drop(reply.send(self.scan(&scan).await)),
             ReadOp::Count(index, range, reply) => drop(reply.send(self.count(index, &range).await)),
             ReadOp::Text(known, reply) => drop(reply.send(self.text(&known).await)),
             ReadOp::Columns(places, reply) => drop(reply.send(self.columns(places).await)),
@@ -267,58 +249,6 @@ impl<R: Runtime> Shard<R> {
         }
         let wanted = if kind == RowKind::BlobChunk { SegmentKind::Blobs } else { SegmentKind::Mail };
         self.segments.borrow().iter().filter(|s| s.entry.kind == wanted).cloned().collect()
-    }
-
-    /// Keys of one part of an index are in the order of their dates, and segments know theirs: the newest segments are
-    /// asked first, and none that can add nothing to what was found.
-    async fn scan(&self, scan: &Scan) -> ScanPage {
-        let Scan { index, range, descending, limit } = scan;
-        let mut page = ScanPage::default();
-        let mine = |key: &[u8]| Position::of_key(key).is_some_and(|p| self.owns(hash_of(&p.id)));
-        let mut keys: Vec<Bytes> = Vec::new();
-        let mut cut = false;
-        // Memtables first: what moves into a segment meanwhile is then seen twice, never missed.
-        self.in_memory(|m| {
-            let found = m.scan(*index, range, *descending, *limit);
-            cut |= found.len() >= *limit;
-            keys.extend(found);
-            None::<()>
-        });
-        let mut segments = self.mail_segments();
-        let dates = Dates::of(*index, range);
-        if dates.is_some() {
-            let by_date = |s: &Rc<Segment<R>>| if *descending { !s.entry.max_date } else { s.entry.min_date };
-            segments.sort_by_key(by_date);
-        }
-        for segment in segments {
-            if let Some(dates) = &dates {
-                if !dates.meet(&segment.entry) {
-                    continue;
-                }
-                if keys.len() >= *limit {
-                    in_order(&mut keys, *descending);
-                    // What is cut off here is left for the next page.
-                    cut |= keys.len() > *limit;
-                    keys.truncate(*limit);
-                    if nothing_to_add(&keys, &segment.entry, *descending, *limit) {
-                        cut = true;
-                        break;
-                    }
-                }
-            }
-            match segment.scan(*index, range, *descending, *limit, mine, &mut page.missing).await {
-                Ok(found) => {
-                    cut |= found.len() >= *limit;
-                    keys.extend(found);
-                }
-                Err(error) => page.missing.push(error),
-            }
-        }
-        in_order(&mut keys, *descending);
-        page.done = !cut && keys.len() <= *limit;
-        keys.truncate(*limit);
-        page.keys = keys;
-        page
     }
 
     pub(super) fn mail_segments(&self) -> Vec<Rc<Segment<R>>> {

@@ -39,12 +39,13 @@ fn wrong_usage_exits_with_2_and_a_line() {
     let free = scene.path("out.jsonl").display().to_string();
     fs::write(scene.path("taken.jsonl"), "mine").unwrap();
     let taken = scene.path("taken.jsonl").display().to_string();
-    let wrong: [&[&str]; 9] = [
+    let wrong: [&[&str]; 10] = [
         &["load"],
         &["search", "from:"],
         &["search", "a", "--tz", "Mars/Olympus"],
         &["show", "1234"],
-        &["export", "--format", "mbox", "--out", &free],
+        &["export", "--format", "pst", "--out", &free],
+        &["export", "--format", "mbox", "--out", "-"],
         &["export", "--format", "jsonl", "--out", &taken],
         &["serve", "--listen", "0.0.0.0:0"],
         &["stats", "--config", "/no/such/file.toml"],

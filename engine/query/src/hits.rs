@@ -24,9 +24,14 @@ pub type Paths = HashMap<(Id, Id), Arc<str>>;
 
 /// The hits of a page without snippets: nothing is read for them.
 pub async fn bare(run: &Run, matched: &[Matched]) -> Result<Vec<Hit>, QueryError> {
-    let paths = paths(&run.engine, matched.iter().map(|m| &m.found)).await?;
-    let of = |one: &Matched| Ok(Hit { score: one.score, ..hit(&one.found, &paths, false)? });
-    matched.iter().map(of).collect()
+    let rows = matched.iter().map(|one| Rows::of(&one.found)).collect::<Result<Vec<_>, _>>()?;
+    let mut places = Vec::with_capacity(rows.len());
+    for one in &rows {
+        places.extend(one.places.iter().map(|place| (place.archive, place.version)));
+    }
+    let paths = run.engine.archive_paths(places.into_iter()).await;
+    let of = |(one, rows): (&Matched, &Rows)| Hit { score: one.score, ..of_rows(rows, &paths, false) };
+    Ok(matched.iter().zip(&rows).map(of).collect())
 }
 
 /// The hits of a page, with snippets.
@@ -106,7 +111,10 @@ pub async fn paths<'f>(engine: &Inner, found: impl Iterator<Item = &'f Found>) -
 
 /// A hit without snippet. `all_places`: list them instead of counting.
 pub fn hit(found: &Found, paths: &Paths, all_places: bool) -> Result<Hit, QueryError> {
-    let rows = Rows::of(found)?;
+    Ok(of_rows(&Rows::of(found)?, paths, all_places))
+}
+
+fn of_rows(rows: &Rows, paths: &Paths, all_places: bool) -> Hit {
     let email = rows.email;
     let places: Vec<PlaceInfo> = rows
         .places
@@ -124,7 +132,7 @@ pub fn hit(found: &Found, paths: &Paths, all_places: bool) -> Result<Hit, QueryE
         .collect();
     let first = places.first();
     let of_first = |get: fn(&PlaceInfo) -> &str| first.map_or("", get).to_owned();
-    Ok(Hit {
+    Hit {
         id: to_hex(&email.id),
         score: None,
         subject: email.subject.to_string(),
@@ -145,7 +153,7 @@ pub fn hit(found: &Found, paths: &Paths, all_places: bool) -> Result<Hit, QueryE
         matched_in: None,
         snippet: String::new(),
         places: if all_places { Places::List(places) } else { Places::Count(places.len() as u64) },
-    })
+    }
 }
 
 /// The hashes of an email; `None` where a store of before they were kept has none.

@@ -14,7 +14,7 @@ use crate::error::QueryError;
 use crate::filter::Meaning;
 use crate::hits;
 use crate::model::{Relation, SearchAnswer, Sort, Total};
-use crate::plan::{self, Driver};
+use crate::plan::{self, Driver, Source};
 use crate::ranked::{List, NO_PASSAGE, Ranked, Ranking};
 use crate::search::{BATCH, COUNT_ROWS, MAX_RANKED, Matched, Page, Run};
 use crate::stream::{Bounds, Stream};
@@ -489,6 +489,20 @@ impl Run {
         bounds: Bounds,
         scores: &[Match],
     ) -> Result<Vec<Ranked>, QueryError> {
+        // Matches of words alone, whose scores are in the same order.
+        if let ([Source::Text(number)], false) = (driver.sources.as_slice(), self.keyed) {
+            let matches = self.texts.get(*number).map_or(&[][..], Vec::as_slice);
+            let mut list = ranked_by(matches.iter().filter(|m| bounds.contains(m.position)), scores);
+            self.explain.keys = self.explain.keys.saturating_add(list.len() as u64);
+            list.sort_unstable_by(Ranked::order);
+            if list.len() > MAX_RANKED {
+                self.reasons
+                    .push(format!("more than {MAX_RANKED} emails match: the best of them were ranked"));
+                list.truncate(MAX_RANKED);
+            }
+            self.lap("rank");
+            return Ok(list);
+        }
         let parts = self.parts(driver).await?;
         let mut stream = Stream::new(self.engine.store.clone(), parts, bounds, true);
         let mut list: Vec<Ranked> = Vec::new();
@@ -512,6 +526,18 @@ impl Run {
         self.lap("rank");
         Ok(list)
     }
+}
+
+/// Matches with their scores; both ascending.
+fn ranked_by<'m>(matches: impl Iterator<Item = &'m Match>, scores: &[Match]) -> Vec<Ranked> {
+    let mut rest = scores.iter().peekable();
+    let with_score = |m: &Match| {
+        while rest.next_if(|scored| scored.position < m.position).is_some() {}
+        let score =
+            rest.peek().filter(|scored| scored.position == m.position).map_or(0.0, |scored| scored.score);
+        Ranked { score, position: m.position, passage: NO_PASSAGE }
+    };
+    matches.map(with_score).collect()
 }
 
 fn ranked(near: &Near) -> Ranked {

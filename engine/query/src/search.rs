@@ -524,14 +524,20 @@ impl Run {
         covered: bool,
     ) -> Result<Vec<Matched>, QueryError> {
         let is_deleted = |p: &&Position| self.deleted.as_ref().is_some_and(|d| d.has(&p.id));
-        let ids: Vec<Id> = candidates.iter().filter(|p| !is_deleted(p)).map(|p| p.id).collect();
+        let left: Vec<Position> = candidates.iter().filter(|p| !is_deleted(p)).copied().collect();
+        let ids: Vec<Id> = left.iter().map(|p| p.id).collect();
         self.explain.candidates = self.explain.candidates.saturating_add(candidates.len() as u64);
-        let mut out = Vec::new();
         if ids.is_empty() {
-            return Ok(out);
+            return Ok(Vec::new());
         }
-        for found in self.engine.store.emails(&ids).await? {
+        let mut out = Vec::with_capacity(ids.len());
+        // Where all deleted ones are known, nothing has to be told from the rows.
+        let known = covered && self.deleted.is_some();
+        for (found, position) in self.engine.store.emails(&ids).await?.into_iter().zip(left) {
             match found {
+                Ok(Some(found)) if known => {
+                    out.push(Matched { found, position, score: None, passage: None });
+                }
                 Ok(Some(found)) => {
                     let rows = Rows::of(&found)?;
                     let position = rows.position();

@@ -316,10 +316,10 @@ pub struct Export {
     /// The query; an empty one is everything
     #[arg(default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     pub query: String,
-    /// Format of the file: jsonl
-    #[arg(long, value_parser = format)]
+    /// What is written
+    #[arg(long, value_enum)]
     pub format: Format,
-    /// The file to write, which must not exist yet; - is stdout
+    /// The file to write, or for eml the folder, which must not exist yet; - is stdout (jsonl, csv)
     #[arg(long, value_name = "PATH")]
     pub out: PathBuf,
     /// Time zone of day boundaries in the query [default: UTC]
@@ -328,18 +328,16 @@ pub struct Export {
 }
 
 /// Formats that can be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A JSON object a line.
+    /// A folder of messages by months, and a manifest with the hash of each
+    Eml,
+    /// One file of messages, and a manifest beside it
+    Mbox,
+    /// A JSON object a line, with text, headers and places
     Jsonl,
-}
-
-fn format(text: &str) -> Result<Format, String> {
-    match text {
-        "jsonl" => Ok(Format::Jsonl),
-        "eml" | "mbox" | "csv" | "pst" => Err(format!("{text} cannot be written; jsonl can")),
-        _ => Err("the format that can be written is jsonl".to_owned()),
-    }
+    /// A row an email, without its text
+    Csv,
 }
 
 /// `stats`
@@ -475,7 +473,7 @@ mod tests {
             "postlode search a --mode guess",
             "postlode show x --body --eml",
             "postlode export q --out a",
-            "postlode export q --format mbox --out a",
+            "postlode export q --format pst --out a",
             "postlode segment",
             "postlode serve --listen nowhere",
             "postlode serve --memory much",

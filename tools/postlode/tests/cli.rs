@@ -30,13 +30,13 @@ fn help_and_version_go_to_stdout() {
 #[test]
 fn wrong_usage_is_told_on_stderr() {
     let dir = tempfile::tempdir().unwrap();
-    for arguments in [&["guess"][..], &["load"], &["search"], &["export", "--format", "csv", "--out", "a"]] {
+    for arguments in [&["guess"][..], &["load"], &["search"], &["export", "--format", "doc", "--out", "a"]] {
         let output = postlode(dir.path(), arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{arguments:?}");
     }
-    let csv = text(&postlode(dir.path(), &["export", "--format", "csv", "--out", "a"]).stderr);
-    assert!(csv.contains("jsonl"), "names what can be written: {csv}");
+    let doc = text(&postlode(dir.path(), &["export", "--format", "doc", "--out", "a"]).stderr);
+    assert!(doc.contains("eml, mbox, jsonl, csv"), "names what can be written: {doc}");
 }
 
 #[test]

@@ -42,6 +42,8 @@ struct Figures {
     p95_ms: f64,
     p99_ms: f64,
     max_ms: f64,
+    /// Of this process, for each question.
+    cpu_us: f64,
     /// Hits of all answers together.
     hits: u64,
     /// Answers that something was missing from, and questions without an answer.
@@ -127,6 +129,7 @@ fn figures(kind: QueryKind, bench: &BenchQuery, timed: &Timed) -> Figures {
         p95_ms: at(0.95),
         p99_ms: at(0.99),
         max_ms: at(1.0),
+        cpu_us: timed.cpu_seconds * 1e6 / (queries.max(1) as f64),
         hits: timed.hits,
         partial: timed.partial,
         errors: timed.errors,
@@ -155,13 +158,16 @@ fn tell(all: &[Figures], console: &Console) -> Result<(), Failure> {
             time(figures.p95_ms),
             time(figures.p99_ms),
             time(figures.max_ms),
+            Cell::Number(format!("{:.0}", figures.cpu_us)),
             Cell::Number(format!("{:.1}", figures.hits as f64 / figures.queries.max(1) as f64)),
             Cell::count(figures.partial),
             Cell::count(figures.errors),
         ]
     });
-    let titles =
-        ["", "queries", "a second", "p50 ms", "p95 ms", "p99 ms", "max ms", "hits", "partial", "errors"];
+    let titles = [
+        "", "queries", "a second", "p50 ms", "p95 ms", "p99 ms", "max ms", "CPU us", "hits", "partial",
+        "errors",
+    ];
     console.table(&titles, &rows.collect::<Vec<_>>())
 }
 

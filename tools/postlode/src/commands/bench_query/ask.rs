@@ -1,6 +1,7 @@
 //! Asks, and takes the time.
 
 use super::draw::Question;
+use crate::measure::cpu_seconds;
 use postlode_query::{Engine, QueryError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +21,8 @@ pub struct Load {
 #[derive(Debug, Default)]
 pub struct Timed {
     pub seconds: f64,
+    /// Of processors, in this process.
+    pub cpu_seconds: f64,
     /// Of each answer, ascending.
     pub micros: Vec<u32>,
     pub hits: u64,
@@ -60,10 +63,12 @@ impl Timed {
 pub async fn ask(engine: &Engine, questions: &Arc<[Question]>, load: Load) -> Timed {
     let warm = Load { rate: None, time: load.time.min(Duration::from_secs(2)), ..load };
     closed(engine, questions, warm).await;
+    let [before, _] = cpu_seconds();
     let mut timed = match load.rate {
         None => closed(engine, questions, load).await,
         Some(rate) => open(engine, questions, load, rate).await,
     };
+    timed.cpu_seconds = cpu_seconds()[0] - before;
     timed.micros.sort_unstable();
     timed
 }

@@ -1,0 +1,165 @@
+//! What is exported as messages is the mail: it can be loaded again, its hashes are those of the files, and families stay
+//! whole.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
+use postlode_tests::{Scene, number};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    reader.deserialize().map(Result::unwrap).collect()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn load(scene: &Scene, path: &Path) -> Value {
+    scene.run(&["load", "--json", path.to_str().unwrap()]).code(0).json()
+}
+
+/// What tells emails apart here.
+fn subjects(scene: &Scene) -> Vec<String> {
+    let emails = scene.run(&["export", "--format", "jsonl", "--out", "-"]).code(0).lines();
+    let outer = emails.iter().filter(|email| email["parent"].is_null());
+    // A body that is no text is an attachment of a message, so their number may differ.
+    let mut subjects: Vec<String> =
+        outer.map(|email| format!("{} {}", email["subject"], email["message_id"])).collect();
+    subjects.sort();
+    subjects
+}
+
+fn mails(scene: &Scene) -> std::path::PathBuf {
+    let path = scene.path("mail.pst");
+    let truth = None;
+    let options = pstgen::Options { seed: 5, truth, attachments: 0.5, ..pstgen::Options::new(&path, 60) };
+    pstgen::generate(&options).unwrap();
+    path
+}
+
+#[test]
+fn a_folder_of_messages_is_the_mail() {
+    let scene = Scene::new();
+    let report = load(&scene, &mails(&scene));
+    let out = scene.path("out");
+    let said =
+        scene.run(&["export", "--format", "eml", "--out", out.to_str().unwrap(), "--json"]).code(0).json();
+    let outer = subjects(&scene);
+    assert_eq!((number(&said, "emails"), number(&said, "lost")), (outer.len() as u64, 0), "{said}");
+    let manifest = rows(&out.join("manifest.csv"));
+    assert_eq!(manifest.len(), outer.len());
+    for row in &manifest {
+        let bytes = fs::read(out.join(&row["file"])).unwrap();
+        assert_eq!((sha256(&bytes), bytes.len().to_string()), (row["sha256"].clone(), row["bytes"].clone()));
+        assert_eq!((row["form"].as_str(), row["error"].as_str()), ("reconstructed", ""));
+        let shown = scene.run(&["show", "--eml", &row["id"]]).code(0).out;
+        assert_eq!(shown, String::from_utf8_lossy(&bytes));
+    }
+    let again = Scene::new();
+    let reloaded = load(&again, &out);
+    assert_eq!(number(&reloaded, "failed"), 0, "{reloaded}");
+    let with_message_id: Vec<String> = outer.into_iter().filter(|subject| subject.contains('@')).collect();
+    let reloaded = subjects(&again);
+    assert!(with_message_id.len() > 20, "{report}");
+    let missing: Vec<&String> = with_message_id.iter().filter(|one| !reloaded.contains(one)).collect();
+    assert_eq!(missing, Vec::<&String>::new());
+    // What is there is not replaced, and nothing is left beside it.
+    let before = fs::read_dir(scene.path("")).unwrap().count();
+    let refused = scene.run(&["export", "--format", "eml", "--out", out.to_str().unwrap()]).code(2);
+    assert!(refused.err.contains("is there already"), "{}", refused.err);
+    assert_eq!(fs::read_dir(scene.path("")).unwrap().count(), before);
+}
+
+#[test]
+fn an_mbox_is_the_mail() {
+    let scene = Scene::new();
+    load(&scene, &mails(&scene));
+    let out = scene.path("out.mbox");
+    let said =
+        scene.run(&["export", "--format", "mbox", "--out", out.to_str().unwrap(), "--json"]).code(0).json();
+    let bytes = fs::read(&out).unwrap();
+    assert_eq!(said["sha256"], sha256(&bytes).as_str());
+    let manifest = rows(&scene.path("out.mbox.manifest.csv"));
+    assert_eq!((manifest.len() as u64, said["manifest"].as_str().is_some()), (number(&said, "emails"), true));
+    let mut end = 0;
+    for row in &manifest {
+        let (offset, length): (usize, usize) =
+            (row["offset"].parse().unwrap(), row["bytes"].parse().unwrap());
+        assert_eq!(offset, end, "one right behind the other");
+        end = offset + length;
+        assert!(bytes[offset..end].starts_with(b"From ") && bytes[..end].ends_with(b"\n\n"));
+    }
+    assert_eq!(end, bytes.len());
+    let again = Scene::new();
+    let reloaded = load(&again, &out);
+    assert_eq!(
+        (number(&reloaded, "found"), number(&reloaded, "failed")),
+        (manifest.len() as u64, 0),
+        "{reloaded}"
+    );
+    assert_eq!(subjects(&again).len(), subjects(&scene).len());
+}
+
+#[test]
+fn a_table_has_a_row_for_each_email_and_no_formula() {
+    let scene = Scene::new();
+    let path = scene.path("evil.eml");
+    let mail = "From: \"=cmd|' /C calc'!A0\" <a@example.org>\r\nSubject: =HYPERLINK(\"http://x\")\r\nDate: Tue, 28 Feb 2017 15:39:00 +0000\r\nMessage-ID: <1@x>\r\n\r\ntext\r\n";
+    fs::write(&path, mail).unwrap();
+    load(&scene, &path);
+    let out = scene.path("out.csv");
+    let said =
+        scene.run(&["export", "--format", "csv", "--out", out.to_str().unwrap(), "--json"]).code(0).json();
+    assert_eq!(said["sha256"], sha256(&fs::read(&out).unwrap()).as_str());
+    let rows = rows(&out);
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["subject"], "'=HYPERLINK(\"http://x\")");
+    assert!(rows[0]["from_name"].starts_with("'="), "{:?}", rows[0]);
+    assert_eq!(
+        (rows[0]["from_address"].as_str(), rows[0]["date"].as_str()),
+        ("a@example.org", "2017-02-28T15:39:00Z")
+    );
+    assert_eq!(rows[0]["sha256"], sha256(mail.as_bytes()), "it came as this message");
+    let stdout = scene.run(&["export", "--format", "csv", "--out", "-"]).code(0).out;
+    assert_eq!(stdout.as_bytes(), fs::read(&out).unwrap());
+}
+
+/// Who is found inside another email brings all of it, and it is written once.
+#[test]
+fn families_come_whole_and_once() {
+    let scene = Scene::new();
+    let path = scene.path("family.eml");
+    let inner = |n: u32| {
+        format!(
+            "--b\r\nContent-Type: message/rfc822\r\n\r\nFrom: c@example.org\r\nSubject: inner {n}\r\nMessage-ID: <inner{n}@x>\r\n\r\nthe word okapi\r\n"
+        )
+    };
+    let mail = format!(
+        "From: a@example.org\r\nSubject: outer\r\nMessage-ID: <outer@x>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nsee inside\r\n{}{}--b--\r\n",
+        inner(1),
+        inner(2)
+    );
+    fs::write(&path, &mail).unwrap();
+    load(&scene, &path);
+    let found = scene.run(&["search", "--mode", "keyword", "--json", "body:okapi"]).code(0).lines();
+    assert_eq!(found.len(), 2, "{found:?}");
+    let out = scene.path("out");
+    let said = scene
+        .run(&["export", "body:okapi", "--format", "eml", "--out", out.to_str().unwrap(), "--json"])
+        .code(0)
+        .json();
+    assert_eq!(number(&said, "emails"), 1);
+    let manifest = rows(&out.join("manifest.csv"));
+    assert_eq!(manifest.len(), 1);
+    let row = &manifest[0];
+    assert_eq!((row["form"].as_str(), row["message_id"].as_str()), ("original", "<outer@x>"));
+    assert!(
+        found.iter().any(|hit| hit["id"] == row["found"].as_str() && hit["parent"] == row["id"].as_str())
+    );
+    assert_eq!(fs::read_to_string(out.join(&row["file"])).unwrap(), mail);
+    assert!(row["file"].starts_with("undated/"), "{}", row["file"]);
+}

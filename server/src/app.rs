@@ -8,7 +8,7 @@ use crate::params::Params;
 use crate::problem::{Problem, ProblemKind};
 use crate::reply::Reply;
 use crate::route::Route;
-use crate::{emails, home, local, search};
+use crate::{emails, home, local, search, statements};
 use futures_lite::FutureExt;
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, VARY};
 use hyper::http::request::Parts;
@@ -187,6 +187,17 @@ impl App {
             return search::answer(self, parts, body).await;
         }
         let mut params = Params::parse(parts.uri.query())?;
+        match route {
+            Route::Statements => {
+                params.finish()?;
+                return statements::prepare(self, parts, body).await;
+            }
+            Route::Execute(id) => {
+                params.finish()?;
+                return statements::execute(self, id, parts, body).await;
+            }
+            _ => {}
+        }
         if route == Route::Export {
             let (q, tz) = (params.take("q"), params.take("tz"));
             params.finish()?;
@@ -212,6 +223,7 @@ impl App {
             Route::Healthz => Ok(home::alive()),
             Route::Readyz => home::ready(self).await,
             Route::Metrics => self.metrics.page(self.engine.store(), self.embedding()).await,
+            Route::Statement(id) => statements::statement(self, id).await,
             Route::Email(id) => emails::email(self, id).await,
             Route::Body(id) => emails::body(self, id).await,
             Route::Raw(id) => emails::raw(self, id).await,
@@ -224,9 +236,13 @@ impl App {
             Route::Compact => local::compact(self).await,
             Route::Seal => local::seal(self).await,
             Route::Backup => local::backup::answer(self, parts, body).await,
-            Route::Search | Route::Similar(_) | Route::Export | Route::Inspect | Route::Dump => {
-                Err(Problem::new(ProblemKind::Internal, "the route was answered already"))
-            }
+            Route::Search
+            | Route::Similar(_)
+            | Route::Export
+            | Route::Inspect
+            | Route::Dump
+            | Route::Statements
+            | Route::Execute(_) => Err(Problem::new(ProblemKind::Internal, "the route was answered already")),
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod problem;
 pub mod route;
 pub mod serve;
 pub mod socket;
+mod statements;
 pub mod stats;
 
 mod disposition;

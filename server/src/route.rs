@@ -18,6 +18,12 @@ pub enum Route {
     Metrics,
     /// `/v1/search`
     Search,
+    /// `/v1/statements`
+    Statements,
+    /// `/v1/statements/{id}`
+    Statement(Id),
+    /// `/v1/statements/{id}/execute`
+    Execute(Id),
     /// `/v1/emails/{id}`
     Email(Id),
     /// `/v1/emails/{id}/body`
@@ -69,12 +75,17 @@ impl Route {
             .map_err(|error| Problem::new(ProblemKind::BadRequest, format!("malformed path: {error}")))?;
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let email = |id: &str| from_hex(id).ok_or_else(|| Problem::not_found("email with such an id"));
+        let statement =
+            |id: &str| from_hex(id).ok_or_else(|| Problem::not_found("prepared statement with such an id"));
         let found = match parts.as_slice() {
             [""] => Self::Home,
             ["healthz"] => Self::Healthz,
             ["readyz"] => Self::Readyz,
             ["metrics"] => Self::Metrics,
             ["v1", "search"] => Self::Search,
+            ["v1", "statements"] => Self::Statements,
+            ["v1", "statements", id] => Self::Statement(statement(id)?),
+            ["v1", "statements", id, "execute"] => Self::Execute(statement(id)?),
             ["v1", "emails", id] => Self::Email(email(id)?),
             ["v1", "emails", id, "body"] => Self::Body(email(id)?),
             ["v1", "emails", id, "raw"] => Self::Raw(email(id)?),
@@ -108,6 +119,7 @@ impl Route {
     pub fn allow(self) -> &'static str {
         match self {
             Self::Search => "GET, HEAD, POST",
+            Self::Statements | Self::Execute(_) => ACT,
             Self::Load | Self::Verify | Self::Compact | Self::Seal | Self::Backup => ACT,
             _ => READ,
         }
@@ -141,6 +153,9 @@ impl Route {
             Self::Readyz => "/readyz",
             Self::Metrics => "/metrics",
             Self::Search => "/v1/search",
+            Self::Statements => "/v1/statements",
+            Self::Statement(_) => "/v1/statements/{id}",
+            Self::Execute(_) => "/v1/statements/{id}/execute",
             Self::Email(_) => "/v1/emails/{id}",
             Self::Body(_) => "/v1/emails/{id}/body",
             Self::Raw(_) => "/v1/emails/{id}/raw",
@@ -183,6 +198,9 @@ mod tests {
         let tcp = |path: String| find(&path, Origin::Tcp);
         assert_eq!(tcp("/".into()), Ok(Route::Home));
         assert_eq!(tcp(format!("/v1/emails/{hex}")), Ok(Route::Email(id)));
+        assert_eq!(tcp("/v1/statements".into()), Ok(Route::Statements));
+        assert_eq!(tcp(format!("/v1/statements/{hex}")), Ok(Route::Statement(id)));
+        assert_eq!(tcp(format!("/v1/statements/{hex}/execute")), Ok(Route::Execute(id)));
         assert_eq!(tcp(format!("/v1/emails/%61{}/raw", &hex[1..])), Ok(Route::Raw(id)));
         assert_eq!(tcp(format!("/v1/emails/{hex}/similar")), Ok(Route::Similar(id)));
         assert_eq!(tcp(format!("/v1/emails/{hex}/attachments/10")), Ok(Route::Attachment(id, 10)));

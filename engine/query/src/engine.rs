@@ -7,6 +7,7 @@ use crate::error::QueryError;
 use crate::export::Export;
 use crate::model::{EmailDetail, SearchAnswer, SearchRequest};
 use crate::ranked::RankedCache;
+use crate::statement::{self, ExecuteRequest, Statement, Statements};
 use crate::{body, detail, search, similar};
 use body::BodyView;
 use postlode_format::id::Id;
@@ -70,6 +71,7 @@ pub(crate) struct Inner {
     asking: OnceLock<CpuPool>,
     pub ranked: RankedCache,
     pub columns: Columns,
+    pub statements: Statements,
     archives: Cache<Vec<u8>, Arc<str>>,
     deleted: Mutex<Option<DeletedThen>>,
 }
@@ -96,6 +98,7 @@ impl Engine {
             asking: OnceLock::new(),
             ranked: RankedCache::new(),
             columns: Columns::new(columns),
+            statements: Statements::new(),
             archives: Cache::new(ARCHIVES),
             deleted: Mutex::default(),
         };
@@ -120,6 +123,31 @@ impl Engine {
     /// Any [`QueryError`].
     pub async fn search(&self, request: SearchRequest) -> Result<SearchAnswer, QueryError> {
         search::search(&self.inner, &request).await
+    }
+
+    /// Prepares a query with parameters; its text is in the store when this returns.
+    ///
+    /// # Errors
+    /// As [`Engine::search`]; where the store was opened for reading and does not have it.
+    pub async fn prepare(&self, q: &str) -> Result<Statement, QueryError> {
+        statement::prepare(&self.inner, q).await
+    }
+
+    /// A prepared statement; `None` where nobody prepared one of this id.
+    ///
+    /// # Errors
+    /// As [`Engine::search`].
+    pub async fn statement(&self, id: Id) -> Result<Option<Statement>, QueryError> {
+        Ok(statement::find(&self.inner, id).await?.map(|prepared| prepared.told().clone()))
+    }
+
+    /// Answers a prepared statement as a search for the query with the values in it; `None` where nobody prepared one of this id.
+    ///
+    /// # Errors
+    /// As [`Engine::search`]; for values that do not fit.
+    pub async fn execute(&self, id: Id, request: ExecuteRequest) -> Result<Option<SearchAnswer>, QueryError> {
+        let Some(prepared) = statement::find(&self.inner, id).await? else { return Ok(None) };
+        statement::execute(&self.inner, &prepared, request).await.map(Some)
     }
 
     /// All metadata of one email; `None` where there is none, or it was deleted.

@@ -57,6 +57,43 @@ pub struct Known {
     archives: HashMap<Id, Vec<Vec<u8>>>,
 }
 
+/// How a query was planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// The filter's shape: how many drivers it had.
+    drivers: usize,
+    /// Which of them it was; `None`: everything.
+    chosen: Option<usize>,
+    /// Emails that it named then, about, and the generation of the store.
+    cost: u64,
+    generation: u64,
+}
+
+/// What is known of how such a query was planned before.
+#[derive(Debug, Default)]
+pub struct Before {
+    /// The last time.
+    pub last: Option<Remembered>,
+    /// The generation of the store now.
+    pub generation: u64,
+}
+
+/// A plan is thought over again once the store has changed so often, or once what it names has become so many times more.
+const CHANGES: u64 = 1_000;
+const GROWN: u64 = 4;
+/// Emails that are few, whatever they were before.
+const FEW: u64 = 1_000;
+
+/// What was chosen.
+pub struct Chosen {
+    /// The driver.
+    pub driver: Driver,
+    /// What was looked up for that.
+    pub known: Known,
+    /// How, for the next time.
+    pub remember: Option<Remembered>,
+}
+
 /// Chooses the driver of a filter.
 ///
 /// # Errors
@@ -66,7 +103,8 @@ pub async fn choose(
     filter: &Filter,
     texts: &[Vec<Match>],
     bounds: Bounds,
-) -> Result<(Driver, Known), QueryError> {
+    before: Before,
+) -> Result<Chosen, QueryError> {
     let folders =
         if names(filter, &|c| matches!(c, Condition::Folder(_))) { folders(store).await? } else { None };
     let of_size = |c: &Condition| matches!(c, Condition::Larger(_) | Condition::Smaller(_));
@@ -84,17 +122,50 @@ pub async fn choose(
         archives.insert(archive, prefixes);
     }
     let known = Known { folders, largest, archives };
-    let mut best = everything(filter);
-    best.cost = cost(store, &best.sources, texts, bounds).await?;
-    for mut driver in drivers(filter, &known) {
-        driver.cost = cost(store, &driver.sources, texts, bounds).await?;
-        // Many streams, and rows to be read of all they name: only where they name much less.
-        let weight = if driver.is_wide() && !driver.covered { 4 } else { 1 };
-        if (driver.cost.saturating_mul(weight), !driver.covered) < (best.cost, !best.covered) {
-            best = driver;
+    let mut all = drivers(filter, &known);
+    let drivers = all.len();
+    let remember = |chosen, cost| Some(Remembered { drivers, chosen, cost, generation: before.generation });
+    if let Some(last) = before.last.filter(|last| last.drivers == drivers) {
+        let fresh = before.generation.wrapping_sub(last.generation) < CHANGES;
+        if let (Some(at), true) = (last.chosen.filter(|at| *at < all.len()), fresh) {
+            let mut driver = all.swap_remove(at);
+            driver.cost = cost(store, &driver.sources, texts, bounds).await?;
+            if driver.cost <= last.cost.max(FEW).saturating_mul(GROWN) {
+                return Ok(Chosen { driver, known, remember: Some(last) });
+            }
+            // As it was, to be thought over.
+            all.push(driver);
+            let end = all.len().saturating_sub(1);
+            all.swap(at, end);
         }
     }
-    Ok((best, known))
+    let mut best: Option<(Option<usize>, Driver)> = None;
+    for (at, mut driver) in all.into_iter().enumerate() {
+        driver.cost = cost(store, &driver.sources, texts, bounds).await?;
+        // Many streams, and rows to be read of all they name: only where they name much less.
+        let weight = |driver: &Driver| if driver.is_wide() && !driver.covered { 4 } else { 1 };
+        let price = |driver: &Driver| (driver.cost.saturating_mul(weight(driver)), !driver.covered);
+        if best.as_ref().is_none_or(|(_, best)| price(&driver) < price(best)) {
+            best = Some((Some(at), driver));
+        }
+    }
+    // What names exactly those that match names no more than everything does.
+    if let Some((at, driver)) = best.take_if(|(_, driver)| driver.covered && driver.cost < DAMAGED) {
+        let remember = remember(at, driver.cost);
+        return Ok(Chosen { driver, known, remember });
+    }
+    let mut whole = everything(filter);
+    whole.cost = cost(store, &whole.sources, texts, bounds).await?;
+    let (at, driver) = match best {
+        Some((at, driver)) => {
+            let weight = if driver.is_wide() { 4 } else { 1 };
+            let less = (driver.cost.saturating_mul(weight), !driver.covered) < (whole.cost, !whole.covered);
+            if less { (at, driver) } else { (None, whole) }
+        }
+        None => (None, whole),
+    };
+    let remember = remember(at, driver.cost);
+    Ok(Chosen { driver, known, remember })
 }
 
 /// The parts of an index that name exactly the emails of a condition, where they are at most `most`.

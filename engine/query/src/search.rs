@@ -10,10 +10,10 @@ use crate::engine::{Deleted, Inner};
 use crate::error::QueryError;
 use crate::eval::{Rows, match_key};
 use crate::filter::{Condition, Filter, Resolved, resolve, resolve_apart};
-use crate::lang::{parse, print, to_json};
+use crate::lang::{Node, parse, print, to_json};
 use crate::members::Members;
 use crate::model::{Explain, MAX_LIMIT, Mode, Partial, Relation, SearchAnswer, SearchRequest, Sort, Total};
-use crate::plan::{Driver, Known, Source, choose};
+use crate::plan::{Before, Driver, Known, Remembered, Source, choose};
 use crate::relevance::Way;
 use crate::stream::{Bounds, Part, Stream};
 use crate::threads::{self, Thread};
@@ -24,7 +24,7 @@ use postlode_semantic::{Models, SemanticEngine, SemanticView};
 use postlode_store::{Found, Missing, Store, StoreError};
 use postlode_text::Match;
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// Candidates checked at once.
@@ -52,6 +52,10 @@ pub struct Matched {
 /// A search under way: what all orders share.
 pub struct Run {
     pub engine: Arc<Inner>,
+    /// What was asked.
+    pub tree: Node,
+    /// How such a query was planned last.
+    pub remembered: Option<Arc<Mutex<Option<Remembered>>>>,
     pub resolved: Resolved,
     pub missing: BTreeSet<Missing>,
     pub reasons: Vec<String>,
@@ -87,11 +91,22 @@ const BY_RELEVANCE: [&str; 3] = ["relevance", "relevance by meaning", "relevance
 
 /// Answers a search.
 pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<SearchAnswer, QueryError> {
+    of_tree(engine, request, parse(&request.q)?, None).await
+}
+
+/// Answers a search for a tree, whatever the text of the request is. `plan`: how it was planned last, if that was kept.
+pub async fn of_tree(
+    engine: &Arc<Inner>,
+    request: &SearchRequest,
+    tree: Node,
+    plan: Option<Arc<Mutex<Option<Remembered>>>>,
+) -> Result<SearchAnswer, QueryError> {
     if !(1..=MAX_LIMIT).contains(&request.limit) {
         let why = format!("{} is not from 1 to {MAX_LIMIT}", request.limit);
         return Err(QueryError::Parameter { parameter: "limit", why });
     }
-    let mut run = Run::new(engine, &request.q, request.tz.as_deref())?;
+    let mut run = Run::of(engine, tree, request.tz.as_deref())?;
+    run.remembered = plan;
     run.generation = engine.store.generation();
     let words = run.resolved.wanted.is_some();
     let sort = request.sort.unwrap_or(if words { Sort::Relevance } else { Sort::Date });
@@ -156,6 +171,10 @@ pub async fn search(engine: &Arc<Inner>, request: &SearchRequest) -> Result<Sear
     })
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A page of hits.
 pub struct Page {
     pub matched: Vec<Matched>,
@@ -166,11 +185,17 @@ pub struct Page {
 impl Run {
     /// Reads a query.
     pub fn new(engine: &Arc<Inner>, q: &str, tz: Option<&str>) -> Result<Self, QueryError> {
-        let tree = parse(q)?;
+        Self::of(engine, parse(q)?, tz)
+    }
+
+    /// Takes a tree.
+    pub fn of(engine: &Arc<Inner>, tree: Node, tz: Option<&str>) -> Result<Self, QueryError> {
         let resolved = resolve(&tree, &zone(tz)?)?;
         let explain = Explain { query: print(&tree), tree: to_json(&tree), ..Explain::default() };
         Ok(Self {
             engine: Arc::clone(engine),
+            tree,
+            remembered: None,
             asked: resolved.filter.clone(),
             resolved,
             missing: BTreeSet::new(),
@@ -200,7 +225,7 @@ impl Run {
             self.reasons.push("no vectors: ranked by keywords".to_owned());
             return Ok(Way::Words);
         };
-        let resolved = resolve_apart(&parse(&request.q)?, &zone(request.tz.as_deref())?)?;
+        let resolved = resolve_apart(&self.tree, &zone(request.tz.as_deref())?)?;
         // Names and addresses are looked for as they are.
         let Some(text) = resolved.meaning.as_ref().map(|meaning| meaning.text.clone()) else {
             return Ok(Way::Words);
@@ -349,7 +374,13 @@ impl Run {
         let store = self.engine.store.clone();
         self.join_threads(&store).await?;
         self.name_archives(&store).await?;
-        let (mut driver, known) = choose(&store, &self.resolved.filter, &self.texts, bounds).await?;
+        let kept = self.remembered.as_ref().map(|kept| locked(kept).clone());
+        let before = Before { last: kept.flatten(), generation: self.generation };
+        let chosen = choose(&store, &self.resolved.filter, &self.texts, bounds, before).await?;
+        let (mut driver, known) = (chosen.driver, chosen.known);
+        if let Some(kept) = &self.remembered {
+            *locked(kept) = chosen.remember;
+        }
         self.explain.driver = format!("{}, about {} emails", driver.name, driver.cost);
         self.lap("plan");
         if !driver.covered {

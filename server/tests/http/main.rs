@@ -10,4 +10,5 @@ mod problems;
 mod raw;
 mod routes;
 mod socket;
+mod statements;
 mod stop;

@@ -154,18 +154,27 @@ impl Reader {
             return place.wrong(format!("there is no field {name:?}{meant}"));
         };
         let inside = Place::In(place, name);
-        let (value, quoted) = match value {
-            Value::String(text) => (text.clone(), false),
-            Value::Number(number) => (number.to_string(), false),
-            Value::Object(object) if object.len() == 1 => match object.get("phrase") {
-                Some(Value::String(text)) => (text.clone(), true),
-                _ => return inside.wrong("a string is wanted, or {\"phrase\": \"…\"}"),
-            },
-            _ => return inside.wrong("a string is wanted, or {\"phrase\": \"…\"}"),
-        };
-        let term = Term { field, value, quoted, at: 0 };
-        let node = Node::Term(term.clone());
-        let stands = quoted || parse(&print(&node)).is_ok_and(|read| read == node);
-        Ok(Term { quoted: !stands || quoted, ..term })
+        value_of(field, value).or_else(|why| inside.wrong(why))
     }
+}
+
+/// The term of a field and a value.
+///
+/// # Errors
+/// What a value may be.
+pub fn value_of(field: Field, value: &Value) -> Result<Term, String> {
+    let wrong = || "a string is wanted, or {\"phrase\": \"…\"}".to_owned();
+    let (value, quoted) = match value {
+        Value::String(text) => (text.clone(), false),
+        Value::Number(number) => (number.to_string(), false),
+        Value::Object(object) if object.len() == 1 => match object.get("phrase") {
+            Some(Value::String(text)) => (text.clone(), true),
+            _ => return Err(wrong()),
+        },
+        _ => return Err(wrong()),
+    };
+    let term = Term { field, value, quoted, at: 0 };
+    let node = Node::Term(term.clone());
+    let stands = quoted || parse(&print(&node)).is_ok_and(|read| read == node);
+    Ok(Term { quoted: !stands || quoted, ..term })
 }

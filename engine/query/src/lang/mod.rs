@@ -23,6 +23,7 @@ mod print;
 mod suggest;
 
 pub use ast::{Field, Near, Node, Term};
+pub(crate) use json::value_of;
 pub use json::{from_json, to_json};
 pub use parse::parse;
 pub use print::print;

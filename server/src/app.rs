@@ -200,8 +200,9 @@ impl App {
         }
         if route == Route::Export {
             let (q, tz) = (params.take("q"), params.take("tz"));
+            let texts = params.take_as("texts", "true or false")?.unwrap_or(true);
             params.finish()?;
-            return local::export::answer(self, &q.unwrap_or_default(), tz.as_deref()).await;
+            return local::export::answer(self, &q.unwrap_or_default(), tz.as_deref(), texts).await;
         }
         if matches!(route, Route::Inspect | Route::Dump) {
             let segment = local::segment::id(params.take("segment").as_deref())?;

@@ -170,6 +170,9 @@ where
     connections.shutdown().await;
 }
 
+/// How long a command of the same user may take to read on.
+const NO_HURRY: Duration = Duration::from_secs(24 * 3600);
+
 fn connection<S>(
     app: Arc<App>,
     origin: Origin,
@@ -186,7 +189,9 @@ where
         .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_HEAD * 2)
         .half_close(false);
-    let stream = TokioIo::new(Patient::new(stream, limits.write_timeout));
+    // Commands of the store's own user may pause while they write what they are sent.
+    let patience = if origin == Origin::Tcp { limits.write_timeout } else { NO_HURRY };
+    let stream = TokioIo::new(Patient::new(stream, patience));
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let app = Arc::clone(&app);
         async move { Ok::<_, Infallible>(app.handle(request.map(body::boxed), origin).await) }

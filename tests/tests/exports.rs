@@ -1,13 +1,22 @@
 //! What is exported as messages is the mail: it can be loaded again, its hashes are those of the files, and families stay
 //! whole.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by a panic, and its numbers are small"
+)]
 
+use postlode_pst_writer::{Attachment, FileTime, Message, Options, Payload, PstWriter};
 use postlode_tests::{Scene, number};
+use rustix::process::Signal;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
     let mut reader = csv::Reader::from_path(path).unwrap();
@@ -162,4 +171,85 @@ fn families_come_whole_and_once() {
     );
     assert_eq!(fs::read_to_string(out.join(&row["file"])).unwrap(), mail);
     assert!(row["file"].starts_with("undated/"), "{}", row["file"]);
+}
+
+/// Who was found inside an email that cannot be read came with it, or not at all: not even its name was told.
+#[test]
+fn who_is_inside_a_family_that_cannot_be_read_comes_alone() {
+    let scene = Scene::new();
+    let path = scene.path("a.pst");
+    let mut writer = PstWriter::new(File::create_new(&path).unwrap(), Options::new([7; 16])).unwrap();
+    let inbox = writer.add_folder_path("Inbox").unwrap();
+    let text = |subject: &str, body: &str| Message {
+        subject: subject.to_owned(),
+        message_id: Some(format!("<{subject}@example.org>")),
+        delivered: Some(FileTime::from_unix(1_600_000_000)),
+        body_text: Some(body.to_owned()),
+        ..Message::default()
+    };
+    // Larger than what stands beside the mail itself, so that it can be damaged alone.
+    let mut noise = vec![0u8; 3 << 20];
+    let mut state = 1u64;
+    for byte in &mut noise {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        *byte = (state >> 56) as u8;
+    }
+    let mut outer = text("outer", "see inside");
+    outer.attachments = vec![
+        Attachment::new("big.bin", Payload::Bytes(noise)),
+        Attachment::new("inner", Payload::Message(Box::new(text("inner", "the word okapi")))),
+    ];
+    writer.add_message(inbox, outer).unwrap();
+    writer.finish().unwrap();
+    load(&scene, &path);
+    let damaged = blobs(&scene.data());
+    assert_eq!(damaged, 1, "one file of attachments");
+    let out = scene.path("out");
+    let ended =
+        scene.run(&["export", "okapi", "--format", "eml", "--out", out.to_str().unwrap(), "--json"]).code(1);
+    let said = ended.json();
+    assert_eq!((number(&said, "emails"), number(&said, "lost")), (1, 1), "{said}: {}", ended.err);
+    let manifest = rows(&out.join("manifest.csv"));
+    let of = |subject: &str| manifest.iter().find(|row| row["message_id"].contains(subject)).unwrap();
+    assert!(of("outer")["file"].is_empty() && !of("outer")["error"].is_empty(), "{manifest:?}");
+    let inner = fs::read_to_string(out.join(&of("inner")["file"])).unwrap();
+    assert!(inner.contains("the word okapi"), "{inner}");
+    assert_eq!(fs::read_dir(out.join("2020-09")).unwrap().count(), 1, "what is not whole is not there");
+}
+
+/// Damages the middle of each segment of attachments; how many there are.
+fn blobs(data: &Path) -> usize {
+    let mut damaged = 0;
+    for entry in fs::read_dir(data.join("segments")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = fs::read(&path).unwrap();
+        if bytes.len() > 2 << 20 {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 0xff;
+            fs::write(&path, bytes).unwrap();
+            damaged += 1;
+        }
+    }
+    damaged
+}
+
+/// An export that was stopped left what it had written beside its name.
+#[test]
+fn an_export_that_is_stopped_leaves_nothing() {
+    let scene = Scene::new();
+    load(&scene, &scene.archive("a.pst", 3000, 3).0);
+    let before = fs::read_dir(scene.path("")).unwrap().count();
+    let out = scene.path("out");
+    let mut export = scene.start(&["export", "--format", "eml", "--out", out.to_str().unwrap()]);
+    let begun = Instant::now();
+    while fs::read_dir(scene.path("")).unwrap().count() == before {
+        assert!(begun.elapsed() < Duration::from_secs(30) && !export.has_ended(), "it wrote nothing");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    export.signal(Signal::TERM);
+    let ended = export.wait();
+    if ended.code != Some(0) {
+        assert_eq!((ended.code, ended.err.lines().count()), (Some(1), 1), "{}", ended.err);
+        assert_eq!(fs::read_dir(scene.path("")).unwrap().count(), before);
+    }
 }

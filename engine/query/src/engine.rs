@@ -221,12 +221,12 @@ impl Engine {
         })
     }
 
-    /// All hits of a query with their text, oldest first. `tz` as in [`SearchRequest::tz`].
+    /// All hits of a query, oldest first, with their `texts` and headers or without. `tz` as in [`SearchRequest::tz`].
     ///
     /// # Errors
     /// As [`Engine::search`].
-    pub async fn export(&self, q: &str, tz: Option<&str>) -> Result<Export, QueryError> {
-        Export::open(&self.inner, q, tz).await
+    pub async fn export(&self, q: &str, tz: Option<&str>, texts: bool) -> Result<Export, QueryError> {
+        Export::open(&self.inner, q, tz, texts).await
     }
 }
 

@@ -24,15 +24,23 @@ pub struct Export {
     stream: Stream,
     covered: bool,
     run: Run,
+    /// With texts and headers.
+    texts: bool,
     matched: VecDeque<Matched>,
     ready: VecDeque<ExportItem>,
 }
 
 impl Export {
-    pub(crate) async fn open(engine: &Arc<Inner>, q: &str, tz: Option<&str>) -> Result<Self, QueryError> {
+    pub(crate) async fn open(
+        engine: &Arc<Inner>,
+        q: &str,
+        tz: Option<&str>,
+        texts: bool,
+    ) -> Result<Self, QueryError> {
         let mut run = Run::new(engine, q, tz)?;
         let (driver, stream) = run.oldest_first().await?;
-        Ok(Self { stream, covered: driver.covered, run, matched: VecDeque::new(), ready: VecDeque::new() })
+        let (matched, ready) = Default::default();
+        Ok(Self { stream, covered: driver.covered, run, texts, matched, ready })
     }
 
     /// The next email; `None` after the last.
@@ -50,6 +58,8 @@ impl Export {
                 if candidates.is_empty() {
                     return Ok(None);
                 }
+                // It may take hours: what is deleted meanwhile is not in what comes then.
+                self.run.deleted = self.run.engine.deleted().await?;
                 self.matched.extend(self.run.check(&candidates, self.covered).await?);
             } else {
                 self.fill().await?;
@@ -60,11 +70,18 @@ impl Export {
     async fn fill(&mut self) -> Result<(), QueryError> {
         let batch: Vec<Matched> = self.matched.drain(..BODIES.min(self.matched.len())).collect();
         let ids: Vec<Id> = batch.iter().map(|m| m.found.id).collect();
-        let texts = bodies(&mut self.run, &ids).await?;
+        let with = self.texts;
+        let texts = if with { bodies(&mut self.run, &ids).await? } else { vec![None; ids.len()] };
         let engine = Arc::clone(&self.run.engine);
         let paths = hits::paths(&engine, batch.iter().map(|m| &m.found)).await?;
         let job = move || -> Result<Vec<ExportItem>, QueryError> {
             let read = |(one, body): (&Matched, &Option<Bytes>)| -> Result<Option<ExportItem>, QueryError> {
+                if !with {
+                    let hit = hits::hit(&one.found, &paths, true)?;
+                    let hashes = hits::hashes(access::<ArchivedEmail>(&one.found.email)?);
+                    let (body, headers) = Default::default();
+                    return Ok(Some(ExportItem { hit, hashes, body, headers }));
+                }
                 // An email whose body cannot be read is left out: half of it would pass for all of it.
                 let Some(bytes) = body else { return Ok(None) };
                 let mut hit = hits::hit(&one.found, &paths, true)?;

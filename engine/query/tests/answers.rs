@@ -46,7 +46,7 @@ fn futures_are_send() {
     send(&engine.raw(id(1)));
     send(&engine.attachment(id(1), 0));
     send(&async {
-        let mut export = engine.export("", None).await.unwrap();
+        let mut export = engine.export("", None, true).await.unwrap();
         drop(export.next().await);
         let mut eml = engine.raw(id(1)).await.unwrap().unwrap();
         drop(eml.next_chunk().await);
@@ -336,7 +336,7 @@ fn an_export_is_everything_once_oldest_first() {
     load(&store, &mails);
     block_on(store.put(vec![mails[7].mark()])).unwrap();
     let items = block_on(async {
-        let mut export = engine.export("", None).await.unwrap();
+        let mut export = engine.export("", None, true).await.unwrap();
         let mut out = Vec::new();
         while let Some(item) = export.next().await.unwrap() {
             out.push(item);

@@ -8,8 +8,8 @@ use crate::reply::Reply;
 use postlode_query::Export;
 
 /// Starts the export; a query that cannot be read is a problem, what fails later breaks the connection.
-pub(crate) async fn answer(app: &App, q: &str, tz: Option<&str>) -> Result<Reply, Problem> {
-    let export = app.engine.export(q, tz).await?;
+pub(crate) async fn answer(app: &App, q: &str, tz: Option<&str>, texts: bool) -> Result<Reply, Problem> {
+    let export = app.engine.export(q, tz, texts).await?;
     let state = (Some(export), LineBuffer::default());
     Ok(Reply::lines(body::unfold(state, |(export, mut lines)| async move {
         let Some(mut export) = export else { return Ok(None) };

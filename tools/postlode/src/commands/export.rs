@@ -22,7 +22,7 @@ use bytes::Bytes;
 use output::Output;
 use postlode_query::Partial;
 use postlode_server::lines::{Line, Lines};
-use postlode_server::target;
+use postlode_server::{Shutdown, target};
 use serde_json::json;
 
 /// What came of an export.
@@ -37,9 +37,14 @@ struct Done {
 
 /// Exports.
 pub async fn run(export: Export, settings: &Settings, console: &Console) -> Result<u8, Failure> {
+    // Before there is anything that has to be taken away again.
+    let signals = Shutdown::on_signals().map_err(|error| Failure::Done(format!("no signals: {error}")))?;
     let mut output = Output::create(&export)?;
     let session = Session::read(settings).await?;
-    let written = write(&export, &session, &mut output, console).await;
+    let written = tokio::select! {
+        written = write(&export, &session, &mut output, console) => written,
+        () = signals.triggered() => Err(Failure::Done("stopped: nothing was kept".to_owned())),
+    };
     let closed = session.close().await;
     let done = written?;
     closed?;
@@ -75,6 +80,10 @@ async fn write(
 ) -> Result<Done, Failure> {
     let mut parameters = vec![("q", export.query.as_str())];
     parameters.extend(export.tz.as_deref().map(|tz| ("tz", tz)));
+    if export.format != Format::Jsonl {
+        // Whose text cannot be read has a row all the same, or is named when it is fetched.
+        parameters.push(("texts", "false"));
+    }
     let lines = session.client.get(&target("/local/export", &parameters)).await?.ok().await?.lines();
     match export.format {
         Format::Jsonl => of_lines(lines, output, console, |item| Ok([item, b"\n"].concat())).await,

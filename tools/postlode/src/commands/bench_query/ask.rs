@@ -106,7 +106,7 @@ async fn open(engine: &Engine, questions: &Arc<[Question]>, load: Load, rate: u3
         }
         tokio::time::sleep_until((begun + due).into()).await;
         while let Some(done) = waiting.try_join_next() {
-            timed.join(done.unwrap_or_default());
+            timed.join(told(done));
         }
         if waiting.len() >= MOST_WAITING {
             timed.errors = timed.errors.saturating_add(1);
@@ -130,15 +130,15 @@ async fn open(engine: &Engine, questions: &Arc<[Question]>, load: Load, rate: u3
 async fn joined(mut tasks: JoinSet<Timed>, begun: Instant) -> Timed {
     let mut timed = Timed::default();
     while let Some(done) = tasks.join_next().await {
-        // A panic is told by its task, and is no answer.
-        timed.join(done.unwrap_or_else(|error| Timed {
-            errors: 1,
-            error: Some(error.to_string()),
-            ..Timed::default()
-        }));
+        timed.join(told(done));
     }
     timed.seconds = begun.elapsed().as_secs_f64();
     timed
+}
+
+/// A panic is told by its task, and is no answer.
+fn told(done: Result<Timed, tokio::task::JoinError>) -> Timed {
+    done.unwrap_or_else(|error| Timed { errors: 1, error: Some(error.to_string()), ..Timed::default() })
 }
 
 /// Hits, and whether something was missing.

@@ -7,17 +7,22 @@ use crate::error::Failure;
 use crate::output::Console;
 use crate::session::Session;
 use postlode_format::id::{Id, from_hex};
-use postlode_query::Address;
-use postlode_server::client::ClientError;
+use postlode_query::{Address, AttachmentInfo};
 use postlode_server::lines::{Line, Lines};
+use postlode_server::{Answer, ClientError};
 use serde::Deserialize;
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::time::Duration;
 
 /// Deepest family that is gone up.
 const MOST_UP: usize = 64;
 
+/// How often a server that has too much to do is asked again, and how long after.
+const TRIES: u32 = 30;
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// What is wanted of an email.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Item {
     id: String,
     parent: Option<String>,
@@ -25,6 +30,8 @@ struct Item {
     from: Option<Address>,
     #[serde(default)]
     message_id: String,
+    #[serde(default)]
+    attachments: Vec<AttachmentInfo>,
 }
 
 /// A message on its way.
@@ -56,6 +63,14 @@ impl Message {
     }
 }
 
+/// What became of a family.
+enum Family {
+    /// It was written.
+    Whole,
+    /// Its outermost email cannot be read: who is found inside it comes alone.
+    Broken,
+}
+
 /// Writes the messages of all lines.
 pub async fn write(
     mut lines: Lines,
@@ -64,7 +79,8 @@ pub async fn write(
     console: &Console,
 ) -> Result<Done, Failure> {
     let mut done = Done::default();
-    let mut known: HashSet<Id> = HashSet::new();
+    // Of those that hold others, or were reached from inside.
+    let mut known: HashMap<Id, Family> = HashMap::new();
     while let Some(line) = lines.next().await? {
         let item: Item = match line {
             Line::Item(item) => read(&item)?,
@@ -73,65 +89,118 @@ pub async fn write(
                 return Ok(done);
             }
         };
-        let found = item.id.clone();
-        // What the outermost is cannot be told where one on the way cannot be read: then this is the message.
-        let (item, mut lost) = outermost(item, session).await?;
-        if !known.insert(from_hex(&item.id).unwrap_or_default()) {
-            continue;
-        }
-        let mut message = Message {
-            id: item.id,
-            found,
-            date: item.date,
-            sender: item.from.map(|from| from.address).unwrap_or_default(),
-            message_id: item.message_id,
-            form: String::new(),
+        let outer = match item.parent {
+            None => item.clone(),
+            Some(_) => outermost(item.clone(), session).await?,
         };
-        if lost.is_none() {
-            lost = one(&mut message, session, output).await?;
-        }
-        match &lost {
-            None => done.emails = done.emails.saturating_add(1),
-            Some(error) => {
-                done.lost = done.lost.saturating_add(1);
-                console.note(&format!("lost: email {}: {error}", message.id));
+        let id = from_hex(&outer.id).unwrap_or_default();
+        let inside = outer.id != item.id;
+        match known.get(&id) {
+            Some(Family::Whole) => continue,
+            Some(Family::Broken) if !inside => continue,
+            Some(Family::Broken) => {}
+            None => {
+                let holds = inside || item.attachments.iter().any(|attachment| attachment.child.is_some());
+                let written = message(&outer, &item, session, output, console, &mut done).await?;
+                if holds {
+                    known.insert(id, if written { Family::Whole } else { Family::Broken });
+                }
+                if written || !inside {
+                    continue;
+                }
             }
         }
-        match output {
-            Output::Mbox(mbox) => mbox.end(&message, lost.as_deref())?,
-            Output::Folder(messages) => messages.end(&message, lost.as_deref())?,
-            Output::Stdout | Output::File(_) => {}
-        }
+        message(&item, &item, session, output, console, &mut done).await?;
     }
     Err(early())
 }
 
-/// The email that one is inside of, and that is inside no other; or the one that is reached, and why it is not that.
-async fn outermost(mut item: Item, session: &Session) -> Result<(Item, Option<String>), Failure> {
+/// Writes one message and its row; whether it is there now.
+async fn message(
+    item: &Item,
+    found: &Item,
+    session: &Session,
+    output: &mut Output,
+    console: &Console,
+    done: &mut Done,
+) -> Result<bool, Failure> {
+    let mut message = Message {
+        id: item.id.clone(),
+        found: found.id.clone(),
+        date: item.date.clone(),
+        sender: item.from.as_ref().map(|from| from.address.clone()).unwrap_or_default(),
+        message_id: item.message_id.clone(),
+        form: String::new(),
+    };
+    let error = match one(&mut message, session, output).await? {
+        Fetched::Whole => None,
+        // It was there when the list was made: nothing is lost that anybody still wants.
+        Fetched::Deleted => return Ok(true),
+        Fetched::Lost(error) => Some(error),
+    };
+    match &error {
+        None => done.emails = done.emails.saturating_add(1),
+        Some(error) => {
+            done.lost = done.lost.saturating_add(1);
+            console.note(&format!("lost: email {}: {error}", message.id));
+        }
+    }
+    match output {
+        Output::Mbox(mbox) => mbox.end(&message, error.as_deref())?,
+        Output::Folder(messages) => messages.end(&message, error.as_deref())?,
+        Output::Stdout | Output::File(_) => {}
+    }
+    Ok(error.is_none())
+}
+
+/// Asks, and asks again where the server has too much to do.
+async fn ask(session: &Session, target: &str) -> Result<Answer, ClientError> {
+    let mut tries = 0;
+    loop {
+        let busy = match session.client.get(target).await?.ok().await {
+            Err(error) if matches!(error.problem(), Some("busy" | "deadline" | "unavailable")) => error,
+            other => return other,
+        };
+        if tries >= TRIES {
+            return Err(busy);
+        }
+        tries += 1;
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The email that one is inside of, and that is inside no other: as far as they are here and can be read.
+async fn outermost(mut item: Item, session: &Session) -> Result<Item, Failure> {
     for _ in 0..MOST_UP {
-        let Some(parent) = item.parent.clone() else { return Ok((item, None)) };
-        match session.client.get(&format!("/v1/emails/{parent}")).await?.json::<Item>().await {
-            Ok(above) => item = above,
-            // It was deleted alone, or is not here: what is left of the family is this.
-            Err(ClientError::Problem { status, .. }) if status.as_u16() == 404 => return Ok((item, None)),
-            Err(error @ ClientError::Problem { .. }) => return Ok((item, Some(error.to_string()))),
+        let Some(parent) = item.parent.clone() else { break };
+        match ask(session, &format!("/v1/emails/{parent}")).await {
+            Ok(answer) => item = answer.json::<Item>().await?,
+            // It was deleted alone, or its metadata cannot be read, which the message of what is left does not need.
+            Err(error) if matches!(error.problem(), Some("not-found" | "damaged")) => break,
             Err(other) => return Err(other.into()),
         }
     }
-    Ok((item, Some(format!("it is inside more than {MOST_UP} others"))))
+    Ok(item)
 }
 
-/// Writes one message; why it could not be read, where it could not.
-async fn one(
-    message: &mut Message,
-    session: &Session,
-    output: &mut Output,
-) -> Result<Option<String>, Failure> {
-    let answer = session.client.get(&format!("/v1/emails/{}/raw", message.id)).await?.ok().await;
-    let mut answer = match answer {
+/// What came of fetching a message.
+enum Fetched {
+    Whole,
+    Deleted,
+    Lost(String),
+}
+
+/// Writes one message.
+async fn one(message: &mut Message, session: &Session, output: &mut Output) -> Result<Fetched, Failure> {
+    let mut answer = match ask(session, &format!("/v1/emails/{}/raw", message.id)).await {
         Ok(answer) => answer,
-        Err(error @ ClientError::Problem { .. }) => return Ok(Some(error.to_string())),
-        Err(other) => return Err(other.into()),
+        Err(error) => {
+            return match error.problem() {
+                Some("not-found") => Ok(Fetched::Deleted),
+                Some("damaged" | "internal") => Ok(Fetched::Lost(error.to_string())),
+                _ => Err(error.into()),
+            };
+        }
     };
     let form = answer.headers.get("postlode-raw").and_then(|form| form.to_str().ok());
     message.form = form.unwrap_or_default().to_owned();
@@ -143,9 +212,9 @@ async fn one(
     loop {
         let piece: Piece = match answer.chunk().await {
             Ok(Some(piece)) => piece,
-            Ok(None) => return Ok(None),
+            Ok(None) => return Ok(Fetched::Whole),
             // Damage behind the first piece breaks the answer off.
-            Err(error) => return Ok(Some(error.to_string())),
+            Err(error) => return Ok(Fetched::Lost(error.to_string())),
         };
         match output {
             Output::Mbox(mbox) => mbox.piece(&piece)?,

@@ -35,6 +35,8 @@ struct Now {
     written: bool,
 }
 
+/// Letters of a sender in the line before a message: readers look for its end near by.
+const SENDER: usize = 200;
 /// Bytes of a message that are held back until it is whole.
 const HELD: usize = 64 << 20;
 
@@ -54,7 +56,7 @@ impl Mbox {
 
     /// Begins a message.
     pub fn begin(&mut self, message: &Message) {
-        let sender: String = message.sender.chars().filter(|c| c.is_ascii_graphic()).collect();
+        let sender: String = message.sender.chars().filter(|c| c.is_ascii_graphic()).take(SENDER).collect();
         let sender = if sender.is_empty() { "MAILER-DAEMON" } else { &sender };
         let bytes = format!("From {sender} {}\n", asctime(message.date.as_deref())).into_bytes();
         let offset = self.file.written();
@@ -91,9 +93,16 @@ impl Mbox {
 
     /// Gives both their names.
     pub fn keep(self) -> Result<Kept, Failure> {
-        let sha256 = self.file.keep()?;
+        // First what tells of the other: a file of messages without it would be half an export.
         self.manifest.keep()?;
-        Ok(Kept { sha256: Some(sha256), manifest: Some(self.manifest_path) })
+        match self.file.keep() {
+            Ok(sha256) => Ok(Kept { sha256: Some(sha256), manifest: Some(self.manifest_path) }),
+            Err(error) => {
+                // It is ours, made a moment ago; what happened is told in any case.
+                let _ = std::fs::remove_file(&self.manifest_path);
+                Err(error)
+            }
+        }
     }
 }
 

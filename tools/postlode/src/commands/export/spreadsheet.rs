@@ -95,16 +95,19 @@ fn shown(address: &Address) -> String {
     }
 }
 
-/// A cell that no spreadsheet takes for a formula.
+/// A cell that no spreadsheet takes for a formula, nor a part of it where its cells end with semicolons or tabs.
 pub fn safe(cell: &str) -> String {
-    let text = cell.replace('\0', "");
-    if text
-        .starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
-    {
-        format!("'{text}")
-    } else {
-        text
+    let mut out = String::with_capacity(cell.len().saturating_add(1));
+    // Where a cell may begin to whoever reads this; blanks do not change that.
+    let mut begins = true;
+    for c in cell.chars().filter(|c| *c != '\0') {
+        if begins && matches!(c, '=' | '+' | '-' | '@' | '\u{ff1d}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff20}') {
+            out.push('\'');
+        }
+        begins = matches!(c, ';' | '\t' | '\r' | '\n') || (begins && matches!(c, ' ' | '"'));
+        out.push(c);
     }
+    out
 }
 
 #[cfg(test)]
@@ -113,8 +116,19 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula() {
-        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\0=1"] {
-            assert!(safe(cell).starts_with('\''), "{cell:?}");
+        for (cell, written) in [
+            ("=1+1", "'=1+1"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "\t'=1"),
+            ("\r\n =1", "\r\n '=1"),
+            ("\0=1", "'=1"),
+            ("Hallo;=cmd|'/C calc'!A1;x", "Hallo;'=cmd|'/C calc'!A1;x"),
+            ("a;\"=1", "a;\"'=1"),
+            ("a, -b", "a, -b"),
+        ] {
+            assert_eq!(safe(cell), written);
         }
         assert_eq!(safe("Re: a = b"), "Re: a = b");
     }

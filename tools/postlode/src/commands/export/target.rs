@@ -26,6 +26,12 @@ impl Target {
     /// # Errors
     /// Where one of that name is there, or none can be made.
     pub fn create(path: &Path) -> Result<Self, Failure> {
+        if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return Err(Failure::Usage(format!(
+                "{} is the name of a folder: give --out a file",
+                path.display()
+            )));
+        }
         let temporary = temporary(path)?;
         let file = create(&temporary)?;
         Ok(Self { path: path.to_owned(), temporary, file, hash: Sha256::new(), written: 0, kept: false })
@@ -154,12 +160,14 @@ fn temporary(path: &Path) -> Result<PathBuf, Failure> {
     if path.symlink_metadata().is_ok() {
         return Err(exists(path));
     }
+    // Another run may have had the number of this process, and been killed.
+    let moment = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let mut name = OsString::from(".");
     name.push(
         path.file_name()
             .ok_or_else(|| Failure::Usage(format!("{} is no name for a file", path.display())))?,
     );
-    name.push(format!(".{}.tmp", std::process::id()));
+    name.push(format!(".{}-{:x}.tmp", std::process::id(), moment.as_nanos()));
     Ok(path.with_file_name(name))
 }
 

@@ -27,6 +27,7 @@ mod query;
 mod schema;
 mod segment;
 mod stats;
+mod word;
 pub mod words;
 
 mod build;

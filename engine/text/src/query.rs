@@ -8,13 +8,13 @@ use crate::near::{NearQuery, Run};
 use crate::schema::{
     ATTACHED, ATTACHED_EN, BODY, BODY_EN, FILES, FROM, QUOTED, QUOTED_EN, SUBJECT, SUBJECT_EN, TO,
 };
+use crate::word::{InField, WordQuery};
 use crate::words::{Word, WordKind, query_words};
 use tantivy::Term;
 use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur, PhraseQuery,
-    Query, TermQuery,
+    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, Occur, PhraseQuery, Query,
 };
-use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::schema::Field;
 
 /// Where words are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -169,12 +169,14 @@ impl Phrase {
             Scope::Attached => &[ATTACHED],
         };
         let fields = FIELDS.iter().filter(|(field, _, _)| scope.is_empty() || scope.contains(field));
-        let many =
-            words.first().filter(|_| self.form != Form::Whole).map(|first| Many::new(&first.text, self.form));
+        if let ([word], Form::Whole) = (words.as_slice(), self.form) {
+            let fields = fields.map(|(field, stems, weight)| self.forms(word, *field, *stems, *weight));
+            return Box::new(WordQuery { fields: fields.collect(), several: SEVERAL_FORMS });
+        }
+        let many = words.first().filter(|_| self.form != Form::Whole);
+        let many = many.map(|first| Many::new(&first.text, self.form));
         let mut parts: Vec<Box<dyn Query>> = fields
-            .filter_map(|(field, stems, weight)| {
-                self.in_field((&words, many.as_ref()), *field, *stems, *weight)
-            })
+            .filter_map(|(field, _, weight)| Self::in_field((&words, many.as_ref()), *field, *weight))
             .collect();
         match parts.len() {
             0 => Box::new(EmptyQuery),
@@ -183,25 +185,28 @@ impl Phrase {
         }
     }
 
+    /// A word in a field, in all its forms.
+    fn forms(&self, word: &Word, field: Field, stems: Option<Field>, weight: f32) -> InField {
+        let mut forms = vec![Term::from_field_text(field, &word.text)];
+        if let Some(stems) = stems.filter(|_| !self.exact && word.kind == WordKind::Spaced) {
+            let stem = Stemmer::default().stem(&word.text);
+            forms.push(Term::from_field_text(stems, &stem));
+            if stem != word.text {
+                forms.push(Term::from_field_text(field, &stem));
+            }
+        }
+        InField { weight, forms }
+    }
+
     fn in_field(
-        &self,
         (words, many): (&[Word], Option<&Many>),
         field: Field,
-        stems: Option<Field>,
         weight: f32,
     ) -> Option<Box<dyn Query>> {
-        let [first, rest @ ..] = words else { return None };
-        let query = match (many, stems) {
-            (Some(many), _) => many.within(field),
-            (None, Some(stems)) if !self.exact && rest.is_empty() && first.kind == WordKind::Spaced => {
-                let stem = Stemmer::default().stem(&first.text);
-                let mut forms = vec![folded(field, first, rest), term(Term::from_field_text(stems, &stem))];
-                if stem != first.text {
-                    forms.push(term(Term::from_field_text(field, &stem)));
-                }
-                Box::new(DisjunctionMaxQuery::with_tie_breaker(forms, SEVERAL_FORMS)) as Box<dyn Query>
-            }
-            (None, _) => folded(field, first, rest),
+        let query = match many {
+            Some(many) => many.within(field),
+            None if words.is_empty() => return None,
+            None => side_by_side(field, words),
         };
         Some(Box::new(BoostQuery::new(query, weight)))
     }
@@ -237,17 +242,7 @@ impl Near {
     }
 }
 
-fn folded(field: Field, first: &Word, rest: &[Word]) -> Box<dyn Query> {
-    if rest.is_empty() {
-        return term(Term::from_field_text(field, &first.text));
-    }
-    let terms = std::iter::once(first)
-        .chain(rest)
-        .map(|word| (word.position, Term::from_field_text(field, &word.text)))
-        .collect();
-    Box::new(PhraseQuery::new_with_offset(terms))
-}
-
-fn term(term: Term) -> Box<dyn Query> {
-    Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs))
+fn side_by_side(field: Field, words: &[Word]) -> Box<dyn Query> {
+    let term = |word: &Word| (word.position, Term::from_field_text(field, &word.text));
+    Box::new(PhraseQuery::new_with_offset(words.iter().map(term).collect()))
 }

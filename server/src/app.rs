@@ -224,6 +224,7 @@ impl App {
             Route::Healthz => Ok(home::alive()),
             Route::Readyz => home::ready(self).await,
             Route::Metrics => self.metrics.page(self.engine.store(), self.embedding()).await,
+            Route::Statement(id) if parts.method == Method::DELETE => statements::remove(self, id).await,
             Route::Statement(id) => statements::statement(self, id).await,
             Route::Email(id) => emails::email(self, id).await,
             Route::Body(id) => emails::body(self, id).await,

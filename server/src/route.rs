@@ -120,6 +120,7 @@ impl Route {
         match self {
             Self::Search => "GET, HEAD, POST",
             Self::Statements | Self::Execute(_) => ACT,
+            Self::Statement(_) => "GET, HEAD, DELETE",
             Self::Load | Self::Verify | Self::Compact | Self::Seal | Self::Backup => ACT,
             _ => READ,
         }

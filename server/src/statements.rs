@@ -9,6 +9,7 @@ use hyper::http::request::Parts;
 use postlode_format::id::Id;
 use postlode_query::ExecuteRequest;
 use serde::Deserialize;
+use serde_json::json;
 
 /// What is to be prepared.
 #[derive(Deserialize)]
@@ -30,6 +31,11 @@ pub(crate) async fn prepare(app: &App, parts: &Parts, body: Body) -> Result<Repl
 /// Tells what one is.
 pub(crate) async fn statement(app: &App, id: Id) -> Result<Reply, Problem> {
     Reply::json(&app.engine.statement(id).await?.ok_or_else(nobody)?)
+}
+
+/// Removes one.
+pub(crate) async fn remove(app: &App, id: Id) -> Result<Reply, Problem> {
+    if app.engine.unprepare(id).await? { Reply::json(&json!({ "removed": true })) } else { Err(nobody()) }
 }
 
 /// Executes one.

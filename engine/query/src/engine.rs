@@ -141,6 +141,14 @@ impl Engine {
         Ok(statement::find(&self.inner, id).await?.map(|prepared| prepared.told().clone()))
     }
 
+    /// Removes a prepared statement; false where nobody prepared one of this id.
+    ///
+    /// # Errors
+    /// As [`Engine::prepare`].
+    pub async fn unprepare(&self, id: Id) -> Result<bool, QueryError> {
+        statement::remove(&self.inner, id).await
+    }
+
     /// Answers a prepared statement as a search for the query with the values in it; `None` where nobody prepared one of this id.
     ///
     /// # Errors

@@ -64,8 +64,7 @@ pub struct Remembered {
     drivers: usize,
     /// Which of them it was; `None`: everything.
     chosen: Option<usize>,
-    /// Emails that it named then, about, and the generation of the store.
-    cost: u64,
+    /// The generation of the store then.
     generation: u64,
 }
 
@@ -78,11 +77,10 @@ pub struct Before {
     pub generation: u64,
 }
 
-/// A plan is thought over again once the store has changed so often, or once what it names has become so many times more.
+/// A plan is thought over again once the store has changed so often, and where it names more than so many emails: then others
+/// may name far fewer, and to ask them costs little beside that.
 const CHANGES: u64 = 1_000;
-const GROWN: u64 = 4;
-/// Emails that are few, whatever they were before.
-const FEW: u64 = 1_000;
+const FEW: u64 = 256;
 
 /// What was chosen.
 pub struct Chosen {
@@ -124,13 +122,13 @@ pub async fn choose(
     let known = Known { folders, largest, archives };
     let mut all = drivers(filter, &known);
     let drivers = all.len();
-    let remember = |chosen, cost| Some(Remembered { drivers, chosen, cost, generation: before.generation });
+    let remember = |chosen| Some(Remembered { drivers, chosen, generation: before.generation });
     if let Some(last) = before.last.filter(|last| last.drivers == drivers) {
         let fresh = before.generation.wrapping_sub(last.generation) < CHANGES;
         if let (Some(at), true) = (last.chosen.filter(|at| *at < all.len()), fresh) {
             let mut driver = all.swap_remove(at);
             driver.cost = cost(store, &driver.sources, texts, bounds).await?;
-            if driver.cost <= last.cost.max(FEW).saturating_mul(GROWN) {
+            if driver.cost <= FEW {
                 return Ok(Chosen { driver, known, remember: Some(last) });
             }
             // As it was, to be thought over.
@@ -151,7 +149,7 @@ pub async fn choose(
     }
     // What names exactly those that match names no more than everything does.
     if let Some((at, driver)) = best.take_if(|(_, driver)| driver.covered && driver.cost < DAMAGED) {
-        let remember = remember(at, driver.cost);
+        let remember = remember(at);
         return Ok(Chosen { driver, known, remember });
     }
     let mut whole = everything(filter);
@@ -164,7 +162,7 @@ pub async fn choose(
         }
         None => (None, whole),
     };
-    let remember = remember(at, driver.cost);
+    let remember = remember(at);
     Ok(Chosen { driver, known, remember })
 }
 

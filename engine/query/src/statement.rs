@@ -12,22 +12,27 @@
 use crate::engine::Inner;
 use crate::error::QueryError;
 use crate::filter::resolve;
-use crate::lang::{Field, Near, Node, Term, parse, value_of};
+use crate::lang::{Field, MAX_BYTES, Near, Node, Term, parse, value_of};
 use crate::model::{Mode, SearchAnswer, SearchRequest, Sort};
 use crate::plan::Remembered;
 use crate::{Facet, dates, search};
+use jiff::tz::TimeZone;
 use postlode_format::id::{Id, to_hex};
 use postlode_format::row::{ArchivedDoc, Doc, Row, RowKind, access, doc_key, to_bytes};
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 /// Most parameters of a statement.
 pub const MAX_PARAMETERS: usize = 100;
 /// Statements that are kept in memory, and most that a store has.
 const KEPT: usize = 1_024;
-const MOST: usize = 10_000;
+const MOST: usize = 2_000;
+/// Rows of them that are read at a time.
+const PAGE: usize = 100;
 /// Where they are in the store.
 const SPACE: &str = "statements";
 
@@ -156,6 +161,18 @@ impl Prepared {
         if let Some(why) = wrong {
             return Err(QueryError::Parameter { parameter: "q", why });
         }
+        // What no value can make right is refused now, where somebody can do something about it.
+        let some = |term: &Term| match number(term) {
+            Some(_) => Ok(Term { value: "x".to_owned(), ..term.clone() }),
+            None => {
+                resolve(&Node::Term(term.clone()), &TimeZone::UTC).map(|_| term.clone()).map_err(Into::into)
+            }
+        };
+        let mut near = Vec::new();
+        nears(&filled(&tree, &some)?, &mut near);
+        for near in near {
+            resolve(&Node::Near(Box::new(near)), &TimeZone::UTC)?;
+        }
         let params = fields.into_iter().zip(1..).map(|(fields, n)| Parameter { n, fields }).collect();
         let told = Statement { id: to_hex(&id_of(text)), q: text.to_owned(), params };
         Ok(Self { told, tree, plan: Arc::default() })
@@ -171,16 +188,47 @@ impl Prepared {
         if values.len() != wanted {
             return Err(wrong(format!("{} given, and the statement has {wanted}", values.len())));
         }
+        // As long as a query may be, before anything is copied or looked at.
+        let long = |value: &Value| match value {
+            Value::String(text) => text.len(),
+            Value::Object(object) => object.values().filter_map(Value::as_str).map(str::len).sum(),
+            _ => 0,
+        };
+        let mut bytes = self.told.q.len();
+        each(&self.tree, &mut |term| {
+            let value = number(term).and_then(|n| n.checked_sub(1)).and_then(|n| values.get(n));
+            bytes = bytes.saturating_add(value.map_or(0, long));
+        });
+        if bytes > MAX_BYTES {
+            return Err(wrong(format!(
+                "with them in it the query is too long ({bytes} bytes, at most {MAX_BYTES})"
+            )));
+        }
         let zone = dates::zone(tz)?;
+        let known: RefCell<HashMap<(usize, Field), Term>> = RefCell::default();
         let fill = |term: &Term| -> Result<Term, QueryError> {
             let Some(n) = number(term) else { return Ok(term.clone()) };
+            if let Some(filled) = known.borrow().get(&(n, term.field)) {
+                return Ok(filled.clone());
+            }
             let value = n.checked_sub(1).and_then(|n| values.get(n)).unwrap_or(&Value::Null);
             let filled = value_of(term.field, value).map_err(|why| wrong(format!("${n}: {why}")))?;
             let alone = Node::Term(filled.clone());
             resolve(&alone, &zone).map_err(|error| wrong(format!("${n}: {}", error.message)))?;
+            known.borrow_mut().insert((n, term.field), filled.clone());
             Ok(filled)
         };
         filled(&self.tree, &fill)
+    }
+}
+
+/// What is to be near one another.
+fn nears(node: &Node, out: &mut Vec<Near>) {
+    match node {
+        Node::And(parts) | Node::Or(parts) => parts.iter().for_each(|part| nears(part, out)),
+        Node::Not(inner) => nears(inner, out),
+        Node::Near(near) => out.push((**near).clone()),
+        Node::Term(_) => {}
     }
 }
 
@@ -209,18 +257,51 @@ pub async fn prepare(engine: &Arc<Inner>, text: &str) -> Result<Statement, Query
         return Ok(known.told.clone());
     }
     let prepared = Prepared::new(text)?;
-    let (rows, _) = engine.store.rows(RowKind::Doc, &doc_key(SPACE, ""), None, MOST).await?;
-    if rows.len() >= MOST {
-        let why = format!("the store has {MOST} prepared statements already");
+    if count(engine).await? >= MOST {
+        let why = format!("the store has {MOST} prepared statements already: DELETE those that nobody uses");
         return Err(QueryError::Parameter { parameter: "q", why });
     }
-    let json = serde_json::json!({ "q": text }).to_string();
-    let value = to_bytes(&Doc { json, removed: false })?;
-    let key = doc_key(SPACE, &to_hex(&id)).into();
-    engine.store.put(vec![Row { kind: RowKind::Doc, key, value }]).await?;
+    put(engine, id, Some(text)).await?;
     let told = prepared.told.clone();
     engine.statements.kept.insert(id, Arc::new(prepared));
     Ok(told)
+}
+
+/// How many the store has. It is found out again after each that is prepared or removed: that is seldom, and others may write.
+async fn count(engine: &Arc<Inner>) -> Result<usize, QueryError> {
+    let (mut live, mut after): (usize, Option<bytes::Bytes>) = (0, None);
+    loop {
+        let prefix = doc_key(SPACE, "");
+        let (rows, _) = engine.store.rows(RowKind::Doc, &prefix, after.as_deref(), PAGE).await?;
+        for row in &rows {
+            live = live.saturating_add(usize::from(!access::<ArchivedDoc>(&row.value)?.removed));
+        }
+        match rows.last() {
+            Some(last) => after = Some(last.key.clone()),
+            None => return Ok(live),
+        }
+    }
+}
+
+/// Keeps a text in the store, or that there is none any more.
+async fn put(engine: &Arc<Inner>, id: Id, text: Option<&str>) -> Result<(), QueryError> {
+    let json = text.map(|text| serde_json::json!({ "q": text }).to_string()).unwrap_or_default();
+    let value = to_bytes(&Doc { json, removed: text.is_none() })?;
+    let key = doc_key(SPACE, &to_hex(&id)).into();
+    Ok(engine.store.put(vec![Row { kind: RowKind::Doc, key, value }]).await?)
+}
+
+/// Removes a statement; false where nobody prepared it. Other processes over the store may know it for as long as they run.
+///
+/// # Errors
+/// Where the store fails, or was opened for reading.
+pub async fn remove(engine: &Arc<Inner>, id: Id) -> Result<bool, QueryError> {
+    if find(engine, id).await?.is_none() {
+        return Ok(false);
+    }
+    put(engine, id, None).await?;
+    engine.statements.kept.remove(&id);
+    Ok(true)
 }
 
 /// The statement of an id; `None` where nobody prepared it.
@@ -301,7 +382,7 @@ mod tests {
 
     #[test]
     fn no_value_becomes_anything_else() {
-        for value in ["x OR from:y", "\" OR \"", "-x", "NEAR", ") (", "from:y", "AROUND", "$2"] {
+        for value in ["x OR from:y", "\" OR \"", "-x", "NEAR", ") x (", "from:y", "AROUND", "$2"] {
             let text = bound("subject:$1 from:z", &[json!(value)]).unwrap();
             let Node::And(parts) = parse(&text).unwrap() else { panic!("{text}") };
             assert_eq!(parts.len(), 2, "{text}");
@@ -322,5 +403,12 @@ mod tests {
         assert!(error("from:$1", &[json!("&&")]).starts_with("params: $1: "));
         assert!(error("$1 $3", &[]).contains("there is no $2"));
         assert!(error("$101", &[]).contains("at most 100"));
+        for never in ["after:someday from:$1", "from:($1 NEAR $2)", "subject:($1 NEAR bud*)", "$1 from:&&"] {
+            assert!(Prepared::new(never).is_err(), "{never}");
+        }
+        // One value many times is as long as it is often.
+        let often = ["$1"; 1_000].join(" ");
+        assert!(error(&often, &[json!("word ".repeat(20))]).contains("too long"));
+        assert!(bound(&often, &[json!("word")]).is_ok());
     }
 }

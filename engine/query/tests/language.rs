@@ -103,6 +103,11 @@ fn the_shapes_of_the_language() {
     assert_eq!(parse("Meeting on: Monday type: pdf size:").unwrap(), Node::And(words));
     assert_eq!(parse("on:2020").unwrap(), term(Field::On, "2020", false));
     assert!(parse("from: bob").is_err());
+    // What is printed stands right before a bracket.
+    for query in ["(x: OR x: ) x", "x (a OR Re: )", "(on: )"] {
+        let tree = parse(query).unwrap();
+        assert_eq!(parse(&print(&tree)).unwrap(), tree, "{query}");
+    }
 }
 
 #[test]

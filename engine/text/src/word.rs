@@ -225,7 +225,9 @@ mod tests {
         let weight = query.weight(EnableScoring::enabled_from_searcher(searcher)).unwrap();
         let mut found = BTreeMap::new();
         weight
-            .for_each(searcher.segment_reader(0), &mut |doc, score| drop(found.insert(doc, score)))
+            .for_each(searcher.segment_reader(0), &mut |doc, score| {
+                found.insert(doc, score);
+            })
             .unwrap();
         let weight = query.weight(EnableScoring::disabled_from_searcher(searcher)).unwrap();
         let mut docs = Vec::new();

@@ -28,6 +28,11 @@ async fn a_statement_is_prepared_once_and_executed_with_values() {
     let searched = post(&site, "/v1/search", &search).await.json();
     assert!(!executed["hits"].as_array().unwrap().is_empty());
     assert_eq!(executed, searched);
+    assert_eq!(ask(&site, Method::DELETE, &path, &[], "").await.status, 200);
+    assert_eq!(get(&site, &path).await.status, 404);
+    assert_eq!(ask(&site, Method::DELETE, &path, &[], "").await.status, 404);
+    assert_eq!(post(&site, "/v1/statements", &json!({ "q": text })).await.json(), told, "and back");
+    assert_eq!(get(&site, &path).await.json(), told);
     site.stop().await;
 }
 

@@ -278,7 +278,7 @@ impl Parser {
         let name: String = rest.iter().take(letters).collect();
         let after: Vec<char> = rest.iter().skip(letters.saturating_add(1)).take(2).copied().collect();
         // People write "Meeting on: Monday" too.
-        let blank = after.first().is_none_or(|c| c.is_whitespace());
+        let blank = after.first().is_none_or(|c| c.is_whitespace() || *c == ')');
         let everyday = EVERYDAY.iter().any(|word| word.eq_ignore_ascii_case(&name));
         if let Some(field) = Field::of_name(&name).filter(|_| !(blank && everyday)) {
             self.at = self.at.saturating_add(letters).saturating_add(1);

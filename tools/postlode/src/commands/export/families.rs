@@ -102,10 +102,11 @@ pub async fn write(
             None => {
                 let holds = inside || item.attachments.iter().any(|attachment| attachment.child.is_some());
                 let written = message(&outer, &item, session, output, console, &mut done).await?;
+                let whole = matches!(written, Written::Whole);
                 if holds {
-                    known.insert(id, if written { Family::Whole } else { Family::Broken });
+                    known.insert(id, if whole { Family::Whole } else { Family::Broken });
                 }
-                if written || !inside {
+                if whole || !inside {
                     continue;
                 }
             }
@@ -115,7 +116,15 @@ pub async fn write(
     Err(early())
 }
 
-/// Writes one message and its row; whether it is there now.
+/// What became of a message.
+enum Written {
+    Whole,
+    Lost,
+    /// It was deleted meanwhile.
+    Gone,
+}
+
+/// Writes one message and its row.
 async fn message(
     item: &Item,
     found: &Item,
@@ -123,7 +132,7 @@ async fn message(
     output: &mut Output,
     console: &Console,
     done: &mut Done,
-) -> Result<bool, Failure> {
+) -> Result<Written, Failure> {
     let mut message = Message {
         id: item.id.clone(),
         found: found.id.clone(),
@@ -135,7 +144,7 @@ async fn message(
     let error = match one(&mut message, session, output).await? {
         Fetched::Whole => None,
         // It was there when the list was made: nothing is lost that anybody still wants.
-        Fetched::Deleted => return Ok(true),
+        Fetched::Deleted => return Ok(Written::Gone),
         Fetched::Lost(error) => Some(error),
     };
     match &error {
@@ -150,7 +159,7 @@ async fn message(
         Output::Folder(messages) => messages.end(&message, error.as_deref())?,
         Output::Stdout | Output::File(_) => {}
     }
-    Ok(error.is_none())
+    Ok(if error.is_none() { Written::Whole } else { Written::Lost })
 }
 
 /// Asks, and asks again where the server has too much to do.

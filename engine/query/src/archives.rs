@@ -107,7 +107,7 @@ mod tests {
         {
             assert!(named(value), "{value}");
         }
-        for value in ["ann", "old.pst", "/2010", "mail/2010/ann.old", "/mail/20", &"08".repeat(16)] {
+        for value in ["ann", "old.pst", "mail/2010/ann.old", "/mail/20", &"08".repeat(16)] {
             assert!(!named(value), "{value}");
         }
         assert_eq!(ArchivePattern::new(" / "), None);

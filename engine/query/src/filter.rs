@@ -9,7 +9,7 @@ use crate::error::SyntaxError;
 use crate::folders::FolderPattern;
 use crate::lang::{Field, Near, Node, Term, nearest};
 use crate::languages::three_letters;
-use crate::words::{has_sign, phrase};
+use crate::words::{bounded, has_sign, phrase};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use postlode_format::id::{Id, bare_message_id, from_hex};
@@ -119,45 +119,6 @@ pub fn resolve(node: &Node, zone: &TimeZone) -> Result<Resolved, SyntaxError> {
     let mut texts = Vec::new();
     filter.take_texts(&mut texts);
     Ok(Resolved { filter, texts, wanted, meaning: None })
-}
-
-/// Most words of one query that stand for many, and for similar ones; most pairs that are to be near one another.
-const MAX_BEGINNINGS: usize = 128;
-const MAX_SIMILAR_WORDS: usize = 16;
-const MAX_NEAR: usize = 64;
-
-/// Refuses more of what takes long than an answer in time allows.
-fn bounded(node: &Node) -> Result<(), SyntaxError> {
-    let (mut beginnings, mut similar, mut near) = (0, 0, 0);
-    counted(node, &mut |term, is_near| {
-        let (count, most, what) = if is_near {
-            (&mut near, MAX_NEAR, "NEAR")
-        } else if term.value.ends_with('*') {
-            (&mut beginnings, MAX_BEGINNINGS, "words with a star")
-        } else {
-            (&mut similar, MAX_SIMILAR_WORDS, "words with a tilde")
-        };
-        *count += 1;
-        if *count <= most {
-            return Ok(());
-        }
-        let message = format!("the query has too many {what} (at most {most})");
-        Err(SyntaxError { message, position: term.at.max(1), suggestion: None })
-    })
-}
-
-/// Shows each term with a star or tilde, and the first of each two that are to be near one another.
-fn counted(
-    node: &Node,
-    each: &mut dyn FnMut(&Term, bool) -> Result<(), SyntaxError>,
-) -> Result<(), SyntaxError> {
-    match node {
-        Node::And(parts) | Node::Or(parts) => parts.iter().try_for_each(|part| counted(part, each)),
-        Node::Not(inner) => counted(inner, each),
-        Node::Near(near) => near.either.iter().take(1).try_for_each(|term| each(term, true)),
-        Node::Term(term) if has_sign(term) => each(term, false),
-        Node::Term(_) => Ok(()),
-    }
 }
 
 /// Reads the values of a tree whose words are looked for by meaning too. Words that stand alone are apart from the

@@ -4,7 +4,7 @@
 //! and would seem to mean something, the query is refused, as an answer to another question would be worse.
 
 use crate::error::SyntaxError;
-use crate::lang::Term;
+use crate::lang::{Node, Term};
 use postlode_text::words::{Word, WordKind, query_words, words};
 use postlode_text::{Form, MAX_EDITS, MAX_SIMILAR, Phrase, Scope};
 
@@ -67,6 +67,48 @@ pub fn has_sign(term: &Term) -> bool {
     let value = term.value.as_str();
     let bare = value.trim_end_matches('*');
     !term.quoted && ((bare.len() < value.len() && ends_word(bare)) || tilde(term) != Ok(None))
+}
+
+/// Most words of one query that stand for many, and for similar ones; most pairs that are to be near one another.
+const MAX_BEGINNINGS: usize = 128;
+const MAX_SIMILAR_WORDS: usize = 16;
+const MAX_NEAR: usize = 64;
+
+/// Refuses more of what takes long than an answer in time allows.
+///
+/// # Errors
+/// What there is too much of.
+pub fn bounded(node: &Node) -> Result<(), SyntaxError> {
+    let (mut beginnings, mut similar, mut near) = (0, 0, 0);
+    counted(node, &mut |term, is_near| {
+        let (count, most, what) = if is_near {
+            (&mut near, MAX_NEAR, "NEAR")
+        } else if term.value.ends_with('*') {
+            (&mut beginnings, MAX_BEGINNINGS, "words with a star")
+        } else {
+            (&mut similar, MAX_SIMILAR_WORDS, "words with a tilde")
+        };
+        *count += 1;
+        if *count <= most {
+            return Ok(());
+        }
+        let message = format!("the query has too many {what} (at most {most})");
+        Err(SyntaxError { message, position: term.at.max(1), suggestion: None })
+    })
+}
+
+/// Shows each term with a star or tilde, and the first of each two that are to be near one another.
+fn counted(
+    node: &Node,
+    each: &mut dyn FnMut(&Term, bool) -> Result<(), SyntaxError>,
+) -> Result<(), SyntaxError> {
+    match node {
+        Node::And(parts) | Node::Or(parts) => parts.iter().try_for_each(|part| counted(part, each)),
+        Node::Not(inner) => counted(inner, each),
+        Node::Near(near) => near.either.iter().take(1).try_for_each(|term| each(term, true)),
+        Node::Term(term) if has_sign(term) => each(term, false),
+        Node::Term(_) => Ok(()),
+    }
 }
 
 /// Does a text end with a word, the marks on its last letter included?

@@ -27,6 +27,8 @@ pub enum Parsers {
         program: PathBuf,
         /// Its arguments.
         arguments: Vec<OsString>,
+        /// Its environment: it gets nothing else of this process's.
+        environment: Vec<(OsString, OsString)>,
     },
     /// As threads of this process, for archives that are trusted: nothing confines them, a crash of libpff is a crash
     /// of this process, and one that hangs is left hanging.
@@ -87,11 +89,12 @@ impl Child {
         };
         let (stream, theirs) = UnixStream::pair().map_err(|error| not_started(&error))?;
         let process = match parsers {
-            Parsers::Processes { program, arguments } => {
+            Parsers::Processes { program, arguments, environment } => {
                 let mut command = Command::new(program);
                 command
                     .args(arguments)
                     .env_clear()
+                    .envs(environment.iter().map(|(name, value)| (name, value)))
                     .current_dir("/")
                     .stdin(Stdio::from(OwnedFd::from(theirs)))
                     .stdout(Stdio::null())
@@ -245,7 +248,11 @@ mod tests {
     use super::*;
 
     fn script(script: &str) -> Parsers {
-        Parsers::Processes { program: "/bin/sh".into(), arguments: vec!["-c".into(), script.into()] }
+        Parsers::Processes {
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".into(), script.into()],
+            environment: Vec::new(),
+        }
     }
 
     fn start(parsers: &Parsers) -> Death {
@@ -264,7 +271,11 @@ mod tests {
         );
         assert_eq!(start(&script("exec sleep 60")).code, "timeout");
         assert_eq!(start(&script("printf 'much more than is' >&0; exec sleep 60")).code, "crashed");
-        let none = Parsers::Processes { program: "/no/such/program".into(), arguments: Vec::new() };
+        let none = Parsers::Processes {
+            program: "/no/such/program".into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+        };
         assert!(start(&none).reason.contains("/no/such/program"));
     }
 

@@ -100,7 +100,11 @@ fn told(path: &Path, store: &Store, readable: bool, mut each: impl FnMut(&Commit
         stop: Arc::new(AtomicBool::new(false)),
         parsers: match readable {
             true => Parsers::Threads,
-            false => Parsers::Processes { program: "/bin/false".into(), arguments: Vec::new() },
+            false => Parsers::Processes {
+                program: "/bin/false".into(),
+                arguments: Vec::new(),
+                environment: Vec::new(),
+            },
         },
         limits,
         until,

@@ -1,31 +1,28 @@
-//! How the system's allocator keeps what this program frees.
-//!
-//! glibc serves large blocks by mmap, but raises its idea of "large" with every such block that is freed, up to 32 MiB.
-//! Batches of mail, of a few hundred KiB to a few MiB each, then come from the heaps, live until their memtable is
-//! sealed, and leave holes: loading 300,000 mails took 388 MiB in place of 190, and grew with the archive. With a fixed
-//! threshold they go back to the system one by one.
+//! Who gives this program its memory: mimalloc, as threads here free what other threads made (a shard reads an email, a client's
+//! thread has done with it), for which the system's allocator takes locks. With it a search of 50 hits takes a third of the
+//! processor time, and one of words three quarters. It keeps more: loading 99,000 mails peaks at 267 MiB in place of 222, with
+//! what is set here; without, at 370.
 
-/// Blocks of this size come from the system and go back to it.
-const MMAP_FROM: i32 = 128 << 10;
-/// Free bytes at the top of a heap that are kept.
-const KEEP: i32 = 4 << 20;
-/// Heaps at most. Each keeps holes of its own, and threads come and go.
-const HEAPS: i32 = 4;
+use libmimalloc_sys::{mi_option_set, mi_option_t};
+use mimalloc::MiMalloc;
+use std::ffi::OsString;
 
-/// Sets it; before the first thread.
-#[cfg(target_env = "gnu")]
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// `mi_option_purge_delay`, which the bindings do not name.
+const PURGE_DELAY: mi_option_t = 15;
+/// Milliseconds after which memory that is free goes back to the system; a second where nothing is said.
+const DELAY: i64 = 10;
+
+/// Sets it.
 pub fn set_up() {
-    let settings =
-        [(libc::M_MMAP_THRESHOLD, MMAP_FROM), (libc::M_TRIM_THRESHOLD, KEEP), (libc::M_ARENA_MAX, HEAPS)];
-    for (option, value) in settings {
-        // SAFETY: mallopt takes two integers and changes settings of the allocator alone; it may be called at any time, and
-        // no other thread runs yet. It gives 0 for a value it does not take, and the setting is as before then.
-        let _taken = unsafe { libc::mallopt(option, value) };
-    }
+    // SAFETY: it stores a number in the library's own table of options, of which there are more than 15, and may be called at any
+    // time and on any thread.
+    unsafe { mi_option_set(PURGE_DELAY, DELAY) };
 }
 
-/// Other allocators do not do that.
-#[cfg(not(target_env = "gnu"))]
-pub fn set_up() {
-    let _ = (MMAP_FROM, KEEP, HEAPS);
+/// What parsers are told by their environment: they have little memory, and what is set aside but not used counts as theirs.
+pub fn of_parsers() -> Vec<(OsString, OsString)> {
+    vec![("MIMALLOC_ARENA_EAGER_COMMIT".into(), "0".into())]
 }

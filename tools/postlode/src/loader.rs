@@ -1,5 +1,6 @@
 //! The load pipeline as the front end wants it.
 
+use crate::allocator;
 use async_channel::Sender;
 use postlode_ingest::{LoadEvent, LoadRequest, Loader, Parsers, Stop};
 use postlode_server::Loading;
@@ -31,8 +32,11 @@ impl StoreLoader {
         let running =
             Running { loads: Mutex::default(), count: watch::Sender::new(0), ended: Mutex::new(false) };
         // Parsers are this program again: see `main`.
-        let parsers =
-            Parsers::Processes { program: "/proc/self/exe".into(), arguments: vec![PARSER_COMMAND.into()] };
+        let parsers = Parsers::Processes {
+            program: "/proc/self/exe".into(),
+            arguments: vec![PARSER_COMMAND.into()],
+            environment: allocator::of_parsers(),
+        };
         Arc::new(Self { loader: Loader::new(store, parsers), running: Arc::new(running) })
     }
 

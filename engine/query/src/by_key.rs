@@ -109,7 +109,7 @@ impl Run {
 
     /// `None` where some segment has no columns, or they cannot be read.
     async fn by_columns(&mut self, members: &Members, by: &By) -> Result<Option<Picked>, QueryError> {
-        let sources = self.engine.store.column_sources(false).await?;
+        let sources = self.engine.column_sources(false).await?;
         if sources.segments.iter().any(|segment| segment.columns.is_empty()) {
             return Ok(None);
         }

@@ -8,10 +8,8 @@ use postlode_format::FormatError;
 use postlode_format::column::{ColumnId, NumberColumn, STRANGERS, TextColumn};
 use postlode_format::id::Id;
 use postlode_format::index::{POSITION, Position};
-use postlode_store::{Missing, SectionRead, SegmentColumns};
-use std::cmp::Reverse;
-use std::collections::binary_heap::PeekMut;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use postlode_store::{Missing, SectionRead, SegmentColumns, doubles};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Different values, each with a number.
@@ -274,29 +272,11 @@ impl Columns {
         {
             return Ok(Arc::clone(doubles));
         }
-        // All in one ascending row, without all of it in memory: equal neighbours are of several segments.
         let mut lists = Vec::with_capacity(segments.len());
         for ordinals in segments.iter().filter_map(|segment| segment.ordinals.as_ref()) {
             lists.push(ordinals.positions()?);
         }
-        let mut iters: Vec<_> = lists.iter().map(|list| list.iter()).collect();
-        let mut heads: BinaryHeap<Reverse<(Position, usize)>> = BinaryHeap::with_capacity(iters.len());
-        for (number, iter) in iters.iter_mut().enumerate() {
-            heads.extend(iter.next().map(|first| Reverse((*first, number))));
-        }
-        let (mut doubles, mut last) = (Vec::new(), None);
-        while let Some(mut head) = heads.peek_mut() {
-            let Reverse((position, number)) = *head;
-            if last == Some(position) && doubles.last() != Some(&position) {
-                doubles.push(position);
-            }
-            last = Some(position);
-            match iters.get_mut(number).and_then(Iterator::next) {
-                Some(next) => *head = Reverse((*next, number)),
-                None => drop(PeekMut::pop(head)),
-            }
-        }
-        let doubles: Arc<[Position]> = doubles.into();
+        let doubles: Arc<[Position]> = doubles(&lists).into();
         self.state().doubles = Some((ids, Arc::clone(&doubles)));
         Ok(doubles)
     }

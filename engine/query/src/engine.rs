@@ -5,9 +5,11 @@ use crate::columns::Columns;
 use crate::eml::EmlStream;
 use crate::error::QueryError;
 use crate::export::Export;
+use crate::lists::Lists;
 use crate::model::{EmailDetail, SearchAnswer, SearchRequest};
 use crate::ranked::RankedCache;
 use crate::statement::{self, ExecuteRequest, Statement, Statements};
+use crate::views::Views;
 use crate::{body, detail, search, similar};
 use body::BodyView;
 use postlode_format::id::Id;
@@ -20,7 +22,7 @@ use postlode_text::TextEngine;
 use quick_cache::sync::Cache;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Paths of archives kept in memory.
 const ARCHIVES: usize = 4096;
@@ -72,8 +74,15 @@ pub(crate) struct Inner {
     pub ranked: RankedCache,
     pub columns: Columns,
     pub statements: Statements,
+    pub views: Views,
+    pub lists: Lists,
     archives: Cache<Vec<u8>, Arc<str>>,
     deleted: Mutex<Option<DeletedThen>>,
+}
+
+/// Takes a lock, whatever became of who had it last.
+pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Engine {
@@ -93,12 +102,14 @@ impl Engine {
         let inner = Inner {
             store,
             cpu,
-            text: TextEngine::new(),
+            text: TextEngine::keeping(columns / 2),
             models,
             asking: OnceLock::new(),
             ranked: RankedCache::new(),
             columns: Columns::new(columns),
             statements: Statements::new(),
+            views: Views::default(),
+            lists: Lists::new(),
             archives: Cache::new(ARCHIVES),
             deleted: Mutex::default(),
         };
@@ -310,14 +321,14 @@ impl Inner {
     /// All deleted emails; `None` where there are so many marks that it is cheaper to look at candidates.
     pub async fn deleted(&self) -> Result<Option<Arc<Deleted>>, QueryError> {
         let generation = self.store.generation();
-        let cached = self.deleted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let cached = locked(&self.deleted).clone();
         if let Some((of, ids)) = cached
             && of == generation
         {
             return Ok(ids);
         }
         let ids = self.read_deleted().await?;
-        *self.deleted.lock().unwrap_or_else(PoisonError::into_inner) = Some((generation, ids.clone()));
+        *locked(&self.deleted) = Some((generation, ids.clone()));
         Ok(ids)
     }
 

@@ -105,6 +105,21 @@ pub enum Role {
     Any,
 }
 
+impl Filter {
+    /// Is it one text condition, and dates between which an email has to be?
+    pub fn is_text_within_dates(&self) -> bool {
+        let is_text = |filter: &Self| matches!(filter, Self::Is(Condition::Found(_)));
+        let is_dates = |filter: &Self| matches!(filter, Self::Is(Condition::Dates(..)));
+        match self {
+            Self::All(parts) => {
+                parts.iter().filter(|part| is_text(part)).count() == 1
+                    && parts.iter().all(|part| is_text(part) || is_dates(part))
+            }
+            one => is_text(one),
+        }
+    }
+}
+
 /// Earliest date of an email whose date is known.
 pub const FIRST_DATE: i64 = i64::MIN + 1;
 

@@ -29,6 +29,7 @@ pub mod folders;
 mod hits;
 pub mod lang;
 mod languages;
+mod lists;
 mod members;
 pub mod model;
 mod plan;
@@ -40,6 +41,7 @@ mod similar;
 mod statement;
 mod stream;
 mod threads;
+mod views;
 mod words;
 
 pub use attachment::Attachment;

@@ -6,6 +6,7 @@
 //! driver together with a check of the rows gives the whole answer.
 
 use crate::archives;
+use crate::engine::Inner;
 use crate::error::QueryError;
 use crate::filter::{Condition, Filter, Role};
 use crate::stream::{Bounds, Part};
@@ -97,12 +98,13 @@ pub struct Chosen {
 /// # Errors
 /// Where the store as a whole cannot answer.
 pub async fn choose(
-    store: &Store,
+    engine: &Inner,
     filter: &Filter,
     texts: &[Vec<Match>],
     bounds: Bounds,
     before: Before,
 ) -> Result<Chosen, QueryError> {
+    let store = &engine.store;
     let folders =
         if names(filter, &|c| matches!(c, Condition::Folder(_))) { folders(store).await? } else { None };
     let of_size = |c: &Condition| matches!(c, Condition::Larger(_) | Condition::Smaller(_));
@@ -127,7 +129,7 @@ pub async fn choose(
         let fresh = before.generation.wrapping_sub(last.generation) < CHANGES;
         if let (Some(at), true) = (last.chosen.filter(|at| *at < all.len()), fresh) {
             let mut driver = all.swap_remove(at);
-            driver.cost = cost(store, &driver.sources, texts, bounds).await?;
+            driver.cost = cost(engine, &driver.sources, texts, bounds).await?;
             if driver.cost <= FEW {
                 return Ok(Chosen { driver, known, remember: Some(last) });
             }
@@ -139,7 +141,7 @@ pub async fn choose(
     }
     let mut best: Option<(Option<usize>, Driver)> = None;
     for (at, mut driver) in all.into_iter().enumerate() {
-        driver.cost = cost(store, &driver.sources, texts, bounds).await?;
+        driver.cost = cost(engine, &driver.sources, texts, bounds).await?;
         // Many streams, and rows to be read of all they name: only where they name much less.
         let weight = |driver: &Driver| if driver.is_wide() && !driver.covered { 4 } else { 1 };
         let price = |driver: &Driver| (driver.cost.saturating_mul(weight(driver)), !driver.covered);
@@ -153,7 +155,7 @@ pub async fn choose(
         return Ok(Chosen { driver, known, remember });
     }
     let mut whole = everything(filter);
-    whole.cost = cost(store, &whole.sources, texts, bounds).await?;
+    whole.cost = cost(engine, &whole.sources, texts, bounds).await?;
     let (at, driver) = match best {
         Some((at, driver)) => {
             let weight = if driver.is_wide() { 4 } else { 1 };
@@ -171,7 +173,7 @@ pub async fn choose(
 /// # Errors
 /// Where the store as a whole cannot answer.
 pub async fn exact(
-    store: &Store,
+    engine: &Inner,
     condition: &Condition,
     known: &Known,
     bounds: Bounds,
@@ -181,7 +183,7 @@ pub async fn exact(
     let driver = of_condition(condition, known).filter(|d| d.covered);
     let indexed = |d: &Driver| d.sources.iter().all(|s| matches!(s, Source::Index(..)));
     let Some(driver) = driver.filter(indexed) else { return Ok(None) };
-    let cost = cost(store, &driver.sources, &[], bounds).await?;
+    let cost = cost(engine, &driver.sources, &[], bounds).await?;
     Ok((cost <= most).then_some(driver))
 }
 
@@ -359,7 +361,7 @@ fn of_condition(condition: &Condition, known: &Known) -> Option<Driver> {
 
 /// About how many emails sources name.
 async fn cost(
-    store: &Store,
+    engine: &Inner,
     sources: &[Source],
     texts: &[Vec<Match>],
     bounds: Bounds,
@@ -369,14 +371,11 @@ async fn cost(
         let cost = match source {
             Source::Id(_) => 1,
             Source::Text(number) => texts.get(*number).map_or(0, |m| m.len() as u64),
-            Source::Index(..) if bounds.is_empty() => 0,
-            Source::Index(index, prefix) => {
-                match store.count(*index, KeyRange::positions(prefix, bounds.low, bounds.high)).await {
-                    Ok(count) => count,
-                    Err(StoreError::Missing(_)) => DAMAGED,
-                    Err(other) => return Err(other.into()),
-                }
-            }
+            Source::Index(index, prefix) => match engine.named(*index, prefix, bounds).await {
+                Ok(count) => count,
+                Err(StoreError::Missing(_)) => DAMAGED,
+                Err(other) => return Err(other.into()),
+            },
         };
         sum = sum.saturating_add(cost);
     }
@@ -396,13 +395,18 @@ impl Driver {
     #[must_use]
     pub fn parts(
         &self,
+        engine: &Inner,
         texts: &[Vec<Match>],
         single: impl Fn(&Id) -> Option<postlode_format::index::Position>,
     ) -> Vec<Part> {
         let part = |source: &Source| match source {
-            Source::Index(index, prefix) => Part::Index(*index, prefix.clone()),
+            Source::Index(index, prefix) => match engine.list(*index, prefix) {
+                Some(list) => Part::List(list),
+                None => Part::Index(*index, prefix.clone()),
+            },
             Source::Text(number) => {
-                Part::List(texts.get(*number).map_or(Vec::new(), |m| m.iter().map(|m| m.position).collect()))
+                let matches = texts.get(*number).map_or(&[][..], Vec::as_slice);
+                Part::List(matches.iter().map(|m| m.position).collect())
             }
             Source::Id(id) => Part::List(single(id).into_iter().collect()),
         };

@@ -49,6 +49,8 @@ pub struct Ranking {
     pub hits: Vec<Ranked>,
     /// There may be more, where more are looked for.
     pub more: bool,
+    /// How many there are, where that is known and not all are here.
+    pub total: Option<u64>,
     /// What hits by meaning are compared with.
     pub vector: Option<Arc<[f32]>>,
     /// What the search lacked that it is of: each page lacks it too.

@@ -13,18 +13,21 @@ use crate::cursor::Cursor;
 use crate::error::QueryError;
 use crate::filter::Meaning;
 use crate::hits;
+use crate::lists::inside;
 use crate::model::{Relation, SearchAnswer, Sort, Total};
 use crate::plan::{self, Driver, Source};
 use crate::ranked::{List, NO_PASSAGE, Ranked, Ranking};
 use crate::search::{BATCH, COUNT_ROWS, MAX_RANKED, Matched, Page, Run};
-use crate::stream::{Bounds, Stream};
+use crate::stream::{Bounds, Part, Stream};
 use postlode_format::id::Id;
 use postlode_format::index::Position;
 use postlode_semantic::{Near, Nearest, Only};
-use postlode_text::Match;
+use postlode_text::{Match, Wanted};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+/// The best by words that are listed, where no more are asked for.
+const BEST: usize = 1_024;
 /// The nearest, and the best for any of the words, that are mixed with what matches all words.
 const MIXED: usize = 100;
 /// Of what matches all words so many, the best first, are compared by meaning too.
@@ -80,7 +83,10 @@ impl Run {
         // What was noted before is of the request, and not of the list.
         let noted = self.reasons.len();
         let Listed { mut list, covered, within } = match way {
-            Way::Words => self.by_words(kept).await?,
+            Way::Words => match self.best_by_words(limit, &kept).await? {
+                Some(listed) => listed,
+                None => self.by_words(kept).await?,
+            },
             Way::Meaning(vector) => self.by_meaning(kept, vector).await?,
             Way::Both(vector) => self.by_both(kept, vector).await?,
         };
@@ -125,6 +131,7 @@ impl Run {
                 (Way::Meaning(vector), Some(within)) if matched.len() <= limit && list.more => {
                     list = self.deeper(&list, vector, within).await?;
                 }
+                (Way::Words, _) if matched.len() <= limit && list.more => list = self.whole(&list).await?,
                 _ => break rest.to_vec(),
             }
         };
@@ -135,7 +142,10 @@ impl Run {
         let total = match cursor {
             Some(cursor) => cursor.total,
             None => {
-                let mut total = self.count_ranked(&rest, covered, so_far).await?;
+                let mut total = match list.total {
+                    Some(value) => Total { value, relation: Relation::Eq },
+                    None => self.count_ranked(&rest, covered, so_far).await?,
+                };
                 if !matches!(way, Way::Words) {
                     total.relation = Relation::Gte;
                 }
@@ -157,6 +167,68 @@ impl Run {
             self.engine.ranked.keep(query, generation, list);
         }
         Ok(Page { matched, total, next })
+    }
+
+    /// The best by words, where nothing else is asked but dates: what does not show is counted, and not listed. `None` where
+    /// there is more to it.
+    async fn best_by_words(
+        &mut self,
+        limit: usize,
+        kept: &Option<List>,
+    ) -> Result<Option<Listed>, QueryError> {
+        let (Some(words), [text]) = (&self.resolved.wanted, self.resolved.texts.as_slice()) else {
+            return Ok(None);
+        };
+        if words != text || !self.resolved.filter.is_text_within_dates() {
+            return Ok(None);
+        }
+        let query = text.clone();
+        self.deleted = self.engine.deleted().await?;
+        let Some(deleted) = self.deleted.clone() else { return Ok(None) };
+        "text".clone_into(&mut self.explain.driver);
+        "deletion".clone_into(&mut self.explain.checked);
+        if let Some(list) = kept {
+            // An email's words do not change.
+            return Ok(Some(Listed { list: Arc::clone(list), covered: true, within: None }));
+        }
+        let bounds = self.bounds();
+        let view = self.engine.text_view().await?;
+        self.lap("text sources");
+        let most = BEST.max(limit.saturating_add(1));
+        let job = move || {
+            let gone = |position: &Position| deleted.has(&position.id);
+            let gone: Option<&(dyn Fn(&Position) -> bool + Sync)> =
+                if deleted.is_empty() { None } else { Some(&gone) };
+            view.best(&query, &Wanted { between: (bounds.low, bounds.high), gone, most })
+        };
+        let found = self.engine.cpu.run(job).await.ok_or(QueryError::Internal("text search"))?;
+        self.explain.text_matches = self.explain.text_matches.saturating_add(found.total);
+        self.explain.keys = self.explain.keys.saturating_add(found.total);
+        self.missing.extend(found.missing);
+        self.lap("text search");
+        let of = |m: &Match| Ranked { score: m.score, position: m.position, passage: NO_PASSAGE };
+        let hits: Vec<Ranked> = found.best.iter().map(of).collect();
+        let more = found.total > hits.len() as u64;
+        let list = Ranking { hits, more, total: Some(found.total), ..Ranking::default() };
+        Ok(Some(Listed { list: Arc::new(list), covered: true, within: None }))
+    }
+
+    /// The whole of a list of which the best were enough so far.
+    async fn whole(&mut self, list: &List) -> Result<List, QueryError> {
+        self.look_up_texts(true).await?;
+        let bounds = self.bounds();
+        let driver = self.plan(bounds).await?;
+        let scores = self.ranking.take().unwrap_or_default();
+        let hits = self.rank(&driver, bounds, &scores).await?;
+        let is_gone = |hit: &Ranked| self.deleted.as_ref().is_some_and(|d| d.has(&hit.position.id));
+        let hits = hits.into_iter().filter(|hit| !is_gone(hit)).collect();
+        let (reasons, missing) = (list.reasons.clone(), list.missing.clone());
+        let whole = Ranking { hits, reasons, missing, ..Ranking::default() };
+        // Something has changed since its beginning was listed.
+        if whole.identity() != list.identity() {
+            return Err(QueryError::StaleCursor);
+        }
+        Ok(Arc::new(whole))
     }
 
     /// All that match, by the scores of their words.
@@ -432,6 +504,13 @@ impl Run {
         }
         let driver = self.plan(bounds).await?;
         let parts = self.parts(&driver).await?;
+        if let ([Part::List(list)], false) = (parts.as_slice(), self.keyed) {
+            // It is as it is wanted.
+            self.explain.keys = self.explain.keys.saturating_add(inside(list, bounds).len() as u64);
+            let only = Only { between, these: Some(Arc::clone(list)) };
+            self.lap("conditions");
+            return Ok(Within { only, covered: driver.covered });
+        }
         let mut stream = Stream::new(self.engine.store.clone(), parts, bounds, true);
         let mut these = Vec::new();
         while these.len() < MAX_RANKED {

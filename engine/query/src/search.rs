@@ -6,7 +6,7 @@
 use crate::archives::{self, ArchivePattern};
 use crate::cursor::{Cursor, query_hash};
 use crate::dates::zone;
-use crate::engine::{Deleted, Inner};
+use crate::engine::{Deleted, Inner, locked};
 use crate::error::QueryError;
 use crate::eval::{Rows, match_key};
 use crate::filter::{Condition, Filter, Resolved, resolve, resolve_apart};
@@ -24,7 +24,7 @@ use postlode_semantic::{Models, SemanticEngine, SemanticView};
 use postlode_store::{Found, Missing, Store, StoreError};
 use postlode_text::Match;
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// Candidates checked at once.
@@ -171,10 +171,6 @@ pub async fn of_tree(
     })
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A page of hits.
 pub struct Page {
     pub matched: Vec<Matched>,
@@ -258,7 +254,7 @@ impl Run {
     /// # Errors
     /// Where the store is closed.
     pub async fn answering(&mut self, models: &Models) -> Result<Vec<SemanticEngine>, QueryError> {
-        let active = self.engine.store.active().await?;
+        let active = self.engine.active().await?;
         let base = models.base().clone();
         Ok(match models.answering(&active) {
             Some(better) if better.is_of_addons() => vec![better, base],
@@ -298,10 +294,7 @@ impl Run {
         if let Some(view) = &self.view {
             return Ok(Arc::clone(view));
         }
-        let (own, known) = (semantic.clone(), semantic.known());
-        let sources = self.engine.store.text_sources(known.counts()).await?;
-        let job = move || Arc::new(own.view(&sources, &known));
-        let view = self.engine.cpu.run(job).await.ok_or(QueryError::Internal("vector search"))?;
+        let view = self.engine.vectors(semantic).await?;
         self.view = Some(Arc::clone(&view));
         Ok(view)
     }
@@ -340,12 +333,9 @@ impl Run {
         if queries.is_empty() && ranking.is_none() {
             return Ok(());
         }
-        let engine = self.engine.text.clone();
-        let known = engine.known();
-        let sources = self.engine.store.text_sources(known.counts()).await?;
+        let view = self.engine.text_view().await?;
         self.lap("text sources");
         let job = move || {
-            let view = engine.view(&sources, &known);
             let scores = ranking.as_ref().map(|q| view.search(q, true));
             let mut answers = Vec::with_capacity(queries.len());
             for query in &queries {
@@ -376,7 +366,7 @@ impl Run {
         self.name_archives(&store).await?;
         let kept = self.remembered.as_ref().map(|kept| locked(kept).clone());
         let before = Before { last: kept.flatten(), generation: self.generation };
-        let chosen = choose(&store, &self.resolved.filter, &self.texts, bounds, before).await?;
+        let chosen = choose(&self.engine, &self.resolved.filter, &self.texts, bounds, before).await?;
         let (mut driver, known) = (chosen.driver, chosen.known);
         if let Some(kept) = &self.remembered {
             *locked(kept) = chosen.remember;
@@ -448,8 +438,10 @@ impl Run {
         let mut conditions = Vec::new();
         filter.conditions(&mut conditions);
         for condition in conditions {
-            let Some(set) = plan::exact(&store, condition, known, bounds, most).await? else { continue };
-            let parts = set.parts(&self.texts, |_| None);
+            let Some(set) = plan::exact(&self.engine, condition, known, bounds, most).await? else {
+                continue;
+            };
+            let parts = set.parts(&self.engine, &self.texts, |_| None);
             let mut stream = Stream::new(store.clone(), parts, bounds, false);
             let mut matches = Vec::new();
             loop {
@@ -515,7 +507,7 @@ impl Run {
                 }
             }
         }
-        Ok(driver.parts(&self.texts, |id| positions.get(id).copied()))
+        Ok(driver.parts(&self.engine, &self.texts, |id| positions.get(id).copied()))
     }
 
     /// The stream of all candidates, for an order by date.

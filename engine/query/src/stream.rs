@@ -4,10 +4,13 @@
 //! page of each part; damage is noted and the stream goes on.
 
 use crate::error::QueryError;
+use crate::lists::inside;
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
 use postlode_store::{KeyRange, Missing, Scan, Store};
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Keys of the first page of a part, and of the largest.
 const FIRST_PAGE: usize = 64;
@@ -82,7 +85,7 @@ pub enum Part {
     /// The keys of an index that begin with these bytes.
     Index(IndexId, Vec<u8>),
     /// Positions in ascending order.
-    List(Vec<Position>),
+    List(Arc<[Position]>),
 }
 
 struct Reader {
@@ -91,7 +94,17 @@ struct Reader {
 }
 
 enum Source {
-    Index { index: IndexId, prefix: Vec<u8>, left: Bounds, page: usize },
+    Index {
+        index: IndexId,
+        prefix: Vec<u8>,
+        left: Bounds,
+        page: usize,
+    },
+    /// What is left of a list.
+    List {
+        list: Arc<[Position]>,
+        left: Range<usize>,
+    },
     Done,
 }
 
@@ -143,10 +156,9 @@ impl Stream {
                 };
                 Reader { source, buffer: VecDeque::new() }
             }
-            Part::List(positions) => {
-                let wanted = positions.into_iter().filter(|p| bounds.contains(*p));
-                let buffer = if descending { wanted.rev().collect() } else { wanted.collect() };
-                Reader { source: Source::Done, buffer }
+            Part::List(list) => {
+                let left = inside(&list, bounds);
+                Reader { source: Source::List { list, left }, buffer: VecDeque::new() }
             }
         };
         Self {
@@ -173,6 +185,36 @@ impl Stream {
             }
         }
         let mut out = Vec::with_capacity(most.min(LARGEST_PAGE));
+        if let ([reader], true) = (self.readers.as_mut_slice(), self.heads.len() == 1)
+            && let Source::List { list, left } = &mut reader.source
+        {
+            // One list alone is in order, and has each email once.
+            out.extend(self.heads.pop().map(|head| head.position));
+            let more = most.saturating_sub(out.len()).saturating_add(1).min(left.len());
+            let taken = match self.descending {
+                true => {
+                    let from = left.end.saturating_sub(more);
+                    let taken = list.get(from..left.end).unwrap_or(&[]);
+                    left.end = from;
+                    out.extend(taken.iter().rev());
+                    taken.len()
+                }
+                false => {
+                    let to = left.start.saturating_add(more);
+                    let taken = list.get(left.start..to).unwrap_or(&[]);
+                    left.start = to;
+                    out.extend(taken);
+                    taken.len()
+                }
+            };
+            self.keys = self.keys.saturating_add(taken as u64);
+            if out.len() > most
+                && let Some(position) = out.pop()
+            {
+                self.heads.push(Head { position, descending: self.descending, reader: 0 });
+            }
+            return Ok(out);
+        }
         while out.len() < most {
             let Some(head) = self.heads.pop() else { break };
             self.refill(head.reader).await?;
@@ -188,7 +230,18 @@ impl Stream {
     async fn refill(&mut self, number: usize) -> Result<(), QueryError> {
         let Some(reader) = self.readers.get_mut(number) else { return Ok(()) };
         while reader.buffer.is_empty() {
-            let Source::Index { index, prefix, left, page } = &mut reader.source else { return Ok(()) };
+            let (index, prefix, left, page) = match &mut reader.source {
+                Source::Index { index, prefix, left, page } => (index, prefix, left, page),
+                Source::List { list, left } => {
+                    let next = if self.descending { left.next_back() } else { left.next() };
+                    match next.and_then(|at| list.get(at)) {
+                        Some(position) => reader.buffer.push_back(*position),
+                        None => reader.source = Source::Done,
+                    }
+                    continue;
+                }
+                Source::Done => return Ok(()),
+            };
             let range = KeyRange::positions(prefix, left.low, left.high);
             let scan = Scan { index: *index, range, descending: self.descending, limit: *page };
             let answer = self.store.positions(scan).await?;
@@ -223,6 +276,16 @@ mod tests {
                 prop_assert_eq!(before(next), Some(at));
             }
         }
+    }
+
+    #[test]
+    fn lists_are_inside_their_bounds() {
+        let at = |date: i64| Position { date, id: [1; 16] };
+        let list: Vec<Position> = [3, 5, 5, 8, 9].into_iter().map(at).collect();
+        assert_eq!(inside(&list, Bounds::dates(5, 9)), 1..4);
+        assert_eq!(inside(&list, Bounds::dates(i64::MIN, i64::MAX)), 0..5);
+        assert_eq!(inside(&list, Bounds::dates(10, 20)), 5..5);
+        assert!(inside(&list, Bounds::dates(9, 5)).is_empty());
     }
 
     #[test]

@@ -17,6 +17,7 @@ use postlode_store::{MemtableText, Missing, SegmentText, TextSources};
 use postlode_vector::{Searcher, Whitening};
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is nearest, and what could not be compared.
@@ -57,6 +58,8 @@ pub struct SemanticEngine {
     searchers: Arc<Mutex<Vec<Searcher>>>,
     /// Held while something is opened or embedded: others wait for it instead of doing the same.
     making: Arc<Mutex<()>>,
+    /// Moves with every mail of a memtable that gets vectors outside a search.
+    caught_up: Arc<AtomicU64>,
 }
 
 /// What an engine knew of the memtables when it was asked: to be handed back with the sources.
@@ -115,8 +118,8 @@ impl SemanticEngine {
     /// An engine that has nothing open, and keeps at most so many bytes of indexes open.
     #[must_use]
     pub fn new(model: Arc<dyn Embed>, budget: usize) -> Self {
-        let (open, searchers, making) = Default::default();
-        Self { model, addons: None, budget, open, searchers, making }
+        let (open, searchers, making, caught_up) = Default::default();
+        Self { model, addons: None, budget, open, searchers, making, caught_up }
     }
 
     /// The same for a model whose vectors are in add-ons of segments. Mails of memtables have vectors as soon as
@@ -299,10 +302,17 @@ impl SemanticEngine {
             batches.extend(&some, &*self.model, without)?;
             done = done.saturating_add(batches.known.saturating_sub(before));
             locked(&self.open).memtables.insert(text.memtable, batches);
+            self.caught_up.fetch_add(1, Ordering::Release);
         }
         let memtables: HashSet<u64> = sources.memtables.iter().map(|m| m.memtable).collect();
         locked(&self.open).memtables.retain(|id, _| memtables.contains(id));
         Ok(done)
+    }
+
+    /// A number that moves where mails of memtables get vectors outside a search: a view of before lacks them.
+    #[must_use]
+    pub fn caught_up(&self) -> u64 {
+        self.caught_up.load(Ordering::Acquire)
     }
 
     /// Closes the indexes of segments that are gone.
@@ -346,6 +356,12 @@ fn contained_part(segment: &SegmentText, model: &Model) -> Result<Arc<Part>, Sem
 }
 
 impl SemanticView {
+    /// Nothing of the sources is missing.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.missing.is_empty()
+    }
+
     /// What queries are to be turned by before they are compared; nothing where the model wants none, or there are no vectors.
     #[must_use]
     pub fn whitening(&self) -> Option<&Arc<Whitening>> {

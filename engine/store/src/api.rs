@@ -282,6 +282,13 @@ pub type ScanPage = Page<Bytes>;
 /// Positions of a scan.
 pub type PositionPage = Page<Position>;
 
+/// How far a store has got: see [`crate::Store::version`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    pub(crate) generation: u64,
+    pub(crate) layout: u64,
+}
+
 /// Everything that search by words or meaning reads.
 #[derive(Clone, Default)]
 pub struct TextSources {

@@ -41,7 +41,7 @@ pub use backup::Copied;
 pub use columns::{ColumnSources, FreshRow, SegmentColumns};
 pub use error::StoreError;
 pub use inspect::{Dumped, Inside, Inspected, Shape, TreeShape};
-pub use ordinals::Ordinals;
+pub use ordinals::{Ordinals, doubles};
 pub use store::Store;
 pub use vectors::{
     AddVectors, Coverage, Covered, MakeAddon, MergedVectors, NewVectors, VectorBuilder, VectorParts,

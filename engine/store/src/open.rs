@@ -13,7 +13,7 @@ use crate::maintenance::{self, Chore};
 use crate::names;
 use crate::recover::{Recovered, recover};
 use crate::reserve::Reserve;
-use crate::shard::{Queues, ReadOp, Reply, Shard, Shared, Start, WriteOp};
+use crate::shard::{Lately, Queues, ReadOp, Reply, Shard, Shared, Start, WriteOp, shares};
 use crate::store::{Inner, ShardHandle};
 use async_channel::Sender;
 use postlode_format::manifest::{LogStream, Manifest};
@@ -96,8 +96,9 @@ pub async fn open<S: Spawner>(spawner: &S, options: StoreOptions) -> Result<Inne
     for _ in 0..count {
         let (reads_in, reads) = async_channel::bounded::<ReadOp>(options.queue.max(1));
         let (writes_in, writes) = async_channel::bounded::<WriteOp>(options.queue.max(1));
-        handles.push(ShardHandle { reads: reads_in, writes: writes_in.clone() });
-        all_queues.push(Queues { reads: Inbox::new(reads), writes: (writes_in, Inbox::new(writes)) });
+        let lately = Lately::new(shares(&options).1);
+        handles.push(ShardHandle { reads: reads_in, writes: writes_in.clone(), lately: lately.clone() });
+        all_queues.push(Queues { reads: Inbox::new(reads), writes: (writes_in, Inbox::new(writes)), lately });
     }
     let mut executors: Vec<Executor> = Vec::new();
     let mut starts = Vec::new();
@@ -248,6 +249,7 @@ async fn boot_store<R: Runtime>(
         options,
         // Numbers of earlier writers must not come again for other content.
         generation: AtomicU64::new((manifest.epoch << 40) | beyond),
+        layout: AtomicU64::new(0),
         stopping: AtomicBool::new(false),
         memtables: AtomicU64::new(0),
         next_segment: AtomicU64::new(manifest.next_segment.max(1)),

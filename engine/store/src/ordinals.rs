@@ -6,6 +6,9 @@
 use crate::api::{Missing, SectionRead};
 use postlode_format::index::Position;
 use postlode_format::segment::{ORDINAL, Ordinal};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::sync::{Arc, OnceLock};
 
 /// Ordinals read at once.
@@ -71,4 +74,28 @@ impl Ordinals {
         }
         Ok(out)
     }
+}
+
+/// Emails that are in several of some ascending lists, ascending.
+#[must_use]
+pub fn doubles(lists: &[Arc<[Position]>]) -> Vec<Position> {
+    // All in one ascending row, without all of it in memory: equal neighbours are of several lists.
+    let mut lists: Vec<_> = lists.iter().map(|list| list.iter()).collect();
+    let mut heads: BinaryHeap<Reverse<(Position, usize)>> = BinaryHeap::with_capacity(lists.len());
+    for (number, list) in lists.iter_mut().enumerate() {
+        heads.extend(list.next().map(|first| Reverse((*first, number))));
+    }
+    let (mut doubles, mut last) = (Vec::new(), None);
+    while let Some(mut head) = heads.peek_mut() {
+        let Reverse((position, number)) = *head;
+        if last == Some(position) && doubles.last() != Some(&position) {
+            doubles.push(position);
+        }
+        last = Some(position);
+        match lists.get_mut(number).and_then(Iterator::next) {
+            Some(next) => *head = Reverse((*next, number)),
+            None => drop(PeekMut::pop(head)),
+        }
+    }
+    doubles
 }

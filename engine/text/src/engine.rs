@@ -3,6 +3,8 @@
 //! What always holds: an index is opened once and kept while its segment is among the sources; answers are in
 //! (date, id) order without doubles; one search sees one set of sources, whatever happens meanwhile.
 
+use crate::docs::Docs;
+use crate::find::{Finder, Kept, Within};
 use crate::memtable::{Batch, Batches};
 use crate::query::TextQuery;
 use crate::schema::{schema, tokenizers};
@@ -12,8 +14,8 @@ use postlode_format::index::Position;
 use postlode_store::{Missing, TextSources};
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tantivy::query::{EnableScoring, Weight};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tantivy::query::EnableScoring;
 use tantivy::schema::Schema;
 use tantivy::{Index, ReloadPolicy, Searcher};
 
@@ -35,6 +37,9 @@ pub struct TextMatches {
     pub missing: Vec<Missing>,
 }
 
+/// Bytes of what is found that a view keeps, where nothing else was said.
+const KEEP: usize = 32 << 20;
+
 #[derive(Default)]
 struct Open {
     segments: HashMap<u64, Arc<Part>>,
@@ -45,6 +50,8 @@ struct Open {
 #[derive(Clone)]
 pub struct TextEngine {
     open: Arc<Mutex<Open>>,
+    /// Bytes of what is found that a view keeps.
+    keep: usize,
     /// An index of nothing: the library wants a searcher even where it is told all statistics.
     empty: Result<Searcher, String>,
 }
@@ -70,13 +77,20 @@ pub struct TextView {
     missing: Vec<Missing>,
     empty: Result<Searcher, String>,
     schema: Schema,
+    kept: Kept,
+    /// Emails that several segments have, ascending; looked for when that is needed first.
+    pub(crate) doubles: OnceLock<Vec<Position>>,
 }
 
 impl Default for TextEngine {
     fn default() -> Self {
         let index = Index::builder().schema(schema()).tokenizers(tokenizers()).create_in_ram();
         let reader = index.and_then(|i| i.reader_builder().reload_policy(ReloadPolicy::Manual).try_into());
-        Self { open: Arc::default(), empty: reader.map(|r| r.searcher()).map_err(|e| e.to_string()) }
+        Self {
+            open: Arc::default(),
+            keep: KEEP,
+            empty: reader.map(|r| r.searcher()).map_err(|e| e.to_string()),
+        }
     }
 }
 
@@ -85,6 +99,12 @@ impl TextEngine {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An engine whose views keep at most so many bytes of what they find.
+    #[must_use]
+    pub fn keeping(bytes: usize) -> Self {
+        Self { keep: bytes, ..Self::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -106,6 +126,8 @@ impl TextEngine {
             missing: sources.missing.clone(),
             empty: self.empty.clone(),
             schema: schema(),
+            kept: Kept::new(self.keep),
+            doubles: OnceLock::new(),
         };
         for segment in &sources.segments {
             let open = self.lock().segments.get(&segment.id).cloned();
@@ -151,6 +173,12 @@ fn unreadable(segment: Option<u64>, section: &str, reason: &dyn std::fmt::Displa
     Missing { segment, section: section.to_owned(), reason: reason.to_string() }
 }
 
+/// A score as it is told.
+#[expect(clippy::cast_possible_truncation, reason = "a score, not a count")]
+pub fn rounded(score: f64) -> f32 {
+    score as f32
+}
+
 /// Runs what touches one source; a panic of the search library on strange bytes ends in that source alone.
 fn contained<T>(
     work: impl FnOnce() -> Result<T, Missing>,
@@ -164,65 +192,67 @@ fn contained<T>(
 }
 
 impl TextView {
-    /// All emails that match. `scored`: with scores, which costs more.
+    /// Nothing of the sources is missing.
     #[must_use]
-    pub fn search(&self, query: &TextQuery, scored: bool) -> TextMatches {
-        let parts: Vec<&Part> =
-            self.segments.iter().map(AsRef::as_ref).chain(self.batches.iter().map(|b| &b.part)).collect();
-        let mut out = TextMatches { matches: Vec::new(), missing: self.missing.clone() };
+    pub fn is_whole(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    /// Nothing is in memtables.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// The indexes, those of segments first.
+    pub(crate) fn parts(&self) -> Vec<&Part> {
+        self.segments.iter().map(AsRef::as_ref).chain(self.batches.iter().map(|b| &b.part)).collect()
+    }
+
+    /// Gives what each index finds, with its number among [`TextView::parts`], and tells what could not be searched.
+    pub(crate) fn find(
+        &self,
+        query: &TextQuery,
+        scored: bool,
+        mut to: impl FnMut(usize, &Part, Arc<Docs>),
+    ) -> Vec<Missing> {
+        let parts = self.parts();
+        let mut missing = self.missing.clone();
         let statistics = Global::new(parts.iter().flat_map(|p| &p.readers).collect());
         let empty = match &self.empty {
             Ok(empty) => empty,
-            Err(error) => {
-                out.missing.push(unreadable(None, "text", error));
-                return out;
-            }
+            Err(error) => return vec![unreadable(None, "text", error)],
         };
-        let scoring = if scored {
-            EnableScoring::enabled_from_statistics_provider(&statistics, empty)
-        } else {
-            EnableScoring::disabled_from_schema(&self.schema)
+        let scoring = match scored {
+            true => EnableScoring::enabled_from_statistics_provider(&statistics, empty),
+            false => EnableScoring::disabled_from_schema(&self.schema),
         };
-        let weight = match query.compile().weight(scoring) {
-            Ok(weight) => weight,
-            Err(error) => {
-                out.missing.push(unreadable(None, "text", &error));
-                return out;
-            }
-        };
-        for part in parts {
-            let before = out.matches.len();
-            let matches = &mut out.matches;
-            let found =
-                contained(|| collect(part, weight.as_ref(), scored, matches), || (part.segment, "text"));
-            if let Err(missing) = found {
-                out.matches.truncate(before);
-                out.missing.push(missing);
+        let mut finder = Finder::new(&self.kept, scoring, scored);
+        for (number, part) in parts.into_iter().enumerate() {
+            let within = Within { number, part };
+            match contained(|| finder.find(within, query), || (part.segment, "text")) {
+                Ok(docs) => to(number, part, docs),
+                Err(damage) => missing.push(damage),
             }
         }
-        // Each part is in order already unless it is a memtable's, and a stable sort is quick on such runs.
-        out.matches.sort_by_key(|m| m.position);
-        out.matches.dedup_by_key(|m| m.position);
-        out.missing.sort();
-        out.missing.dedup();
-        out
+        missing.sort();
+        missing.dedup();
+        missing
     }
-}
 
-fn collect(part: &Part, weight: &dyn Weight, scored: bool, out: &mut Vec<Match>) -> Result<(), Missing> {
-    // The library's sets of documents (0.27) are not made for an index of none.
-    for reader in part.readers.iter().filter(|reader| reader.max_doc() > 0) {
-        let mut push = |doc: u32, score: f32| {
-            if let Some(position) = part.positions.get(doc as usize) {
-                out.push(Match { position: *position, score });
-            }
-        };
-        let done = if scored {
-            weight.for_each(reader, &mut push)
-        } else {
-            weight.for_each_no_score(reader, &mut |docs| docs.iter().for_each(|doc| push(*doc, 0.0)))
-        };
-        done.map_err(|e| part.missing(&e))?;
+    /// All emails that match. `scored`: with scores, which costs more.
+    #[must_use]
+    pub fn search(&self, query: &TextQuery, scored: bool) -> TextMatches {
+        let mut matches: Vec<Match> = Vec::new();
+        let missing = self.find(query, scored, |_, part, docs| {
+            let of = |(doc, score): (u32, f64)| {
+                let position = part.positions.get(doc as usize)?;
+                Some(Match { position: *position, score: rounded(score) })
+            };
+            matches.extend(docs.iter().filter_map(of));
+        });
+        // Each part is in order already unless it is a memtable's, and a stable sort is quick on such runs.
+        matches.sort_by_key(|m| m.position);
+        matches.dedup_by_key(|m| m.position);
+        TextMatches { matches, missing }
     }
-    Ok(())
 }

@@ -9,12 +9,14 @@
 //! matter how mails are spread over segments; a damaged section is named and the rest is still searched.
 //! Everything here blocks: it runs on the CPU pool.
 
+mod best;
 pub mod bundle;
 mod directory;
+mod docs;
 mod document;
 mod engine;
 mod error;
-mod exclude;
+mod find;
 pub mod fold;
 mod form;
 mod highlight;
@@ -32,6 +34,7 @@ pub mod words;
 
 mod build;
 
+pub use best::{Best, Wanted};
 pub use build::TextIndex;
 pub use document::text_parts;
 pub use engine::{Known, Match, TextEngine, TextMatches, TextView};

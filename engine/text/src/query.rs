@@ -1,6 +1,5 @@
 //! What is searched for, and how it becomes a query of the index.
 
-use crate::exclude::Excluded;
 use crate::form::Form;
 use crate::language::Stemmer;
 use crate::many::Many;
@@ -11,9 +10,7 @@ use crate::schema::{
 use crate::word::{InField, WordQuery};
 use crate::words::{Word, WordKind, query_words};
 use tantivy::Term;
-use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, Occur, PhraseQuery, Query,
-};
+use tantivy::query::{BooleanQuery, BoostQuery, EmptyQuery, PhraseQuery, Query};
 use tantivy::schema::Field;
 
 /// Where words are looked for.
@@ -99,32 +96,12 @@ const FIELDS: [(Field, Option<Field>, f32); 7] = [
 const SEVERAL_FORMS: f32 = 0.5;
 
 impl TextQuery {
-    /// As a query of the index.
+    /// A phrase as a query of the index; what is made of phrases is joined by [`crate::find`], and finds nothing here.
     pub(crate) fn compile(&self) -> Box<dyn Query> {
         match self {
-            Self::All(parts) if parts.is_empty() => everything(),
-            Self::All(parts) => {
-                let mut clauses: Vec<(Occur, Box<dyn Query>)> =
-                    Vec::with_capacity(parts.len().saturating_add(1));
-                for part in parts {
-                    clauses.push(match part {
-                        Self::Not(inner) => (Occur::MustNot, excluded(inner)),
-                        other => (Occur::Must, other.compile()),
-                    });
-                }
-                if clauses.iter().all(|(occur, _)| *occur == Occur::MustNot) {
-                    clauses.push((Occur::Must, everything()));
-                }
-                Box::new(BooleanQuery::new(clauses))
-            }
-            Self::Any(parts) if parts.is_empty() => Box::new(EmptyQuery),
-            Self::Any(parts) => Box::new(BooleanQuery::union(parts.iter().map(Self::compile).collect())),
-            Self::Not(inner) => Box::new(BooleanQuery::new(vec![
-                (Occur::Must, everything()),
-                (Occur::MustNot, excluded(inner)),
-            ])),
             Self::Phrase(phrase) => phrase.compile(),
             Self::Near(near) => near.compile(),
+            Self::All(_) | Self::Any(_) | Self::Not(_) => Box::new(EmptyQuery),
         }
     }
 
@@ -145,14 +122,6 @@ impl TextQuery {
             Self::Phrase(_) | Self::Near(_) => {}
         }
     }
-}
-
-fn excluded(query: &TextQuery) -> Box<dyn Query> {
-    Box::new(Excluded(query.compile()))
-}
-
-fn everything() -> Box<dyn Query> {
-    Box::new(ConstScoreQuery::new(Box::new(AllQuery), 0.0))
 }
 
 impl Phrase {

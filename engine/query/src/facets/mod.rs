@@ -195,7 +195,7 @@ async fn by_columns(
     tz: &TimeZone,
 ) -> Result<Option<Counts>, QueryError> {
     let of_places = wanted.iter().filter_map(|facet| facet.column()).any(ColumnId::is_of_places);
-    let sources = run.engine.store.column_sources(of_places).await?;
+    let sources = run.engine.column_sources(of_places).await?;
     if sources.segments.iter().any(|segment| segment.columns.is_empty()) {
         return Ok(None);
     }

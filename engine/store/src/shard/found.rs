@@ -1,14 +1,15 @@
 //! Emails that were read lately, whole: with places and mark, as callers want them. Blocks in a cache still have to be
 //! searched and decompressed; these are there.
 //!
-//! What always holds: what is in here is what a read would find now. A commit takes out what it is about, and what is
-//! being read at that moment is not put in.
+//! What always holds: what is in here is what a read would find now. A commit takes out what it is about before it is
+//! acknowledged, and what is being read at that moment is not put in. The shard alone puts in and takes out; anybody looks.
 
 use crate::api::Found;
 use bytes::Bytes;
 use postlode_format::id::Id;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 #[derive(Clone)]
 struct ByBytes;
@@ -24,9 +25,28 @@ impl quick_cache::Weighter<Id, Found> for ByBytes {
     }
 }
 
-/// Emails of one shard.
+/// Emails of one shard, as any thread sees them. Clones see the same.
+#[derive(Clone)]
+pub struct Lately {
+    emails: Arc<quick_cache::sync::Cache<Id, Found, ByBytes>>,
+}
+
+impl Lately {
+    /// Of at most `bytes`.
+    pub fn new(bytes: usize) -> Self {
+        let emails = quick_cache::sync::Cache::with_weighter(bytes / 1024 + 16, bytes as u64, ByBytes);
+        Self { emails: Arc::new(emails) }
+    }
+
+    /// An email, if it is here.
+    pub fn get(&self, id: &Id) -> Option<Found> {
+        self.emails.get(id)
+    }
+}
+
+/// What the shard itself has of them.
 pub struct FoundCache {
-    emails: RefCell<quick_cache::unsync::Cache<Id, Found, ByBytes>>,
+    lately: Lately,
     /// Emails that are being read: by how many, and whether they have changed since.
     reading: RefCell<HashMap<Id, Reading>>,
 }
@@ -38,15 +58,14 @@ struct Reading {
 }
 
 impl FoundCache {
-    /// A cache of at most `bytes`.
-    pub fn new(bytes: usize) -> Self {
-        let emails = quick_cache::unsync::Cache::with_weighter(bytes / 1024 + 16, bytes as u64, ByBytes);
-        Self { emails: RefCell::new(emails), reading: RefCell::default() }
+    /// What puts in and takes out.
+    pub fn of(lately: Lately) -> Self {
+        Self { lately, reading: RefCell::default() }
     }
 
     /// An email, if it is here.
     pub fn get(&self, id: &Id) -> Option<Found> {
-        self.emails.borrow().get(id).cloned()
+        self.lately.get(id)
     }
 
     /// It is read from now on.
@@ -71,13 +90,13 @@ impl FoundCache {
                 places: found.places.iter().map(copy).collect(),
                 mark: found.mark.as_ref().map(copy),
             };
-            self.emails.borrow_mut().insert(*id, kept);
+            self.lately.emails.insert(*id, kept);
         }
     }
 
     /// Something about it has changed.
     pub fn changed(&self, id: &Id) {
-        self.emails.borrow_mut().remove(id);
+        self.lately.emails.remove(id);
         if let Some(reading) = self.reading.borrow_mut().get_mut(id) {
             reading.changed = true;
         }
@@ -85,13 +104,13 @@ impl FoundCache {
 
     /// Anything may have changed.
     pub fn clear(&self) {
-        self.emails.borrow_mut().clear();
+        self.lately.emails.clear();
         self.reading.borrow_mut().values_mut().for_each(|reading| reading.changed = true);
     }
 
     /// Bytes of what is in here.
     pub fn bytes(&self) -> u64 {
-        self.emails.borrow().weight()
+        self.lately.emails.weight()
     }
 }
 
@@ -106,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_changes_while_it_is_read_is_not_kept() {
-        let cache = FoundCache::new(1 << 20);
+        let cache = FoundCache::of(Lately::new(1 << 20));
         cache.begin(&[1; 16]);
         cache.begin(&[2; 16]);
         cache.changed(&[1; 16]);
@@ -131,7 +150,7 @@ mod tests {
 
     #[test]
     fn it_stays_within_its_bytes() {
-        let cache = FoundCache::new(64 << 10);
+        let cache = FoundCache::of(Lately::new(64 << 10));
         for n in 0..10_000u32 {
             let mut id = [0; 16];
             id[..4].copy_from_slice(&n.to_le_bytes());

@@ -32,6 +32,7 @@ use crate::segment::reader::Segment;
 use async_channel::Sender;
 use bytes::Bytes;
 use found::FoundCache;
+pub use found::Lately;
 use postlode_format::id::Id;
 use postlode_format::index::IndexId;
 use postlode_format::manifest::{Addon, Manifest, SegmentEntry};
@@ -108,14 +109,18 @@ pub struct Queues {
     pub reads: Inbox<ReadOp>,
     /// For the writer; it also sends to itself.
     pub writes: (Sender<WriteOp>, Inbox<WriteOp>),
+    /// Emails that were read lately.
+    pub lately: Lately,
 }
 
 /// What all shards of a store share.
 pub struct Shared {
     /// How the store was opened.
     pub options: StoreOptions,
-    /// Moves with every change.
+    /// Moves with every change of what is there.
     pub generation: AtomicU64,
+    /// Moves with every change of where it is: what is opened of it is to be opened anew.
+    pub layout: AtomicU64,
     /// Numbers memtables.
     pub memtables: AtomicU64,
     /// The next segment's id.
@@ -202,6 +207,12 @@ impl Frozen {
     }
 }
 
+/// Bytes of the caches of one shard: of blocks, and of whole emails.
+pub fn shares(options: &StoreOptions) -> (usize, usize) {
+    let own = options.cache_bytes / options.shards.max(1);
+    (own - own / FOUND_SHARE, own / FOUND_SHARE)
+}
+
 /// Which part of the cache is for whole emails; the rest is for blocks.
 const FOUND_SHARE: usize = 4;
 /// Reads that may run at the same time on one shard; further ones wait in its queue.
@@ -217,15 +228,14 @@ impl<R: Runtime> Shard<R> {
         keeper: KeeperHandle,
         started: Reply<()>,
     ) {
-        let own_bytes = shared.options.cache_bytes / shared.options.shards.max(1);
-        let cache = BlockCache::new(own_bytes - own_bytes / FOUND_SHARE);
+        let cache = BlockCache::new(shares(&shared.options).0);
         let active = Memtable::new(shared.next_memtable());
         let shard = Rc::new(Self {
             runtime: runtime.clone(),
             index: start.index,
             range: start.range,
             cache,
-            lately: FoundCache::new(own_bytes / FOUND_SHARE),
+            lately: FoundCache::of(queues.lately),
             active: RefCell::new(active),
             frozen: RefCell::new(Vec::new()),
             segments: RefCell::new(Vec::new()),
@@ -309,6 +319,7 @@ impl<R: Runtime> Shard<R> {
             self.lately.clear();
         }
         self.segments.borrow_mut().retain(|s| !change.removed.contains(&s.entry.id));
+        self.moved();
     }
 
     /// False where no such segment is open.
@@ -381,6 +392,11 @@ impl<R: Runtime> Shard<R> {
             }
         }
         newest
+    }
+
+    /// Something is somewhere else from now on.
+    fn moved(&self) {
+        self.shared.layout.fetch_add(1, Ordering::Release);
     }
 
     fn bump(&self) {

@@ -152,6 +152,7 @@ async fn step<R: Runtime>(shard: &Rc<Shard<R>>, job: &mut SealJob) -> Result<(),
         shard.shared.merger.nudge();
     }
     shard.take_early_addons(&new).await;
+    shard.moved();
     Ok(())
 }
 

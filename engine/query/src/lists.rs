@@ -6,7 +6,7 @@
 use crate::engine::Inner;
 use crate::stream::Bounds;
 use postlode_format::index::{IndexId, Position};
-use postlode_store::{KeyRange, Scan, StoreError, Version};
+use postlode_store::{KeyRange, Scan, StoreError, Version, in_parts};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use std::sync::Arc;
 /// Bytes of all lists together, and about how many that is.
 const BUDGET: u64 = 64 << 20;
 const LISTS: usize = 4_096;
+/// Parts of the cache: the longest list fits in one.
+const PARTS: usize = 4;
 /// Emails of the longest that is kept.
 const LONGEST: u64 = 1 << 17;
 /// Keys that are read at once.
@@ -51,7 +53,7 @@ pub struct Lists {
 
 impl Lists {
     pub fn new() -> Self {
-        Self { lists: Cache::with_weighter(LISTS, BUDGET, Bytes) }
+        Self { lists: in_parts(LISTS, BUDGET, PARTS, Bytes) }
     }
 }
 
@@ -94,9 +96,10 @@ impl Inner {
         let count = self.store.count(index, KeyRange::positions(prefix, bounds.low, bounds.high)).await?;
         let next = match kept {
             Some(Kept::Never(of)) if of == version => return Ok(count),
-            Some(Kept::Asked(of)) if of == version => match self.read_list(index, prefix, count).await? {
-                Some(list) => Kept::List(version, list),
-                None => Kept::Never(version),
+            Some(Kept::Asked(of)) if of == version => match self.read_list(index, prefix).await {
+                Ok(Some(list)) => Kept::List(version, list),
+                // What was asked for is known, whatever comes of this.
+                Ok(None) | Err(_) => Kept::Never(version),
             },
             _ => Kept::Asked(version),
         };
@@ -105,16 +108,12 @@ impl Inner {
     }
 
     /// `None` where it is too long, or something of it cannot be read.
-    async fn read_list(
-        &self,
-        index: IndexId,
-        prefix: &[u8],
-        count: u64,
-    ) -> Result<Option<Arc<[Position]>>, StoreError> {
-        let (mut out, mut low) = (Vec::new(), Position::MIN);
-        if count > LONGEST {
+    async fn read_list(&self, index: IndexId, prefix: &[u8]) -> Result<Option<Arc<[Position]>>, StoreError> {
+        let whole = KeyRange::positions(prefix, Position::MIN, Position::MAX);
+        if self.store.count(index, whole).await? > LONGEST {
             return Ok(None);
         }
+        let (mut out, mut low) = (Vec::new(), Position::MIN);
         loop {
             let range = KeyRange::positions(prefix, low, Position::MAX);
             let page = self.store.positions(Scan { index, range, descending: false, limit: PAGE }).await?;

@@ -4,7 +4,7 @@
 //! and the oldest unused go first. Whoever comes with a cursor for one that is gone is told so.
 
 use postlode_format::index::Position;
-use postlode_store::Missing;
+use postlode_store::{Missing, in_parts};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::cmp::Ordering;
@@ -60,13 +60,19 @@ pub struct Ranking {
 }
 
 impl Ranking {
+    /// What tells it from others.
+    #[must_use]
+    pub fn beginning(&self) -> &[Ranked] {
+        self.hits.get(..BEGINNING).unwrap_or(&self.hits)
+    }
+
     /// What tells it from other lists of the same query: a hash of its beginning. Scores are of all mail together, so two
     /// lists of which one was made before a deletion was swept away differ from the first hit on.
     #[must_use]
     pub fn identity(&self) -> u64 {
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"postlode list 1\0");
-        for hit in self.hits.iter().take(BEGINNING) {
+        for hit in self.beginning() {
             hasher.update(&hit.score.to_bits().to_le_bytes());
             hasher.update(&hit.position.to_bytes());
         }
@@ -113,7 +119,7 @@ pub struct RankedCache {
 
 impl RankedCache {
     pub fn new() -> Self {
-        Self { lists: Cache::with_weighter(LISTS, BUDGET, Bytes) }
+        Self { lists: in_parts(LISTS, BUDGET, 2, Bytes) }
     }
 
     pub fn get(&self, query: u64, of: u64) -> Option<List> {

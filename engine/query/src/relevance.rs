@@ -22,8 +22,9 @@ use crate::stream::{Bounds, Part, Stream};
 use postlode_format::id::Id;
 use postlode_format::index::Position;
 use postlode_semantic::{Near, Nearest, Only};
+use postlode_store::Missing;
 use postlode_text::{Match, Wanted};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// The best by words that are listed, where no more are asked for.
@@ -185,11 +186,17 @@ impl Run {
         let query = text.clone();
         self.deleted = self.engine.deleted().await?;
         let Some(deleted) = self.deleted.clone() else { return Ok(None) };
-        "text".clone_into(&mut self.explain.driver);
         "deletion".clone_into(&mut self.explain.checked);
+        let driver = |total: u64| format!("text, about {total} emails");
         if let Some(list) = kept {
-            // An email's words do not change.
-            return Ok(Some(Listed { list: Arc::clone(list), covered: true, within: None }));
+            self.explain.driver = driver(list.total.unwrap_or(list.hits.len() as u64));
+            // Who goes on is given the whole list, while there is one, so that he can go on whatever changes; an email's words
+            // do not.
+            let list = match list.more {
+                true => self.whole(list).await.unwrap_or_else(|_| Arc::clone(list)),
+                false => Arc::clone(list),
+            };
+            return Ok(Some(Listed { list, covered: true, within: None }));
         }
         let bounds = self.bounds();
         let view = self.engine.text_view().await?;
@@ -204,6 +211,7 @@ impl Run {
         let found = self.engine.cpu.run(job).await.ok_or(QueryError::Internal("text search"))?;
         self.explain.text_matches = self.explain.text_matches.saturating_add(found.total);
         self.explain.keys = self.explain.keys.saturating_add(found.total);
+        self.explain.driver = driver(found.total);
         self.missing.extend(found.missing);
         self.lap("text search");
         let of = |m: &Match| Ranked { score: m.score, position: m.position, passage: NO_PASSAGE };
@@ -214,21 +222,41 @@ impl Run {
     }
 
     /// The whole of a list of which the best were enough so far.
+    ///
+    /// # Errors
+    /// [`QueryError::StaleCursor`] where something has changed since its beginning was listed; where the store fails.
     async fn whole(&mut self, list: &List) -> Result<List, QueryError> {
+        let told = (self.explain.text_matches, self.explain.keys);
+        self.texts.clear();
         self.look_up_texts(true).await?;
         let bounds = self.bounds();
         let driver = self.plan(bounds).await?;
         let scores = self.ranking.take().unwrap_or_default();
-        let hits = self.rank(&driver, bounds, &scores).await?;
+        let mut hits = self.rank(&driver, bounds, &scores).await?;
+        if told.1 > 0 {
+            // They were counted when the best were looked for.
+            (self.explain.text_matches, self.explain.keys) = told;
+        }
+        // It begins as it did, but for what was or has been deleted since.
         let is_gone = |hit: &Ranked| self.deleted.as_ref().is_some_and(|d| d.has(&hit.position.id));
-        let hits = hits.into_iter().filter(|hit| !is_gone(hit)).collect();
-        let (reasons, missing) = (list.reasons.clone(), list.missing.clone());
-        let whole = Ranking { hits, reasons, missing, ..Ranking::default() };
-        // Something has changed since its beginning was listed.
-        if whole.identity() != list.identity() {
+        let mut beginning = list.beginning().iter().peekable();
+        for hit in &hits {
+            let Some(known) = beginning.peek() else { break };
+            if (known.score, known.position) == (hit.score, hit.position) {
+                beginning.next();
+            } else if !is_gone(hit) {
+                break;
+            }
+        }
+        if beginning.next().is_some() {
             return Err(QueryError::StaleCursor);
         }
-        Ok(Arc::new(whole))
+        hits.retain(|hit| !is_gone(hit));
+        let missing: BTreeSet<Missing> = list.missing.iter().chain(&self.missing).cloned().collect();
+        let mut reasons = list.reasons.clone();
+        reasons.extend(self.reasons.iter().filter(|reason| !list.reasons.contains(reason)).cloned());
+        let missing = missing.into_iter().collect();
+        Ok(Arc::new(Ranking { hits, total: list.total, reasons, missing, ..Ranking::default() }))
     }
 
     /// All that match, by the scores of their words.

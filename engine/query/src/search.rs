@@ -517,9 +517,14 @@ impl Run {
         Ok((driver, Stream::new(self.engine.store.clone(), parts, bounds, descending)))
     }
 
-    /// The stream of everything that the query finds, once more from the newest on: texts were looked up before.
+    /// The stream of everything that the query finds, once more from the newest on.
     pub async fn newest_first(&mut self) -> Result<(Driver, Stream), QueryError> {
         self.sifted.clear();
+        if self.texts.len() < self.resolved.texts.len() {
+            // Only the best by words were looked for.
+            self.texts.clear();
+            self.look_up_texts(false).await?;
+        }
         // What was looked up for a page is inside the bounds of that page.
         self.resolved.filter = self.asked.clone();
         self.texts.truncate(self.resolved.texts.len());

@@ -31,6 +31,10 @@ impl<T: Clone> Slot<T> {
     fn keep(&self, version: Version, value: &T) {
         *locked(&self.0) = Some((version, value.clone()));
     }
+
+    fn clear(&self) {
+        *locked(&self.0) = None;
+    }
 }
 
 /// The vectors of a model, and how far mails of memtables had vectors then.
@@ -39,12 +43,28 @@ type OfModel = (Version, u64, Arc<SemanticView>);
 /// What is kept.
 #[derive(Default)]
 pub struct Views {
+    /// Of which version all of it is.
+    of: Mutex<Option<Version>>,
     text: Slot<Arc<TextView>>,
     /// The model that answers.
     active: Slot<Arc<str>>,
     /// Without places, and with them.
     columns: [Slot<Arc<ColumnSources>>; 2],
     vectors: Mutex<HashMap<String, OfModel>>,
+}
+
+impl Views {
+    /// Gives up all that is of another version: it holds files that may have been removed since.
+    fn only(&self, version: Version) {
+        let mut of = locked(&self.of);
+        if *of != Some(version) {
+            *of = Some(version);
+            self.text.clear();
+            self.active.clear();
+            self.columns.iter().for_each(Slot::clear);
+            locked(&self.vectors).clear();
+        }
+    }
 }
 
 impl Inner {
@@ -57,6 +77,7 @@ impl Inner {
         if let Some(view) = self.views.text.get(version) {
             return Ok(view);
         }
+        self.views.only(version);
         let engine = self.text.clone();
         let known = engine.known();
         let sources = self.store.text_sources(known.counts()).await?;
@@ -79,14 +100,13 @@ impl Inner {
         if let Some((_, _, view)) = kept.filter(|(of, then, _)| (*of, *then) == (version, caught_up)) {
             return Ok(view);
         }
+        self.views.only(version);
         let (own, known) = (semantic.clone(), semantic.known());
         let sources = self.store.text_sources(known.counts()).await?;
         let job = move || Arc::new(own.view(&sources, &known));
         let view = self.cpu.run(job).await.ok_or(QueryError::Internal("vector search"))?;
-        let mut vectors = locked(&self.views.vectors);
-        vectors.retain(|_, (of, _, _)| *of == version);
         if view.is_whole() {
-            vectors.insert(key, (version, caught_up, Arc::clone(&view)));
+            locked(&self.views.vectors).insert(key, (version, caught_up, Arc::clone(&view)));
         }
         Ok(view)
     }
@@ -100,6 +120,7 @@ impl Inner {
         if let Some(active) = self.views.active.get(version) {
             return Ok(active);
         }
+        self.views.only(version);
         let active: Arc<str> = self.store.active().await?.into();
         self.views.active.keep(version, &active);
         Ok(active)
@@ -116,6 +137,7 @@ impl Inner {
         if let Some(sources) = slot.get(version) {
             return Ok(sources);
         }
+        self.views.only(version);
         let sources = Arc::new(self.store.column_sources(places).await?);
         let rows = sources.emails.len().saturating_add(sources.places.len());
         if sources.missing.is_empty() && rows <= MOST_ROWS {

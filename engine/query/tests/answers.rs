@@ -13,8 +13,10 @@ use common::{DAY, Mail, Random, archive, id, load, mail, open};
 use futures_lite::future::block_on;
 use postlode_format::id::to_hex;
 use postlode_format::row::*;
+use postlode_query::model::Hit;
 use postlode_query::{Engine, Mode, QueryError, RawKind, SearchAnswer, SearchRequest, Sort};
 use postlode_store::{LoadBatch, Store};
+use std::collections::HashSet;
 
 fn ask(engine: &Engine, q: &str) -> SearchAnswer {
     block_on(engine.search(SearchRequest { q: q.to_owned(), ..SearchRequest::default() })).unwrap()
@@ -187,6 +189,53 @@ fn pages_are_of_the_list_that_the_first_one_was_of() {
     assert_ne!(before.hits[0].score, whole[0].score);
     let second = block_on(engine.search(SearchRequest { cursor: before.next_cursor, ..request })).unwrap();
     assert!(second.hits[0].score <= before.hits[4].score);
+}
+
+/// Of a list by words only the best are listed at first, and the rest when somebody goes on to it.
+#[test]
+fn a_list_is_gone_through_beyond_its_best() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, engine) = open(dir.path(), 64 << 20);
+    let text = |n: usize| format!("{} {}", "word ".repeat(1 + n % 5), "other ".repeat(n % 7));
+    let mut mails: Vec<Mail> = (0..2_500).map(|n| plain(n, "x", &text(n))).collect();
+    load(&store, &mails[..1_500]);
+    block_on(store.seal()).unwrap();
+    load(&store, &mails[1_500..]);
+    mails.iter_mut().step_by(10).for_each(|mail| mail.deleted = true);
+    block_on(store.put(mails.iter().filter(|mail| mail.deleted).map(Mail::mark).collect())).unwrap();
+    let request =
+        SearchRequest { q: "word".into(), mode: Mode::Keyword, limit: 400, ..SearchRequest::default() };
+    let pages = |q: &str, until: usize| {
+        let (mut next, mut seen) = (SearchRequest { q: q.into(), ..request.clone() }, Vec::new());
+        while seen.len() < until {
+            let answer = block_on(engine.search(next.clone())).unwrap();
+            assert_eq!(answer.total.value, 2_250);
+            seen.extend(answer.hits);
+            let Some(cursor) = answer.next_cursor else { break };
+            next.cursor = Some(cursor);
+        }
+        (seen, next)
+    };
+    let (seen, _) = pages("word", usize::MAX);
+    let ids: HashSet<&str> = seen.iter().map(|hit| hit.id.as_str()).collect();
+    assert_eq!((seen.len(), ids.len()), (2_250, 2_250));
+    let order = |hit: &Hit| (hit.score.unwrap(), hit.date.clone(), hit.id.clone());
+    for (n, two) in seen.windows(2).enumerate() {
+        assert!(order(&two[0]) > order(&two[1]), "{n}: {:?} {:?}", order(&two[0]), order(&two[1]));
+    }
+    // Who has gone on is given the whole list, as it was …
+    let (_, second) = pages("word x", 800);
+    // … and who has not, the best of it.
+    let (_, first) = pages("x word", 400);
+    block_on(store.put(vec![Mail { deleted: true, ..mails[1].clone() }.mark()])).unwrap();
+    load(&store, &[plain(3_000, "x", "word")]);
+    let answer = block_on(engine.search(SearchRequest { limit: 1_000, ..second.clone() })).unwrap();
+    let rest = SearchRequest { limit: 1_000, cursor: answer.next_cursor, ..second };
+    let last = block_on(engine.search(rest)).unwrap();
+    assert_eq!((answer.hits.len() + last.hits.len(), last.next_cursor), (2_249 - 800, None));
+    let answer = block_on(engine.search(first.clone())).unwrap();
+    let gone = block_on(engine.search(SearchRequest { cursor: answer.next_cursor, ..first }));
+    assert!(matches!(gone, Err(QueryError::StaleCursor)), "{} hits", gone.unwrap().hits.len());
 }
 
 /// A mail with a blob of `size` bytes, an unreadable attachment, and an embedded message.

@@ -32,12 +32,27 @@ struct Kept {
 }
 
 fn ask(engine: &Engine, q: &str, cursor: Option<String>, facets: &[Facet]) -> SearchAnswer {
+    let by_date = asked(engine, q, cursor, facets, Some(Sort::Date));
+    // They are of all that is found, in whatever order it comes. Where only the best by words were looked for, they were
+    // empty once.
+    let by_relevance = asked(engine, q, None, facets, None);
+    assert_eq!(by_relevance.facets, by_date.facets, "{q}");
+    by_date
+}
+
+fn asked(
+    engine: &Engine,
+    q: &str,
+    cursor: Option<String>,
+    facets: &[Facet],
+    sort: Option<Sort>,
+) -> SearchAnswer {
     block_on(engine.search(SearchRequest {
         q: q.to_owned(),
         mode: Mode::Keyword,
         limit: 1000,
         cursor,
-        sort: Some(Sort::Date),
+        sort,
         tz: Some("America/New_York".to_owned()),
         facets: facets.to_vec(),
         snippets: true,

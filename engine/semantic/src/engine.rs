@@ -300,9 +300,12 @@ impl SemanticEngine {
             let mut some = text.clone();
             some.docs.truncate(left);
             batches.extend(&some, &*self.model, without)?;
-            done = done.saturating_add(batches.known.saturating_sub(before));
+            let more = batches.known.saturating_sub(before);
+            done = done.saturating_add(more);
             locked(&self.open).memtables.insert(text.memtable, batches);
-            self.caught_up.fetch_add(1, Ordering::Release);
+            if more > 0 {
+                self.caught_up.fetch_add(1, Ordering::Release);
+            }
         }
         let memtables: HashSet<u64> = sources.memtables.iter().map(|m| m.memtable).collect();
         locked(&self.open).memtables.retain(|id, _| memtables.contains(id));

@@ -4,8 +4,31 @@
 
 use bytes::Bytes;
 use postlode_format::block::BlockPlace;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A cache of at most so many bytes in so many parts. The library's own choice grows with the processors, and what is larger
+/// than a part is never kept.
+pub fn in_parts<K: Eq + Hash, V: Clone, W: Weighter<K, V> + Clone>(
+    items: usize,
+    bytes: u64,
+    parts: usize,
+    weighter: W,
+) -> Cache<K, V, W> {
+    let options =
+        OptionsBuilder::new().estimated_items_capacity(items).weight_capacity(bytes).shards(parts).build();
+    match options {
+        Ok(options) => {
+            let (hashes, life) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+            Cache::with_options(options, weighter, hashes, life)
+        }
+        // Nothing that it needs is left out.
+        Err(_) => Cache::with_weighter(items, bytes, weighter),
+    }
+}
 
 #[derive(Clone)]
 struct ByBytes;

@@ -128,6 +128,9 @@ impl<R: Runtime> Follower<R> {
                 let _named = self.show(&manifest, false).await?;
             }
             self.keeper.follow(manifest.clone()).await?;
+            // Which model answers is told by the keeper, and who asked while shards knew of the manifest and it did not would keep
+            // the answer of before.
+            self.shared.layout.fetch_add(1, Ordering::Release);
             self.manifest = Some(manifest.number);
             self.take_streams(&manifest);
             return Ok(());

@@ -38,6 +38,7 @@ mod verify;
 pub use api::*;
 pub use attachments::Loading;
 pub use backup::Copied;
+pub use cache::in_parts;
 pub use columns::{ColumnSources, FreshRow, SegmentColumns};
 pub use error::StoreError;
 pub use inspect::{Dumped, Inside, Inspected, Shape, TreeShape};

@@ -8,7 +8,7 @@ use crate::engine::{Match, TextView, rounded};
 use crate::query::TextQuery;
 use crate::segment::Part;
 use postlode_format::index::Position;
-use postlode_store::{Missing, doubles};
+use postlode_store::Missing;
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -71,14 +71,13 @@ impl TextView {
     /// The best of all emails that match.
     #[must_use]
     pub fn best(&self, query: &TextQuery, wanted: &Wanted<'_>) -> Best {
-        let doubles = self.doubles();
         let mut top = Top { best: Vec::new(), most: wanted.most, floor: f32::NEG_INFINITY };
         let mut total = 0u64;
-        // Emails that may come again, and what segments have found.
+        // Emails that may come again: those of memtables, and those that several segments have.
         let mut seen: HashSet<Position> = HashSet::new();
-        let mut sealed: Vec<(Arc<[Position]>, Arc<Docs>)> = Vec::new();
+        let mut doubles: Option<&[Position]> = None;
         let (low, high) = wanted.between;
-        let missing = self.find(query, true, |_, part: &Part, docs: Arc<Docs>| {
+        let missing = self.find(query, true, |part: &Part, docs: Arc<Docs>| {
             let is_sealed = part.segment.is_some();
             let (from, to) = match is_sealed {
                 true => (
@@ -92,21 +91,18 @@ impl TextView {
                 let Some(position) = part.positions.get(doc as usize).copied() else { continue };
                 let again = match is_sealed {
                     true => {
-                        !doubles.is_empty()
-                            && doubles.binary_search(&position).is_ok()
-                            && !seen.insert(position)
+                        let doubles = *doubles.get_or_insert_with(|| self.doubles());
+                        let double = !doubles.is_empty() && doubles.binary_search(&position).is_ok();
+                        if double { !seen.insert(position) } else { seen.contains(&position) }
                     }
-                    false => !seen.insert(position) || sealed.iter().any(|sealed| has(sealed, &position)),
+                    false => !seen.insert(position),
                 };
-                let outside = !is_sealed && (position < low || high < position);
+                let outside = position < low || high < position;
                 if again || outside || wanted.gone.is_some_and(|gone| gone(&position)) {
                     continue;
                 }
                 total = total.saturating_add(1);
                 top.offer(Match { position, score: rounded(score) });
-            }
-            if is_sealed && !self.is_sealed() {
-                sealed.push((Arc::clone(&part.positions), docs));
             }
         });
         top.cut();
@@ -114,18 +110,4 @@ impl TextView {
         best.sort_unstable_by(order);
         Best { best, total, missing }
     }
-
-    /// Emails that several segments have. There are some where mail was loaded again because it could not be read.
-    fn doubles(&self) -> &[Position] {
-        self.doubles.get_or_init(|| {
-            let sealed = self.parts().into_iter().filter(|part| part.segment.is_some());
-            doubles(&sealed.map(|part| Arc::clone(&part.positions)).collect::<Vec<_>>())
-        })
-    }
-}
-
-/// Has a segment found an email?
-fn has((positions, docs): &(Arc<[Position]>, Arc<Docs>), position: &Position) -> bool {
-    let at = positions.binary_search(position).ok().and_then(|at| u32::try_from(at).ok());
-    at.is_some_and(|doc| docs.has(doc))
 }

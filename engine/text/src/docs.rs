@@ -1,9 +1,7 @@
 //! Mails of one index that something finds, with their scores, and what can be done with several such lists.
 //!
-//! What always holds: a list is ascending and has each mail once; a score of several lists is the sum of theirs, in whatever
-//! order they are joined: scores of words have 24 bits, so that sums of them are exact here.
-
-use std::sync::Arc;
+//! What always holds: a list is ascending and has each mail once; a score of several lists is the sum of theirs. Scores of words
+//! have 24 bits, and sums of them 53, so that it is the same in whatever order they are joined.
 
 /// A list so many times longer than another is looked into, and not gone through.
 const LONGER: usize = 8;
@@ -56,23 +54,28 @@ impl Docs {
         self.iter().skip(first).take_while(move |(doc, _)| *doc < to)
     }
 
-    /// Is one of this number here?
-    pub fn has(&self, doc: u32) -> bool {
-        self.docs.binary_search(&doc).is_ok()
+    /// Those that are in both; the other's scores count so many times.
+    pub fn and(&self, other: &Self, times: f64) -> Self {
+        let mut out = Self::default();
+        if self.len() <= other.len() {
+            self.meet(other, |doc, score, met| {
+                if let Some(more) = met {
+                    out.push(doc, score + times * more);
+                }
+            });
+        } else {
+            other.meet(self, |doc, more, met| {
+                if let Some(score) = met {
+                    out.push(doc, score + times * more);
+                }
+            });
+        }
+        out
     }
 
-    /// Those that are in both.
-    pub fn and(&self, other: &Self) -> Self {
-        if self.len() > other.len() {
-            return other.and(self);
-        }
-        let mut out = Self::default();
-        self.meet(other, |doc, score, met| {
-            if let Some(more) = met {
-                out.push(doc, score + more);
-            }
-        });
-        out
+    /// The same with scores that count so many times.
+    pub fn times(&self, times: f64) -> Self {
+        Self { docs: self.docs.clone(), scores: self.scores.iter().map(|score| times * score).collect() }
     }
 
     /// Those that are not in the other.
@@ -101,31 +104,61 @@ impl Docs {
             to(doc, score, met.and_then(|_| other.scores.get(at)).copied());
         }
     }
+}
 
-    /// Those of an index of `count` mails that are in any of the lists.
-    pub fn any(lists: &[Arc<Self>], count: u32) -> Self {
-        let all: usize = lists.iter().map(|list| list.len()).sum();
-        if all.saturating_mul(DENSE) < count as usize {
-            let mut found: Vec<(u32, f64)> = lists.iter().flat_map(|list| list.iter()).collect();
-            found.sort_unstable_by_key(|(doc, _)| *doc);
-            let mut out = Self::default();
-            for (doc, score) in found {
-                match (out.docs.last(), out.scores.last_mut()) {
-                    (Some(last), Some(sum)) if *last == doc => *sum += score,
-                    _ => out.push(doc, score),
-                }
-            }
-            return out;
+/// Joins lists of an index, one after the other, to those that are in any of them.
+pub struct Union {
+    count: usize,
+    few: Vec<(u32, f64)>,
+    /// Of every mail, once there are many.
+    many: Option<Vec<f64>>,
+}
+
+/// The score of what is in no list.
+const NONE: f64 = f64::NEG_INFINITY;
+
+impl Union {
+    /// Of none, for an index of so many mails.
+    pub fn new(count: u32) -> Self {
+        Self { count: count as usize, few: Vec::new(), many: None }
+    }
+
+    /// Takes in a list, whose scores count so many times.
+    pub fn add(&mut self, list: &Docs, times: f64) {
+        let all = self.few.len().saturating_add(list.len());
+        if self.many.is_none() && all.saturating_mul(DENSE) > self.count {
+            let mut sums = vec![NONE; self.count];
+            self.few.drain(..).for_each(|(doc, score)| sum(&mut sums, doc, score));
+            self.few = Vec::new();
+            self.many = Some(sums);
         }
-        // Of those that are in none.
-        const NONE: f64 = f64::NEG_INFINITY;
-        let mut sums = vec![NONE; count as usize];
-        for (doc, score) in lists.iter().flat_map(|list| list.iter()) {
-            if let Some(sum) = sums.get_mut(doc as usize) {
-                *sum = if *sum == NONE { score } else { *sum + score };
+        let scored = list.iter().map(|(doc, score)| (doc, times * score));
+        match &mut self.many {
+            Some(sums) => scored.for_each(|(doc, score)| sum(sums, doc, score)),
+            None => self.few.extend(scored),
+        }
+    }
+
+    /// What came of it.
+    pub fn docs(mut self) -> Docs {
+        if let Some(sums) = self.many {
+            return (0u32..).zip(sums).filter(|(_, sum)| *sum != NONE).collect();
+        }
+        self.few.sort_by_key(|(doc, _)| *doc);
+        let mut out = Docs::default();
+        for (doc, score) in self.few {
+            match (out.docs.last(), out.scores.last_mut()) {
+                (Some(last), Some(sum)) if *last == doc => *sum += score,
+                _ => out.push(doc, score),
             }
         }
-        (0u32..).zip(sums).filter(|(_, sum)| *sum != NONE).collect()
+        out
+    }
+}
+
+fn sum(sums: &mut [f64], doc: u32, score: f64) {
+    if let Some(sum) = sums.get_mut(doc as usize) {
+        *sum = if *sum == NONE { score } else { *sum + score };
     }
 }
 
@@ -174,15 +207,17 @@ mod tests {
                 (0..COUNT).filter_map(|doc| Some((doc, keep(doc)?))).collect()
             };
             let (x, y, z) = (docs(&a), docs(&b), docs(&c));
-            prop_assert_eq!(x.and(&y), naive(&|doc| Some(score(&a, doc)? + score(&b, doc)?)));
+            prop_assert_eq!(x.and(&y, 1.0), naive(&|doc| Some(score(&a, doc)? + score(&b, doc)?)));
+            prop_assert_eq!(x.and(&y, 3.0), naive(&|doc| Some(score(&a, doc)? + 3.0 * score(&b, doc)?)));
             let but = |doc| score(&a, doc).filter(|_| score(&b, doc).is_none());
             prop_assert_eq!(x.but(&y), naive(&but));
             let any = |doc| {
                 let all = [&a, &b, &c].map(|of| score(of, doc));
                 all.iter().any(Option::is_some).then(|| all.into_iter().flatten().sum())
             };
-            prop_assert_eq!(Docs::any(&[x.clone().into(), y.into(), z.into()], COUNT), naive(&any));
-            prop_assert!((0..COUNT).all(|doc| x.has(doc) == a.contains_key(&doc)));
+            let mut union = Union::new(COUNT);
+            [&x, &y, &z].into_iter().for_each(|list| union.add(list, 1.0));
+            prop_assert_eq!(union.docs(), naive(&any));
             prop_assert_eq!(x.between(100, 300).count(), a.range(100..300).count());
         }
 

@@ -11,7 +11,7 @@ use crate::schema::{schema, tokenizers};
 use crate::segment::Part;
 use crate::stats::Global;
 use postlode_format::index::Position;
-use postlode_store::{Missing, TextSources};
+use postlode_store::{Missing, TextSources, doubles};
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -44,6 +44,7 @@ const KEEP: usize = 32 << 20;
 struct Open {
     segments: HashMap<u64, Arc<Part>>,
     memtables: HashMap<u64, Batches>,
+    doubles: Arc<Doubles>,
 }
 
 /// Keeps indexes open between searches. Cheap to clone.
@@ -78,8 +79,15 @@ pub struct TextView {
     empty: Result<Searcher, String>,
     schema: Schema,
     kept: Kept,
-    /// Emails that several segments have, ascending; looked for when that is needed first.
-    pub(crate) doubles: OnceLock<Vec<Position>>,
+    doubles: Arc<Doubles>,
+}
+
+/// Emails that several of some segments have.
+#[derive(Default)]
+struct Doubles {
+    segments: Vec<u64>,
+    /// Ascending; looked for when they are needed first.
+    found: OnceLock<Vec<Position>>,
 }
 
 impl Default for TextEngine {
@@ -127,7 +135,7 @@ impl TextEngine {
             empty: self.empty.clone(),
             schema: schema(),
             kept: Kept::new(self.keep),
-            doubles: OnceLock::new(),
+            doubles: Arc::default(),
         };
         for segment in &sources.segments {
             let open = self.lock().segments.get(&segment.id).cloned();
@@ -143,7 +151,12 @@ impl TextEngine {
                 Err(missing) => view.missing.push(missing),
             }
         }
+        let ids: Vec<u64> = view.segments.iter().filter_map(|part| part.segment).collect();
         let mut open = self.lock();
+        if open.doubles.segments != ids {
+            open.doubles = Arc::new(Doubles { segments: ids, found: OnceLock::new() });
+        }
+        view.doubles = Arc::clone(&open.doubles);
         for text in &sources.memtables {
             // Another search may have got further, or forgotten a memtable that was sealed since.
             let current = open.memtables.get(&text.memtable).filter(|b| b.known >= text.first);
@@ -198,39 +211,44 @@ impl TextView {
         self.missing.is_empty()
     }
 
-    /// Nothing is in memtables.
-    pub(crate) fn is_sealed(&self) -> bool {
-        self.batches.is_empty()
+    /// Emails that several segments have, ascending. There are some where mail was loaded again because it could not be read.
+    pub(crate) fn doubles(&self) -> &[Position] {
+        let lists = || self.segments.iter().map(|part| Arc::clone(&part.positions)).collect::<Vec<_>>();
+        self.doubles.found.get_or_init(|| doubles(&lists()))
     }
 
     /// The indexes, those of segments first.
-    pub(crate) fn parts(&self) -> Vec<&Part> {
+    fn parts(&self) -> Vec<&Part> {
         self.segments.iter().map(AsRef::as_ref).chain(self.batches.iter().map(|b| &b.part)).collect()
     }
 
-    /// Gives what each index finds, with its number among [`TextView::parts`], and tells what could not be searched.
+    /// Gives what each index finds, those of memtables first, and tells what could not be searched.
     pub(crate) fn find(
         &self,
         query: &TextQuery,
         scored: bool,
-        mut to: impl FnMut(usize, &Part, Arc<Docs>),
+        mut to: impl FnMut(&Part, Arc<Docs>),
     ) -> Vec<Missing> {
         let parts = self.parts();
         let mut missing = self.missing.clone();
-        let statistics = Global::new(parts.iter().flat_map(|p| &p.readers).collect());
+        let statistics = Global::new(parts.iter().flat_map(|p| &p.readers).collect(), &self.kept.frequencies);
         let empty = match &self.empty {
             Ok(empty) => empty,
-            Err(error) => return vec![unreadable(None, "text", error)],
+            Err(error) => {
+                missing.push(unreadable(None, "text", error));
+                return missing;
+            }
         };
         let scoring = match scored {
             true => EnableScoring::enabled_from_statistics_provider(&statistics, empty),
             false => EnableScoring::disabled_from_schema(&self.schema),
         };
         let mut finder = Finder::new(&self.kept, scoring, scored);
-        for (number, part) in parts.into_iter().enumerate() {
+        // Those of memtables first: few mails, of which some may be in a segment too.
+        for (number, part) in parts.into_iter().enumerate().rev() {
             let within = Within { number, part };
             match contained(|| finder.find(within, query), || (part.segment, "text")) {
-                Ok(docs) => to(number, part, docs),
+                Ok(docs) => to(part, docs),
                 Err(damage) => missing.push(damage),
             }
         }
@@ -243,10 +261,10 @@ impl TextView {
     #[must_use]
     pub fn search(&self, query: &TextQuery, scored: bool) -> TextMatches {
         let mut matches: Vec<Match> = Vec::new();
-        let missing = self.find(query, scored, |_, part, docs| {
+        let missing = self.find(query, scored, |part, docs| {
             let of = |(doc, score): (u32, f64)| {
                 let position = part.positions.get(doc as usize)?;
-                Some(Match { position: *position, score: rounded(score) })
+                Some(Match { position: *position, score: if scored { rounded(score) } else { 0.0 } })
             };
             matches.extend(docs.iter().filter_map(of));
         });

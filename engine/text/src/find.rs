@@ -3,12 +3,16 @@
 //! The lists of phrases are kept as long as nothing changes, with their scores, because a score of a word in a mail depends
 //! on the word, the mail and the statistics alone: whatever else is asked beside it, the next query that has the word finds
 //! its mails ready. What always holds: what is kept is of one set of sources, and within a budget; a long list that only a
-//! few mails are looked up in is neither made nor kept.
+//! few mails are looked up in is neither made nor kept; where one part of an All finds nothing, the rest is not looked for;
+//! of an Any one list is there at a time.
 
-use crate::docs::Docs;
+use crate::docs::{Docs, Union};
+use crate::form::Form;
 use crate::query::TextQuery;
 use crate::segment::Part;
-use postlode_store::Missing;
+use crate::stats::Frequencies;
+use crate::words::query_words;
+use postlode_store::{Missing, in_parts};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::collections::HashMap;
@@ -18,8 +22,14 @@ use tantivy::query::{EnableScoring, Scorer, Weight};
 
 /// About how many lists are kept.
 const LISTS: usize = 1_024;
-/// What a mail costs to be looked up in a list that is not made, in mails that are read of it.
-const LOOKED_UP: usize = 8;
+/// The cache is in so many parts, none of which keeps a list that is larger than it.
+const PARTS: usize = 4;
+/// Bytes of the longest phrase whose lists are kept.
+const LONGEST: usize = 1 << 10;
+/// What a mail costs to be looked up in a list that is not made, in mails that are read of it …
+const LOOKED_UP: u64 = 8;
+/// … and where the list is joined of several, which are read so many mails at a time.
+const AHEAD: u64 = 4_096;
 
 /// A phrase in the index of a number, with scores or without.
 type Name = (usize, bool, TextQuery);
@@ -28,20 +38,46 @@ type Name = (usize, bool, TextQuery);
 struct Bytes;
 
 impl Weighter<Name, Arc<Docs>> for Bytes {
-    fn weight(&self, _: &Name, docs: &Arc<Docs>) -> u64 {
-        docs.bytes().saturating_add(256) as u64
+    fn weight(&self, (_, _, phrase): &Name, docs: &Arc<Docs>) -> u64 {
+        docs.bytes().saturating_add(text_of(phrase)).saturating_add(256) as u64
     }
+}
+
+/// Bytes of the text of a phrase.
+fn text_of(phrase: &TextQuery) -> usize {
+    phrase.wanted().iter().map(|phrase| phrase.text.len()).sum()
+}
+
+/// Is it one word as it is? What is looked for by several words, or by such as stand for many, is joined of several lists.
+fn is_word(phrase: &TextQuery) -> bool {
+    matches!(phrase, TextQuery::Phrase(p) if p.form == Form::Whole && query_words(&p.text).len() == 1)
+}
+
+/// Each of some parts once, and how often it is there.
+fn distinct(parts: &[TextQuery]) -> Vec<(&TextQuery, f64)> {
+    let mut at: HashMap<&TextQuery, usize> = HashMap::with_capacity(parts.len());
+    let mut out: Vec<(&TextQuery, f64)> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let place = *at.entry(part).or_insert(out.len());
+        match out.get_mut(place) {
+            Some((_, times)) => *times += 1.0,
+            None => out.push((part, 1.0)),
+        }
+    }
+    out
 }
 
 /// Lists of phrases.
 pub struct Kept {
     lists: Cache<Name, Arc<Docs>, Bytes>,
+    /// How many mails have a word.
+    pub frequencies: Frequencies,
 }
 
 impl Kept {
     /// At most so many bytes.
     pub fn new(bytes: usize) -> Self {
-        Self { lists: Cache::with_weighter(LISTS, bytes as u64, Bytes) }
+        Self { lists: in_parts(LISTS, bytes as u64, PARTS, Bytes), frequencies: Frequencies::default() }
     }
 }
 
@@ -61,10 +97,17 @@ enum Source<'q> {
 }
 
 impl Source<'_> {
-    fn size(&self) -> usize {
+    fn cost(&self) -> u64 {
         match self {
-            Self::List(docs) => docs.len(),
-            Self::Scorer(scorer, _) => scorer.size_hint() as usize,
+            Self::List(docs) => docs.len() as u64,
+            Self::Scorer(scorer, _) => scorer.cost(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::List(docs) => docs.len() == 0,
+            Self::Scorer(scorer, _) => scorer.doc() == TERMINATED,
         }
     }
 }
@@ -95,18 +138,20 @@ impl<'v> Finder<'v> {
     /// Damage.
     pub fn find(&mut self, within: Within<'_>, query: &TextQuery) -> Result<Arc<Docs>, Missing> {
         match query {
-            TextQuery::Phrase(_) | TextQuery::Near(_) => match self.source(within, query)? {
-                Source::List(docs) => Ok(docs),
-                Source::Scorer(scorer, phrase) => Ok(self.read(within, scorer, phrase)),
-            },
+            TextQuery::Phrase(_) | TextQuery::Near(_) => {
+                let source = self.source(within, query)?;
+                Ok(self.docs(within, source))
+            }
             TextQuery::All(parts) => self.all(within, parts),
             TextQuery::Any(parts) => {
-                let lists: Result<Vec<_>, _> = parts.iter().map(|part| self.find(within, part)).collect();
-                let mut lists = lists?;
-                Ok(match lists.len() {
-                    1 => lists.swap_remove(0),
-                    _ => Arc::new(Docs::any(&lists, within.count())),
-                })
+                if let [one] = parts.as_slice() {
+                    return self.find(within, one);
+                }
+                let mut union = Union::new(within.count());
+                for (part, times) in distinct(parts) {
+                    union.add(&*self.find(within, part)?, times);
+                }
+                Ok(Arc::new(union.docs()))
             }
             TextQuery::Not(inner) => {
                 let found = self.find(within, inner)?;
@@ -116,44 +161,81 @@ impl<'v> Finder<'v> {
     }
 
     fn all(&mut self, within: Within<'_>, parts: &[TextQuery]) -> Result<Arc<Docs>, Missing> {
-        let mut sources = Vec::with_capacity(parts.len());
-        for part in parts.iter().filter(|part| !matches!(part, TextQuery::Not(_))) {
-            sources.push(match part {
-                TextQuery::Phrase(_) | TextQuery::Near(_) => self.source(within, part)?,
-                tree => Source::List(self.find(within, tree)?),
-            });
+        let parts = distinct(parts);
+        let is_phrase = |part: &TextQuery| matches!(part, TextQuery::Phrase(_) | TextQuery::Near(_));
+        let mut phrases: Vec<_> = parts.iter().copied().filter(|(part, _)| is_phrase(part)).collect();
+        // What is found at once comes first: where there is nothing, nothing else has to be opened.
+        phrases.sort_by_key(|(part, _)| !is_word(part));
+        let mut sources = Vec::with_capacity(phrases.len());
+        for (part, times) in phrases {
+            let source = self.source(within, part)?;
+            if source.is_empty() {
+                return Ok(Arc::default());
+            }
+            sources.push((source, times));
         }
         // The fewest first: of the others is wanted what these leave.
-        sources.sort_by_key(Source::size);
-        let mut left: Option<Arc<Docs>> = None;
-        for source in sources {
-            let next = match (left, source) {
-                (None, Source::List(docs)) => docs,
-                (None, Source::Scorer(scorer, phrase)) => self.read(within, scorer, phrase),
-                (Some(left), _) if left.len() == 0 => return Ok(left),
-                (Some(left), Source::List(docs)) => Arc::new(left.and(&docs)),
-                (Some(left), Source::Scorer(scorer, _))
-                    if left.len().saturating_mul(LOOKED_UP) < scorer.size_hint() as usize =>
-                {
-                    Arc::new(self.looked_up(&left, scorer))
+        sources.sort_by_key(|(source, _)| source.cost());
+        let mut sources = sources.into_iter();
+        let mut left = sources.next().map(|(source, times)| times_of(self.docs(within, source), times));
+        for (source, times) in sources {
+            let Some(have) = left.filter(|have| have.len() > 0) else { return Ok(Arc::default()) };
+            left = Some(Arc::new(match source {
+                Source::Scorer(mut scorer, phrase) if is_looked_up(&have, &*scorer, phrase, within) => {
+                    self.looked_up(&have, &mut *scorer, times)
                 }
-                (Some(left), Source::Scorer(scorer, phrase)) => {
-                    Arc::new(left.and(&self.read(within, scorer, phrase)))
-                }
-            };
-            left = Some(next);
+                source => have.and(&self.docs(within, source), times),
+            }));
         }
-        let mut left = left.unwrap_or_else(|| Arc::new(Docs::all(within.count())));
-        for part in parts {
-            if let TextQuery::Not(inner) = part {
-                left = Arc::new(left.but(&*self.find(within, inner)?));
+        for (part, times) in parts.iter().filter(|(part, _)| !is_phrase(part)) {
+            if left.as_ref().is_some_and(|left| left.len() == 0) {
+                break;
             }
+            left = Some(match part {
+                TextQuery::Not(inner) => {
+                    let left = left.unwrap_or_else(|| Arc::new(Docs::all(within.count())));
+                    Arc::new(self.but(within, &left, inner)?)
+                }
+                tree => {
+                    let docs = self.find(within, tree)?;
+                    match left {
+                        Some(left) => Arc::new(left.and(&docs, *times)),
+                        None => times_of(docs, *times),
+                    }
+                }
+            });
         }
-        Ok(left)
+        Ok(left.unwrap_or_else(|| Arc::new(Docs::all(within.count()))))
+    }
+
+    /// Those of some that are not what is found.
+    fn but(&mut self, within: Within<'_>, left: &Docs, unwanted: &TextQuery) -> Result<Docs, Missing> {
+        if let TextQuery::Phrase(_) | TextQuery::Near(_) = unwanted {
+            return Ok(match self.source(within, unwanted)? {
+                Source::Scorer(mut scorer, phrase) if is_looked_up(left, &*scorer, phrase, within) => {
+                    left.but(&self.looked_up(left, &mut *scorer, 1.0))
+                }
+                source => left.but(&self.docs(within, source)),
+            });
+        }
+        Ok(left.but(&*self.find(within, unwanted)?))
+    }
+
+    fn docs(&self, within: Within<'_>, source: Source<'_>) -> Arc<Docs> {
+        match source {
+            Source::List(docs) => docs,
+            Source::Scorer(scorer, phrase) => self.read(within, scorer, phrase),
+        }
     }
 
     fn source<'q>(&mut self, within: Within<'_>, phrase: &'q TextQuery) -> Result<Source<'q>, Missing> {
-        if let Some(docs) = self.kept.lists.get(&(within.number, self.scored, phrase.clone())) {
+        // A list with scores has the same mails as one without.
+        let mut name: Name = (within.number, true, phrase.clone());
+        let kept = self.kept.lists.get(&name).or_else(|| {
+            name.1 = false;
+            self.kept.lists.get(&name).filter(|_| !self.scored)
+        });
+        if let Some(docs) = kept {
             return Ok(Source::List(docs));
         }
         // The library's sets of documents (0.27) are not made for an index of none.
@@ -184,24 +266,38 @@ impl<'v> Finder<'v> {
         }
         docs.shrink();
         let docs = Arc::new(docs);
-        // What is damaged is told by each search.
-        if within.part.damage.met().is_none() {
+        // What is damaged is told by each search, and may have spoilt the statistics of all.
+        let is_sound = within.part.damage.met().is_none() && !self.kept.frequencies.are_spoilt();
+        if is_sound && text_of(phrase) <= LONGEST {
             self.kept.lists.insert((within.number, self.scored, phrase.clone()), Arc::clone(&docs));
         }
         docs
     }
 
     /// Those that a phrase finds too.
-    fn looked_up(&self, left: &Docs, mut scorer: Box<dyn Scorer>) -> Docs {
+    fn looked_up(&self, left: &Docs, scorer: &mut dyn Scorer, times: f64) -> Docs {
         let mut docs = Docs::default();
         for (doc, score) in left.iter() {
             let at = if scorer.doc() < doc { scorer.seek(doc) } else { scorer.doc() };
             match at {
                 TERMINATED => break,
-                at if at == doc => docs.push(doc, score + self.score(&mut *scorer)),
+                at if at == doc => docs.push(doc, score + times * self.score(scorer)),
                 _ => {}
             }
         }
         docs
+    }
+}
+
+fn times_of(docs: Arc<Docs>, times: f64) -> Arc<Docs> {
+    if times == 1.0 { docs } else { Arc::new(docs.times(times)) }
+}
+
+/// Are few mails better looked up in a list than the list made?
+fn is_looked_up(left: &Docs, scorer: &dyn Scorer, phrase: &TextQuery, within: Within<'_>) -> bool {
+    let few = left.len() as u64;
+    match is_word(phrase) {
+        true => few.saturating_mul(LOOKED_UP) < scorer.cost(),
+        false => few.saturating_mul(AHEAD) < u64::from(within.count()),
     }
 }

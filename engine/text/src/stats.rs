@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tantivy::query::Bm25StatisticsProvider;
 use tantivy::schema::Field;
@@ -12,25 +13,56 @@ use tantivy::{SegmentReader, Term};
 /// up, counts nothing here; the search itself meets the same damage and reports it.
 pub struct Global<'r> {
     readers: Vec<&'r SegmentReader>,
-    frequencies: Mutex<HashMap<Term, u64>>,
+    frequencies: &'r Frequencies,
 }
 
-impl<'r> Global<'r> {
-    pub fn new(readers: Vec<&'r SegmentReader>) -> Self {
-        Self { readers, frequencies: Mutex::default() }
+/// How many mails have a word, as far as that was looked up.
+#[derive(Default)]
+pub struct Frequencies {
+    known: Mutex<HashMap<Term, u64>>,
+    /// Some reader could not be read: what was counted since lacks it.
+    spoilt: AtomicBool,
+}
+
+/// Words that are remembered.
+const MOST: usize = 1 << 15;
+
+impl Frequencies {
+    /// Statistics were gathered without some reader.
+    pub fn are_spoilt(&self) -> bool {
+        self.spoilt.load(Ordering::Acquire)
+    }
+
+    /// The sum of what readers say, with whether one said nothing.
+    fn sum(&self, parts: impl Iterator<Item = Option<u64>>) -> (u64, bool) {
+        let (mut sum, mut whole) = (0u64, true);
+        for part in parts {
+            whole &= part.is_some();
+            sum = sum.saturating_add(part.unwrap_or(0));
+        }
+        if !whole {
+            self.spoilt.store(true, Ordering::Release);
+        }
+        (sum, whole)
     }
 }
 
-/// A panic of the search library on strange bytes counts as nothing found.
-fn contained<T: Default>(read: impl FnOnce() -> T) -> T {
+impl<'r> Global<'r> {
+    pub fn new(readers: Vec<&'r SegmentReader>, frequencies: &'r Frequencies) -> Self {
+        Self { readers, frequencies }
+    }
+}
+
+/// A panic of the search library on strange bytes counts as nothing said.
+fn contained(read: impl FnOnce() -> Option<u64>) -> Option<u64> {
     // Unwind safety: reading changes nothing that outlives it.
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_default()
 }
 
 impl Bm25StatisticsProvider for Global<'_> {
     fn total_num_tokens(&self, field: Field) -> tantivy::Result<u64> {
-        let of = |r: &&SegmentReader| r.inverted_index(field).map_or(0, |i| i.total_num_tokens());
-        Ok(self.readers.iter().map(|r| contained(|| of(r))).sum())
+        let of = |r: &SegmentReader| r.inverted_index(field).map(|i| i.total_num_tokens()).ok();
+        Ok(self.frequencies.sum(self.readers.iter().map(|r| contained(|| of(r)))).0)
     }
 
     fn total_num_docs(&self) -> tantivy::Result<u64> {
@@ -38,15 +70,22 @@ impl Bm25StatisticsProvider for Global<'_> {
     }
 
     fn doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
-        if let Some(known) = self.frequencies.lock().unwrap_or_else(PoisonError::into_inner).get(term) {
+        let known = || self.frequencies.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known().get(term) {
             return Ok(*known);
         }
-        let of = |r: &&SegmentReader| {
+        let of = |r: &SegmentReader| {
             let index = r.inverted_index(term.field()).ok()?;
             index.doc_freq(term).ok().map(u64::from)
         };
-        let sum = self.readers.iter().filter_map(|r| contained(|| of(r))).sum();
-        self.frequencies.lock().unwrap_or_else(PoisonError::into_inner).insert(term.clone(), sum);
+        let (sum, whole) = self.frequencies.sum(self.readers.iter().map(|r| contained(|| of(r))));
+        if whole {
+            let mut known = known();
+            if known.len() >= MOST {
+                known.clear();
+            }
+            known.insert(term.clone(), sum);
+        }
         Ok(sum)
     }
 }

@@ -12,7 +12,7 @@ use common::{Mail, Section, build, memtable, ordinals, section, segment, sources
 use postlode_format::row::{PartKind, attachment_text, parts_extra};
 use postlode_store::{Ordinals, SegmentText};
 use postlode_text::words::words;
-use postlode_text::{Form, Known, Phrase, Scope, TextEngine, TextQuery, bundle};
+use postlode_text::{Form, Known, Phrase, Scope, TextEngine, TextQuery, Wanted, bundle};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -295,4 +295,106 @@ fn bundles_of_version_1_are_searched() {
     assert_eq!(found(&engine, &sources, &phrase(Scope::Anywhere, "zebra", false)), [0, 2]);
     assert_eq!(found(&engine, &sources, &phrase(Scope::Body, "zebra", true)), [0, 2]);
     assert_eq!(found(&engine, &sources, &phrase(Scope::Subject, "second", false)), [1]);
+}
+
+/// A tree of words, of which some stand in most mails and some in few.
+fn tree() -> impl Strategy<Value = TextQuery> {
+    let word = prop::sample::select(vec!["common", "often", "some", "rare", "nowhere", "common often"]);
+    let leaf = (word, any::<bool>()).prop_map(|(word, exact)| phrase(Scope::Anywhere, word, exact));
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(TextQuery::All),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(TextQuery::Any),
+            inner.prop_map(|inner| TextQuery::Not(Box::new(inner))),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_best_are_the_first_of_all(
+        trees in prop::collection::vec(tree(), 1..8),
+        most in 1usize..40,
+        low in 0i64..200,
+        gone in 1u8..9,
+    ) {
+        let text = |n: u32| {
+            let mut text = "common ".repeat(1 + n as usize % 3);
+            for (every, word) in [(2, "often "), (5, "some "), (61, "rare ")] {
+                if n.is_multiple_of(every) {
+                    text.push_str(&word.repeat(1 + n as usize % 4));
+                }
+            }
+            text
+        };
+        let mails: Vec<Mail> = (0..400).map(|n| mail(n, "s", &text(n))).collect();
+        // Some mails are in two segments, some in a segment and a memtable.
+        let sources = sources(
+            vec![segment(1, &mails[..200]), segment(2, &mails[180..350])],
+            vec![memtable(5, 0, &mails[340..])],
+        );
+        let engine = TextEngine::new();
+        let view = engine.view(&sources, &engine.known());
+        let between = (
+            postlode_format::index::Position { date: low, id: [0; 16] },
+            postlode_format::index::Position::MAX,
+        );
+        let is_gone = |position: &postlode_format::index::Position| position.id[3].is_multiple_of(gone);
+        let wanted = Wanted { between, gone: Some(&is_gone), most };
+        for query in &trees {
+            // What was kept for the trees before gives the same as a view that has kept nothing.
+            let all = engine.view(&sources, &engine.known()).search(query, true).matches;
+            prop_assert_eq!(&view.search(query, true).matches, &all);
+            let mut all: Vec<_> =
+                all.into_iter().filter(|m| m.position >= between.0 && !is_gone(&m.position)).collect();
+            let total = all.len() as u64;
+            all.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.position.cmp(&a.position)));
+            all.truncate(most);
+            let best = view.best(query, &wanted);
+            prop_assert_eq!((best.total, best.best), (total, all));
+        }
+    }
+}
+
+/// Lists of many blocks, of which few mails are looked up, and long lists that are left out.
+#[test]
+fn long_lists_are_joined_as_sets_are() {
+    let words = [(1u32, "common"), (2, "often"), (7, "some"), (900, "rare")];
+    let text = |n: u32| {
+        let of = |(every, word): &(u32, &'static str)| n.is_multiple_of(*every).then_some(*word);
+        words.iter().filter_map(of).collect::<Vec<_>>().join(" ")
+    };
+    let mails: Vec<Mail> = (0..9_000).map(|n| mail(n, "s", &text(n))).collect();
+    let sources = sources(vec![segment(1, &mails)], vec![]);
+    let word = |text: &str| phrase(Scope::Body, text, true);
+    let not = |query: TextQuery| TextQuery::Not(Box::new(query));
+    let (all, any) = (TextQuery::All, TextQuery::Any);
+    type Naive = fn(u32) -> bool;
+    let cases: [(TextQuery, Naive); 9] = [
+        (all(vec![word("common"), word("rare")]), |n| n % 900 == 0),
+        (all(vec![word("often"), word("rare"), word("some")]), |n| n % 6_300 == 0),
+        (all(vec![word("rare"), not(word("often"))]), |n| n % 900 == 0 && n % 2 == 1),
+        (all(vec![word("rare"), not(word("some"))]), |n| n % 900 == 0 && n % 7 != 0),
+        (all(vec![word("common often some")]), |n| n % 14 == 0),
+        (all(vec![word("rare"), word("common often some rare")]), |n| n % 6_300 == 0),
+        (any(vec![word("rare"), word("some"), word("rare")]), |n| n % 900 == 0 || n % 7 == 0),
+        (all(vec![word("nowhere"), word("common")]), |_| false),
+        (all(vec![word("often"), any(vec![word("rare"), not(word("common"))])]), |n| n % 900 == 0),
+    ];
+    for (query, naive) in cases {
+        for engine in [TextEngine::new(), TextEngine::keeping(0)] {
+            let expected: Vec<u32> = (0..9_000).filter(|n| naive(*n)).collect();
+            assert_eq!(found(&engine, &sources, &query), expected, "{query:?}");
+        }
+    }
+    // What is asked for twice counts twice.
+    let engine = TextEngine::new();
+    let view = engine.view(&sources, &engine.known());
+    let score = |query: &TextQuery| view.search(query, true).matches[0].score;
+    let (once, twice) = (word("rare"), [word("rare"), word("rare")]);
+    for query in [all(twice.to_vec()), any(twice.to_vec())] {
+        assert_eq!(score(&query), 2.0 * score(&once));
+    }
 }

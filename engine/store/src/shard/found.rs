@@ -5,11 +5,15 @@
 //! acknowledged, and what is being read at that moment is not put in. The shard alone puts in and takes out; anybody looks.
 
 use crate::api::Found;
+use crate::cache::in_parts;
 use bytes::Bytes;
 use postlode_format::id::Id;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Parts of the cache, which threads look into at the same time.
+const PARTS: usize = 4;
 
 #[derive(Clone)]
 struct ByBytes;
@@ -34,7 +38,7 @@ pub struct Lately {
 impl Lately {
     /// Of at most `bytes`.
     pub fn new(bytes: usize) -> Self {
-        let emails = quick_cache::sync::Cache::with_weighter(bytes / 1024 + 16, bytes as u64, ByBytes);
+        let emails = in_parts(bytes / 1024 + 16, bytes as u64, PARTS, ByBytes);
         Self { emails: Arc::new(emails) }
     }
 

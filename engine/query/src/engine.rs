@@ -92,7 +92,8 @@ impl Engine {
         Self::made(store, cpu, None, COLUMNS)
     }
 
-    /// An engine that searches by meaning too, and keeps at most so many bytes of columns in memory.
+    /// An engine that searches by meaning too, and keeps at most so many bytes of columns in memory, and half as many of the
+    /// mails of words.
     #[must_use]
     pub fn with_meaning(store: Store, cpu: CpuPool, models: impl Into<Models>, columns: usize) -> Self {
         Self::made(store, cpu, Some(models.into()), columns)

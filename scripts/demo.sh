@@ -14,7 +14,7 @@ postlode=$target/release/postlode
 pstgen=$target/release/pstgen
 
 mkdir -p demo
-data=${DEMO_DATA:-$(mktemp -d demo/store-XXXXXX)}
+data=${DEMO_DATA:-$(mktemp -d -p demo --suffix=.store)}
 listen=${DEMO_LISTEN:-127.0.0.1:8700}
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [ -t 1 ] || say() { printf '\n%s\n' "$*"; }

@@ -521,9 +521,11 @@ impl Run {
     pub async fn newest_first(&mut self) -> Result<(Driver, Stream), QueryError> {
         self.sifted.clear();
         if self.texts.len() < self.resolved.texts.len() {
-            // Only the best by words were looked for.
+            // Only the best by words were looked for, and counted.
+            let counted = self.explain.text_matches;
             self.texts.clear();
             self.look_up_texts(false).await?;
+            self.explain.text_matches = counted;
         }
         // What was looked up for a page is inside the bounds of that page.
         self.resolved.filter = self.asked.clone();

@@ -231,10 +231,11 @@ impl<'v> Finder<'v> {
     fn source<'q>(&mut self, within: Within<'_>, phrase: &'q TextQuery) -> Result<Source<'q>, Missing> {
         // A list with scores has the same mails as one without.
         let mut name: Name = (within.number, true, phrase.clone());
-        let kept = self.kept.lists.get(&name).or_else(|| {
+        let mut kept = self.kept.lists.get(&name);
+        if kept.is_none() && !self.scored {
             name.1 = false;
-            self.kept.lists.get(&name).filter(|_| !self.scored)
-        });
+            kept = self.kept.lists.get(&name);
+        }
         if let Some(docs) = kept {
             return Ok(Source::List(docs));
         }

@@ -8,7 +8,7 @@ use crate::params::Params;
 use crate::problem::{Problem, ProblemKind};
 use crate::reply::Reply;
 use crate::route::Route;
-use crate::{emails, home, local, search, statements};
+use crate::{emails, holds, home, local, saved, search, statements};
 use futures_lite::FutureExt;
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, VARY};
 use hyper::http::request::Parts;
@@ -196,6 +196,22 @@ impl App {
                 params.finish()?;
                 return statements::execute(self, id, parts, body).await;
             }
+            Route::SavedSearch(name) => {
+                params.finish()?;
+                return saved::one(self, &name, parts, body).await;
+            }
+            Route::Hold(name) => {
+                params.finish()?;
+                return holds::one(self, &name, parts, body).await;
+            }
+            Route::Email(id) => {
+                params.finish()?;
+                return emails::one(self, id, parts, body).await;
+            }
+            Route::Update => {
+                params.finish()?;
+                return local::update::answer(self, parts, body).await;
+            }
             _ => {}
         }
         if route == Route::Export {
@@ -226,7 +242,8 @@ impl App {
             Route::Metrics => self.metrics.page(self.engine.store(), self.embedding()).await,
             Route::Statement(id) if parts.method == Method::DELETE => statements::remove(self, id).await,
             Route::Statement(id) => statements::statement(self, id).await,
-            Route::Email(id) => emails::email(self, id).await,
+            Route::Searches => saved::all(self).await,
+            Route::Holds => holds::all(self).await,
             Route::Body(id) => emails::body(self, id).await,
             Route::Raw(id) => emails::raw(self, id).await,
             Route::Attachment(id, n) => emails::attachment(self, id, n).await,
@@ -244,6 +261,10 @@ impl App {
             | Route::Inspect
             | Route::Dump
             | Route::Statements
+            | Route::Email(_)
+            | Route::SavedSearch(_)
+            | Route::Hold(_)
+            | Route::Update
             | Route::Execute(_) => Err(Problem::new(ProblemKind::Internal, "the route was answered already")),
         }
     }

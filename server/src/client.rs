@@ -120,6 +120,23 @@ impl Client {
         self.send(Method::POST, target, Some(json.into())).await
     }
 
+    /// Asks with PUT, sending JSON.
+    ///
+    /// # Errors
+    /// As [`Client::post`].
+    pub async fn put(&self, target: &str, json: &impl Serialize) -> Result<Answer, ClientError> {
+        let json = serde_json::to_vec(json).map_err(|error| ClientError::Request(error.to_string()))?;
+        self.send(Method::PUT, target, Some(json.into())).await
+    }
+
+    /// Asks with DELETE.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn delete(&self, target: &str) -> Result<Answer, ClientError> {
+        self.send(Method::DELETE, target, None).await
+    }
+
     async fn send(&self, method: Method, target: &str, json: Option<Bytes>) -> Result<Answer, ClientError> {
         let mut request = Request::builder().method(method).uri(target);
         if json.is_some() {

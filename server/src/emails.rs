@@ -4,18 +4,72 @@ use crate::app::App;
 use crate::body::{self, Body};
 use crate::disposition;
 use crate::etag;
-use crate::problem::Problem;
+use crate::params;
+use crate::problem::{Problem, ProblemKind};
 use crate::reply::Reply;
 use bytes::Bytes;
-use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
+use hyper::Method;
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH};
+use hyper::http::request::Parts;
 use postlode_format::id::{Id, to_hex};
-use postlode_query::{Attachment, EmlStream, QueryError, RawKind};
+use postlode_query::{Attachment, EmlStream, QueryError, RawKind, Update};
+use serde_json::json;
 
 /// Says whether an EML is the message as it came.
 const POSTLODE_RAW: HeaderName = HeaderName::from_static("postlode-raw");
 
 fn no_email() -> Problem {
     Problem::not_found("email with this id")
+}
+
+/// Tells what one is, changes what is said of it, or deletes it.
+pub(crate) async fn one(app: &App, id: Id, parts: &Parts, body: Body) -> Result<Reply, Problem> {
+    match parts.method {
+        Method::PATCH => {
+            let update: Update = params::json(&parts.headers, body, app.limits.body_timeout).await?;
+            let revision = expected(app, id, parts).await?;
+            let said = app.engine.update(id, &update, revision).await?.ok_or_else(no_email)?;
+            // It was changed, whatever becomes of it next.
+            match app.engine.email(id).await {
+                Ok(Some(detail)) => Reply::json(&detail),
+                Ok(None) | Err(_) => Reply::json(&said),
+            }
+        }
+        Method::DELETE => {
+            let revision = expected(app, id, parts).await?;
+            app.engine.delete(id, revision).await?.ok_or_else(no_email)?;
+            Reply::json(&json!({ "deleted": true }))
+        }
+        _ => email(app, id).await,
+    }
+}
+
+/// The revision that the caller thinks an email has: the number itself, or one of the entity tags of what he was told.
+async fn expected(app: &App, id: Id, parts: &Parts) -> Result<Option<u64>, Problem> {
+    let headers = parts.headers.get_all(IF_MATCH).iter();
+    let wanted: Vec<&str> = headers
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    if wanted.is_empty() || wanted.contains(&"*") {
+        return Ok(None);
+    }
+    if let [one] = wanted.as_slice() {
+        let bare = one.trim_matches('"');
+        if bare.len() < 20 && !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(bare.parse().ok());
+        }
+    }
+    let detail = app.engine.email(id).await?.ok_or_else(no_email)?;
+    let json = serde_json::to_vec(&detail)
+        .map_err(|error| Problem::new(ProblemKind::Internal, format!("the answer is no JSON: {error}")))?;
+    let tag = etag::of_bytes(&json);
+    let same = wanted.iter().any(|one| tag.as_ref().is_some_and(|tag| one.as_bytes() == tag.as_bytes()));
+    match same {
+        true => Ok(Some(detail.revision)),
+        false => Err(QueryError::Changed { revision: detail.revision }.into()),
+    }
 }
 
 /// All metadata.

@@ -42,6 +42,14 @@ pub(crate) fn encode_into(out: &mut String, text: &str) {
     }
 }
 
+/// A name as one part of a path.
+#[must_use]
+pub fn path_part(name: &str) -> String {
+    let mut out = String::new();
+    encode_into(&mut out, name);
+    out
+}
+
 /// A request target: `path`, which is taken as it is, and parameters, which are encoded.
 #[must_use]
 pub fn target(path: &str, parameters: &[(&str, &str)]) -> String {

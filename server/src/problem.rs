@@ -31,12 +31,18 @@ pub enum ProblemKind {
     RequestTimeout,
     /// It cannot be done to the store as it was opened.
     Conflict,
+    /// It is under holds, and is not deleted.
+    Held,
     /// The cursor was good once and is too old now.
     StaleCursor,
+    /// It was changed since the caller looked at it.
+    Changed,
     /// The request's body is too large.
     TooLarge,
     /// The request's target is too long.
     TargetTooLong,
+    /// The query would take more memory than one may have.
+    TooMuch,
     /// The request's body is no JSON.
     UnsupportedMediaType,
     /// The `Host` header names no host that this server answers for.
@@ -57,7 +63,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// All of them.
-    pub const ALL: [ProblemKind; 19] = [
+    pub const ALL: [ProblemKind; 22] = [
         Self::BadQuery,
         Self::BadParameter,
         Self::BadCursor,
@@ -66,11 +72,14 @@ impl ProblemKind {
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::Conflict,
+        Self::Held,
         Self::StaleCursor,
+        Self::Changed,
         Self::TooLarge,
         Self::TargetTooLong,
         Self::UnsupportedMediaType,
         Self::Misdirected,
+        Self::TooMuch,
         Self::Internal,
         Self::Damaged,
         Self::Busy,
@@ -94,6 +103,8 @@ impl ProblemKind {
                 ("request-timeout", StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time")
             }
             Self::Conflict => ("conflict", StatusCode::CONFLICT, "It cannot be done now"),
+            Self::Held => ("held", StatusCode::CONFLICT, "It is under holds"),
+            Self::Changed => ("changed", StatusCode::PRECONDITION_FAILED, "It was changed since"),
             Self::StaleCursor => ("stale-cursor", StatusCode::GONE, "The cursor is too old"),
             Self::TooLarge => ("too-large", StatusCode::PAYLOAD_TOO_LARGE, "The request's body is too large"),
             Self::TargetTooLong => {
@@ -105,6 +116,7 @@ impl ProblemKind {
             Self::Misdirected => {
                 ("misdirected", StatusCode::MISDIRECTED_REQUEST, "This server does not answer for that host")
             }
+            Self::TooMuch => ("too-much", StatusCode::UNPROCESSABLE_ENTITY, "The query matches too much"),
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "A fault of the server"),
             Self::Damaged => {
                 ("damaged", StatusCode::INTERNAL_SERVER_ERROR, "What was asked for is damaged on the disk")
@@ -258,6 +270,11 @@ impl From<QueryError> for Problem {
             QueryError::Parameter { parameter, why } => Self::parameter(parameter, why),
             QueryError::BadCursor(_) => Self::new(ProblemKind::BadCursor, detail),
             QueryError::StaleCursor => Self::new(ProblemKind::StaleCursor, detail),
+            QueryError::TooMuch { .. } => Self::new(ProblemKind::TooMuch, detail),
+            QueryError::Changed { revision } => {
+                Self::new(ProblemKind::Changed, detail).member("revision", revision)
+            }
+            QueryError::Held { holds } => Self::new(ProblemKind::Held, detail).member("holds", holds),
             QueryError::Busy => Self::new(ProblemKind::Busy, detail),
             QueryError::Store(error) => error.into(),
             QueryError::Row(_) => Self::new(ProblemKind::Damaged, detail).member("missing", json!([])),

@@ -4,9 +4,10 @@ use crate::app::Origin;
 use crate::percent;
 use crate::problem::{Problem, ProblemKind};
 use postlode_format::id::{Id, from_hex};
+use postlode_query::MAX_NAME;
 
 /// What a path leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
     /// `/`
     Home,
@@ -34,6 +35,16 @@ pub enum Route {
     Similar(Id),
     /// `/v1/emails/{id}/attachments/{n}`
     Attachment(Id, u32),
+    /// `/v1/searches`
+    Searches,
+    /// `/v1/searches/{name}`
+    SavedSearch(String),
+    /// `/v1/holds`
+    Holds,
+    /// `/v1/holds/{name}`
+    Hold(String),
+    /// `/local/update`
+    Update,
     /// `/local/load`
     Load,
     /// `/local/stats`
@@ -91,6 +102,10 @@ impl Route {
             ["v1", "emails", id, "raw"] => Self::Raw(email(id)?),
             ["v1", "emails", id, "similar"] => Self::Similar(email(id)?),
             ["v1", "emails", id, "attachments", n] => Self::Attachment(email(id)?, number(n)?),
+            ["v1", "searches"] => Self::Searches,
+            ["v1", "searches", name] => Self::SavedSearch(name_of(name, "saved search")?),
+            ["v1", "holds"] => Self::Holds,
+            ["v1", "holds", name] => Self::Hold(name_of(name, "hold")?),
             ["local", name] if origin != Origin::Tcp => Self::local(name)?,
             _ => return Err(Problem::not_found("such route")),
         };
@@ -99,6 +114,7 @@ impl Route {
 
     fn local(name: &str) -> Result<Self, Problem> {
         Ok(match name {
+            "update" => Self::Update,
             "load" => Self::Load,
             "stats" => Self::Stats,
             "failures" => Self::Failures,
@@ -116,22 +132,25 @@ impl Route {
 
     /// Methods it takes, as the `Allow` header lists them.
     #[must_use]
-    pub fn allow(self) -> &'static str {
+    pub fn allow(&self) -> &'static str {
         match self {
             Self::Search => "GET, HEAD, POST",
             Self::Statements | Self::Execute(_) => ACT,
             Self::Statement(_) => "GET, HEAD, DELETE",
-            Self::Load | Self::Verify | Self::Compact | Self::Seal | Self::Backup => ACT,
+            Self::Email(_) => "GET, HEAD, PATCH, DELETE",
+            Self::SavedSearch(_) | Self::Hold(_) => "GET, HEAD, PUT, DELETE",
+            Self::Update | Self::Load | Self::Verify | Self::Compact | Self::Seal | Self::Backup => ACT,
             _ => READ,
         }
     }
 
     /// May take as long as it takes, and is not turned away when the server is busy.
     #[must_use]
-    pub fn is_local(self) -> bool {
+    pub fn is_local(&self) -> bool {
         matches!(
             self,
-            Self::Load
+            Self::Update
+                | Self::Load
                 | Self::Stats
                 | Self::Failures
                 | Self::Segments
@@ -147,7 +166,7 @@ impl Route {
 
     /// Its name in metrics: the path, with braces for what differs.
     #[must_use]
-    pub fn label(self) -> &'static str {
+    pub fn label(&self) -> &'static str {
         match self {
             Self::Home => "/",
             Self::Healthz => "/healthz",
@@ -162,6 +181,11 @@ impl Route {
             Self::Raw(_) => "/v1/emails/{id}/raw",
             Self::Similar(_) => "/v1/emails/{id}/similar",
             Self::Attachment(..) => "/v1/emails/{id}/attachments/{n}",
+            Self::Searches => "/v1/searches",
+            Self::SavedSearch(_) => "/v1/searches/{name}",
+            Self::Holds => "/v1/holds",
+            Self::Hold(_) => "/v1/holds/{name}",
+            Self::Update => "/local/update",
             Self::Load => "/local/load",
             Self::Stats => "/local/stats",
             Self::Failures => "/local/failures",
@@ -175,6 +199,14 @@ impl Route {
             Self::Dump => "/local/dump",
         }
     }
+}
+
+/// A name that something may have.
+fn name_of(text: &str, what: &str) -> Result<String, Problem> {
+    // Blanks around a name are no part of it.
+    let name = text.trim();
+    let may_be = !name.is_empty() && name.len() <= MAX_NAME;
+    may_be.then(|| name.to_owned()).ok_or_else(|| Problem::not_found(format_args!("{what} of such a name")))
 }
 
 /// A decimal number without sign or leading zeros.
@@ -228,13 +260,13 @@ mod tests {
     #[test]
     fn local_routes_are_not_there_over_tcp() {
         for name in [
-            "load", "stats", "failures", "segments", "verify", "compact", "seal", "export", "backup",
-            "inspect", "dump",
+            "update", "load", "stats", "failures", "segments", "verify", "compact", "seal", "export",
+            "backup", "inspect", "dump",
         ] {
             let path = format!("/local/{name}");
             assert_eq!(find(&path, Origin::Tcp), Err(ProblemKind::NotFound));
             let route = find(&path, Origin::Socket).unwrap();
-            assert_eq!(find(&path, Origin::InProcess), Ok(route));
+            assert_eq!(find(&path, Origin::InProcess), Ok(route.clone()));
             assert_eq!(route.label(), path);
             assert!(route.is_local());
         }

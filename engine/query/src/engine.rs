@@ -6,6 +6,7 @@ use crate::eml::EmlStream;
 use crate::error::QueryError;
 use crate::export::Export;
 use crate::lists::Lists;
+use crate::marks::DeletedThen;
 use crate::model::{EmailDetail, SearchAnswer, SearchRequest};
 use crate::ranked::RankedCache;
 use crate::statement::{self, ExecuteRequest, Statement, Statements};
@@ -13,22 +14,19 @@ use crate::views::Views;
 use crate::{body, detail, search, similar};
 use body::BodyView;
 use postlode_format::id::Id;
-use postlode_format::index::Position;
-use postlode_format::row::{ArchivedArchiveVersion, ArchivedMark, RowKind, access, archive_key, key_id};
+use postlode_format::row::{ArchivedArchiveVersion, ArchivedMark, RowKind, access, archive_key};
 use postlode_runtime::CpuPool;
 use postlode_semantic::{Inside as VectorsInside, Models, SemanticEngine, SemanticError};
 use postlode_store::{AddonText, Found, Missing, SegmentText, Store, StoreError};
 use postlode_text::TextEngine;
 use quick_cache::sync::Cache;
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Paths of archives kept in memory.
 const ARCHIVES: usize = 4096;
-/// Marks read at once, and most of them that are looked through for deletions.
-const MARKS_AT_ONCE: usize = 1000;
-const MAX_MARKS: usize = 50_000;
 
 /// A query engine over one store. Cheap to clone; any thread and any async runtime may ask it.
 #[derive(Clone)]
@@ -36,39 +34,20 @@ pub struct Engine {
     pub(crate) inner: Arc<Inner>,
 }
 
-/// All deleted emails.
-#[derive(Debug, Default)]
-pub(crate) struct Deleted {
-    ids: HashSet<Id>,
-    /// Their places in every order, ascending.
-    pub positions: Arc<[Position]>,
-}
-
-impl Deleted {
-    /// Was it deleted?
-    pub fn has(&self, id: &Id) -> bool {
-        self.ids.contains(id)
-    }
-
-    /// None was.
-    pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
-    }
-}
-
 /// Questions to models that others serve which wait at a time.
 const ASKING: usize = 8;
+/// Bytes that the mails of all text conditions of one query may take: eight millions of mails.
+const LISTS_OF_QUERY: u64 = 256 << 20;
 /// Bytes of columns that are kept, where nothing else was said.
 const COLUMNS: usize = 64 << 20;
-
-/// All deleted emails, and the generation of the store that they are of.
-type DeletedThen = (u64, Option<Arc<Deleted>>);
 
 pub(crate) struct Inner {
     pub store: Store,
     pub cpu: CpuPool,
     pub text: TextEngine,
     pub models: Option<Models>,
+    /// Bytes that the lists of one query may take.
+    pub lists_of_query: AtomicU64,
     /// Threads that wait for models which others serve; started with the first question.
     asking: OnceLock<CpuPool>,
     pub ranked: RankedCache,
@@ -77,7 +56,7 @@ pub(crate) struct Inner {
     pub views: Views,
     pub lists: Lists,
     archives: Cache<Vec<u8>, Arc<str>>,
-    deleted: Mutex<Option<DeletedThen>>,
+    pub deleted: Mutex<Option<DeletedThen>>,
 }
 
 /// Takes a lock, whatever became of who had it last.
@@ -105,6 +84,7 @@ impl Engine {
             cpu,
             text: TextEngine::keeping(columns / 2),
             models,
+            lists_of_query: AtomicU64::new(LISTS_OF_QUERY),
             asking: OnceLock::new(),
             ranked: RankedCache::new(),
             columns: Columns::new(columns),
@@ -115,6 +95,11 @@ impl Engine {
             deleted: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// From now on the lists of one query may take so many bytes.
+    pub fn limit_lists(&self, bytes: u64) {
+        self.inner.lists_of_query.store(bytes, Ordering::Relaxed);
     }
 
     /// The store it asks.
@@ -317,45 +302,5 @@ impl Inner {
             }
         }
         out
-    }
-
-    /// All deleted emails; `None` where there are so many marks that it is cheaper to look at candidates.
-    pub async fn deleted(&self) -> Result<Option<Arc<Deleted>>, QueryError> {
-        let generation = self.store.generation();
-        let cached = locked(&self.deleted).clone();
-        if let Some((of, ids)) = cached
-            && of == generation
-        {
-            return Ok(ids);
-        }
-        let ids = self.read_deleted().await?;
-        *locked(&self.deleted) = Some((generation, ids.clone()));
-        Ok(ids)
-    }
-
-    async fn read_deleted(&self) -> Result<Option<Arc<Deleted>>, QueryError> {
-        let mut positions = Vec::new();
-        let mut after: Option<bytes::Bytes> = None;
-        for _ in 0..MAX_MARKS / MARKS_AT_ONCE {
-            let (rows, missing) =
-                self.store.rows(RowKind::Mark, &[], after.as_deref(), MARKS_AT_ONCE).await?;
-            if !missing.is_empty() {
-                return Ok(None);
-            }
-            for row in &rows {
-                let mark = access::<ArchivedMark>(&row.value)?;
-                if mark.deleted {
-                    let date = mark.date.to_native();
-                    positions.extend(key_id(&row.key).map(|id| Position { date, id }));
-                }
-            }
-            after = rows.last().map(|r| r.key.clone());
-            if rows.len() < MARKS_AT_ONCE {
-                positions.sort_unstable();
-                let ids = positions.iter().map(|position| position.id).collect();
-                return Ok(Some(Arc::new(Deleted { ids, positions: positions.into() })));
-            }
-        }
-        Ok(None)
     }
 }

@@ -34,6 +34,28 @@ pub enum QueryError {
     /// The cursor was good once; what it went through is no more. Ask again from the start.
     #[error("the cursor is too old: what it went through has changed; ask again from the start")]
     StaleCursor,
+    /// It was changed since the caller looked at it.
+    #[error("it is not as it was when you looked at it (its revision is {revision} now): look at it again")]
+    Changed {
+        /// Its revision now.
+        revision: u64,
+    },
+    /// It is under holds, and is not deleted.
+    #[error("it is under holds and cannot be deleted: {}", holds.join(", "))]
+    Held {
+        /// Their names.
+        holds: Vec<String>,
+    },
+    /// It would take more memory than one query may have.
+    #[error(
+        "it matches too much to be answered at once ({bytes} bytes of lists, and {limit} are at most kept): narrow it, by dates for example"
+    )]
+    TooMuch {
+        /// What its lists take.
+        bytes: u64,
+        /// What they may.
+        limit: u64,
+    },
     /// Too much to do: come back.
     #[error("busy: try again in a moment")]
     Busy,

@@ -61,7 +61,7 @@ impl<'f> Rows<'f> {
         match condition {
             // Text is looked up before, so there is none here.
             Condition::Text(_) => false,
-            Condition::Found(number) => found(*number, self.position(), texts),
+            Condition::Found(number) | Condition::Tagged(number) => found(*number, self.position(), texts),
             Condition::FromAddress(wanted) => {
                 email.from.iter().chain(email.sender.iter()).any(|a| has(a, wanted))
             }
@@ -117,7 +117,7 @@ pub fn match_key(filter: &Filter, position: Position, texts: &[Vec<Match>]) -> b
         Filter::All(parts) => parts.iter().all(|p| match_key(p, position, texts)),
         Filter::Any(parts) => parts.iter().any(|p| match_key(p, position, texts)),
         Filter::Not(inner) => !match_key(inner, position, texts),
-        Filter::Is(Condition::Found(number)) => found(*number, position, texts),
+        Filter::Is(Condition::Found(number) | Condition::Tagged(number)) => found(*number, position, texts),
         Filter::Is(Condition::Dates(from, to)) => (*from..*to).contains(&position.date),
         Filter::Is(Condition::Id(id)) => position.id == *id,
         Filter::Is(_) => false,

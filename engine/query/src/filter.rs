@@ -60,6 +60,8 @@ pub enum Condition {
     Custodian(String),
     /// A tag, folded.
     Tag(String),
+    /// The same, as those that have it were found: by its number, as text conditions are.
+    Tagged(usize),
     /// Dates from the first (included) to the second (excluded), in microseconds since 1970 UTC.
     Dates(i64, i64),
     /// An attachment that is not shown inside the body.
@@ -569,7 +571,10 @@ impl Filter {
             Self::All(parts) | Self::Any(parts) => parts.iter().all(Self::by_key),
             Self::Not(inner) => inner.by_key(),
             Self::Is(condition) => {
-                matches!(condition, Condition::Found(_) | Condition::Dates(..) | Condition::Id(_))
+                matches!(
+                    condition,
+                    Condition::Found(_) | Condition::Tagged(_) | Condition::Dates(..) | Condition::Id(_)
+                )
             }
         }
     }

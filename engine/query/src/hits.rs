@@ -4,7 +4,7 @@ use crate::dates::utc;
 use crate::engine::Inner;
 use crate::error::QueryError;
 use crate::eval::Rows;
-use crate::model::{Address, AttachmentInfo, Hashes, Hit, PlaceInfo, Places};
+use crate::model::{Address, AttachmentInfo, Grouped, Hashes, Hit, MAX_GROUPED, PlaceInfo, Places};
 use crate::search::{Matched, Run, bodies};
 use bytes::Bytes;
 use postlode_format::custody::{Custody, message_id_hash};
@@ -12,6 +12,7 @@ use postlode_format::id::{Id, to_hex};
 use postlode_format::row::{
     ArchivedAddress, ArchivedAttachment, ArchivedAttachmentKind, ArchivedBody, ArchivedEmail, access,
 };
+use postlode_runtime::is_given_up;
 use postlode_semantic::{Embed, Texts, texts};
 use postlode_store::{Found, TextDoc};
 use postlode_text::language::is_english;
@@ -30,7 +31,11 @@ pub async fn bare(run: &Run, matched: &[Matched]) -> Result<Vec<Hit>, QueryError
         places.extend(one.places.iter().map(|place| (place.archive, place.version)));
     }
     let paths = run.engine.archive_paths(places.into_iter()).await;
-    let of = |(one, rows): (&Matched, &Rows)| Hit { score: one.score, ..of_rows(rows, &paths, false) };
+    let of = |(one, rows): (&Matched, &Rows)| Hit {
+        score: one.score,
+        group: grouped(one),
+        ..of_rows(rows, &paths, false)
+    };
     Ok(matched.iter().zip(&rows).map(of).collect())
 }
 
@@ -47,8 +52,12 @@ pub async fn hits(run: &mut Run, matched: Vec<Matched>) -> Result<Vec<Hit>, Quer
         let highlighter = wanted.as_ref().map(Highlighter::new);
         let mut out = Vec::with_capacity(matched.len());
         for (one, body) in matched.iter().zip(texts) {
+            if is_given_up() {
+                break;
+            }
             let mut hit = hit(&one.found, &paths, false)?;
             hit.score = one.score;
+            hit.group = grouped(one);
             passage(&mut hit, &one.found, body.as_ref(), highlighter.as_ref())?;
             let near = one.passage.zip(model.as_deref()).filter(|_| hit.matched_in.is_none());
             if let Some(text) = near.and_then(|(passage, model)| own_text(one, body, passage, model)) {
@@ -59,6 +68,12 @@ pub async fn hits(run: &mut Run, matched: Vec<Matched>) -> Result<Vec<Hit>, Quer
         Ok(out)
     };
     engine.cpu.run(job).await.ok_or(QueryError::Internal("hits"))?
+}
+
+/// The others of a hit's group.
+fn grouped(one: &Matched) -> Option<Grouped> {
+    let ids = one.group.iter().take(MAX_GROUPED).map(|id| to_hex(id)).collect();
+    (!one.group.is_empty()).then_some(Grouped { others: one.group.len() as u64, ids })
 }
 
 /// Passages that are looked through for the nearest.
@@ -150,6 +165,7 @@ fn of_rows(rows: &Rows, paths: &Paths, all_places: bool) -> Hit {
         size: email.size.to_native(),
         attachments: email.attachments.iter().map(attachment).collect(),
         tags: rows.mark.map_or_else(Vec::new, |m| m.tags.iter().map(ToString::to_string).collect()),
+        group: None,
         matched_in: None,
         snippet: String::new(),
         places: if all_places { Places::List(places) } else { Places::Count(places.len() as u64) },

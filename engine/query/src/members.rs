@@ -3,9 +3,9 @@
 //! What always holds: none of them was deleted; where they are not all, that is told in the answer's `partial`.
 
 use crate::columns::Columns;
-use crate::engine::Deleted;
 use crate::error::QueryError;
 use crate::filter::Filter;
+use crate::marks::Deleted;
 use crate::plan::is_dates_alone;
 use crate::search::Run;
 use crate::stream::Bounds;

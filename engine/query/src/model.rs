@@ -4,7 +4,9 @@
 //! the offset they were written with. Ids and hashes are lower-case hex.
 
 use crate::facets::Facet;
+use crate::group::Group;
 use crate::lang::{from_json, print};
+use crate::mix::Fusion;
 use postlode_store::Missing;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -40,7 +42,7 @@ pub enum Sort {
 pub const MAX_LIMIT: usize = 1000;
 
 /// A search.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SearchRequest {
     /// The query; empty finds everything. In JSON a tree as of [`crate::lang::to_json`] does as well.
@@ -54,6 +56,12 @@ pub struct SearchRequest {
     pub cursor: Option<String>,
     /// Default: relevance where the query has words, else date.
     pub sort: Option<Sort>,
+    /// What hits are shown as one, in orders by relevance and date; totals are of emails all the same.
+    pub group: Group,
+    /// How words and meaning come to one score.
+    pub fusion: Fusion,
+    /// How much of a score, from 0 to 1, newer emails keep and older ones lose; 0, the default: none.
+    pub recency: f32,
     /// Time zone of day boundaries: an IANA name, `UTC` or an offset like `+02:00`; default UTC.
     pub tz: Option<String>,
     /// What is to be counted over all that the query finds.
@@ -80,6 +88,9 @@ impl Default for SearchRequest {
             limit: 20,
             cursor: None,
             sort: None,
+            group: Group::None,
+            fusion: Fusion::Mix,
+            recency: 0.0,
             tz: None,
             facets: Vec::new(),
             snippets: true,
@@ -213,12 +224,27 @@ pub struct Hit {
     pub attachments: Vec<AttachmentInfo>,
     /// Tags.
     pub tags: Vec<String>,
+    /// The other emails that match and are shown with it, where hits were grouped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Grouped>,
     /// Where the query's words were found best: `subject`, `body`, `from`, `to` or `attachments`; null without words.
     pub matched_in: Option<String>,
     /// HTML-escaped text around the best passage, with `<mark>`; where none of the words is in it, the passage that is
     /// nearest in meaning; without words the beginning of the text. Empty where none was asked for.
     pub snippet: String,
 }
+
+/// What a hit stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grouped {
+    /// How many others.
+    pub others: u64,
+    /// Their ids, the newest first, of at most [`MAX_GROUPED`].
+    pub ids: Vec<String>,
+}
+
+/// Most ids of one group.
+pub const MAX_GROUPED: usize = 100;
 
 /// How many hits there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

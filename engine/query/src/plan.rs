@@ -301,6 +301,12 @@ fn of_condition(condition: &Condition, known: &Known) -> Option<Driver> {
             cost: 0,
             name: "text".to_owned(),
         }),
+        Condition::Tagged(number) => Some(Driver {
+            sources: vec![Source::Text(*number)],
+            covered: true,
+            cost: 0,
+            name: IndexId::Tag.name().to_owned(),
+        }),
         Condition::RecipientWords { among_all, .. } => Some(Driver {
             sources: vec![Source::Text(*among_all)],
             covered: false,

@@ -12,8 +12,10 @@
 use crate::cursor::Cursor;
 use crate::error::QueryError;
 use crate::filter::Meaning;
+use crate::group::{Group, Groups, Order, places};
 use crate::hits;
 use crate::lists::inside;
+use crate::mix::{Parts, prefer_newer};
 use crate::model::{Relation, SearchAnswer, Sort, Total};
 use crate::plan::{self, Driver, Source};
 use crate::ranked::{List, NO_PASSAGE, Ranked, Ranking};
@@ -115,7 +117,12 @@ impl Run {
         };
         let mut last = cursor.map(|c| Ranked { score: c.score, position: c.position, passage: NO_PASSAGE });
         let mut matched: Vec<Matched> = Vec::new();
+        let (group, mut groups) = (self.group, Groups::default());
         let rest = loop {
+            let in_list = match group {
+                Group::None => HashMap::new(),
+                _ => places(list.hits.iter().map(|hit| hit.position)),
+            };
             let start = last.map_or(0, |last| {
                 list.hits.partition_point(|hit| hit.order(&last) != std::cmp::Ordering::Greater)
             });
@@ -126,7 +133,9 @@ impl Run {
                 let (batch, tail) = rest.split_at(want.min(BATCH).min(rest.len()));
                 rest = tail;
                 last = batch.last().copied().or(last);
-                matched.extend(self.check_ranked(batch, covered).await?);
+                let some = self.check_ranked(batch, covered).await?;
+                let order = Order::Listed(&in_list);
+                matched.extend(self.firsts(some, (&order, covered), group, &mut groups).await?);
             }
             match (way, &within) {
                 (Way::Meaning(vector), Some(within)) if matched.len() <= limit && list.more => {
@@ -143,6 +152,15 @@ impl Run {
         let total = match cursor {
             Some(cursor) => cursor.total,
             None => {
+                let so_far = match group {
+                    Group::None => so_far,
+                    // Of those before the rest all that match count, whatever is shown of them.
+                    _ => {
+                        let before = list.hits.len().saturating_sub(rest.len());
+                        let before = list.hits.get(..before).unwrap_or(&[]).to_vec();
+                        self.count_ranked(&before, covered, 0).await?.value
+                    }
+                };
                 let mut total = match list.total {
                     Some(value) => Total { value, relation: Relation::Eq },
                     None => self.count_ranked(&rest, covered, so_far).await?,
@@ -181,6 +199,10 @@ impl Run {
             return Ok(None);
         };
         if words != text || !self.resolved.filter.is_text_within_dates() {
+            return Ok(None);
+        }
+        // What is older loses, or what is of one group counts: all of it is asked for.
+        if self.recency > 0.0 || self.group != Group::None {
             return Ok(None);
         }
         let query = text.clone();
@@ -269,7 +291,8 @@ impl Run {
             return Ok(Listed { list, covered: false, within: None });
         }
         let scores = self.ranking.take().unwrap_or_default();
-        let hits = self.rank(&driver, bounds, &scores).await?;
+        let mut hits = self.rank(&driver, bounds, &scores).await?;
+        prefer_newer(&mut hits, self.recency);
         let covered = driver.covered;
         Ok(Listed { list: Arc::new(Ranking { hits, ..Ranking::default() }), covered, within: None })
     }
@@ -315,7 +338,10 @@ impl Run {
         also.extend(any.iter().map(|m| m.position));
         let (nearest, also) = self.fitting(vector, &within, also).await?;
         let weight = self.semantic.as_ref().map_or(0.0, |semantic| semantic.model().weight());
-        let hits = mix(by_words, &any, &scores, (weight, &nearest, &also));
+        let (by_words, any, scores) = (by_words.as_slice(), any.as_slice(), scores.as_slice());
+        let parts = Parts { by_words, any, scores, weight, nearest: &nearest, also: &also };
+        let mut hits = parts.fused(self.fusion);
+        prefer_newer(&mut hits, self.recency);
         self.lap("mix");
         let covered = within.covered;
         Ok(Listed { list: Arc::new(Ranking { hits, ..Ranking::default() }), covered, within: None })
@@ -388,6 +414,7 @@ impl Run {
         let (Nearest { near, more, .. }, _) = self.near(vector, &within.only, depth, Vec::new()).await?;
         let mut hits: Vec<Ranked> = near.iter().map(ranked).collect();
         hits.sort_unstable_by(Ranked::order);
+        prefer_newer(&mut hits, self.recency);
         let ends = more && depth >= MAX_RANKED;
         if ends {
             self.reason(format!("only the nearest {MAX_RANKED} emails were ranked"));
@@ -498,7 +525,7 @@ impl Run {
     }
 
     /// Notes a reason, once.
-    fn reason(&mut self, reason: String) {
+    pub fn reason(&mut self, reason: String) {
         if !self.reasons.contains(&reason) {
             self.reasons.push(reason);
         }
@@ -653,39 +680,4 @@ fn ranked(near: &Near) -> Ranked {
 
 fn emails(count: u64) -> String {
     if count == 1 { "1 email is".to_owned() } else { format!("{count} emails are") }
-}
-
-/// One list of what matches all words, of the best for any of them, and of the nearest. `scores`: of all that have any of
-/// the words, ascending; `weight`: the part of meaning in a score; `also`: how near the first two are.
-fn mix(
-    by_words: Vec<Ranked>,
-    any: &[Match],
-    scores: &[Match],
-    (weight, nearest, also): (f32, &[Near], &[Near]),
-) -> Vec<Ranked> {
-    let positive = |score: f32| score.max(f32::MIN_POSITIVE);
-    let words = |position: &Position| {
-        let at = scores.binary_search_by(|m| m.position.cmp(position)).ok();
-        at.and_then(|at| scores.get(at)).map_or(0.0, |m| m.score)
-    };
-    let by_words = by_words.iter().map(|ranked| ranked.position).chain(any.iter().map(|m| m.position));
-    let by_words: HashSet<Position> = by_words.collect();
-    let words_of_best = positive(by_words.iter().map(words).fold(0.0, f32::max));
-    let near_of_best = positive(nearest.first().map_or(0.0, |near| near.score));
-    let near: HashMap<Position, &Near> =
-        nearest.iter().chain(also).map(|near| (near.position, near)).collect();
-    let mixed = |position: Position| {
-        let near = near.get(&position);
-        let meaning = near.map_or(0.0, |near| near.score.max(0.0)) / near_of_best;
-        Ranked {
-            score: (1.0 - weight) * words(&position) / words_of_best + weight * meaning,
-            position,
-            passage: near.map_or(NO_PASSAGE, |near| near.passage),
-        }
-    };
-    let mut all = by_words;
-    all.extend(nearest.iter().map(|near| near.position));
-    let mut hits: Vec<Ranked> = all.into_iter().map(mixed).collect();
-    hits.sort_unstable_by(Ranked::order);
-    hits
 }

@@ -6,12 +6,15 @@
 use crate::archives::{self, ArchivePattern};
 use crate::cursor::{Cursor, query_hash};
 use crate::dates::zone;
-use crate::engine::{Deleted, Inner, locked};
+use crate::engine::{Inner, locked};
 use crate::error::QueryError;
 use crate::eval::{Rows, match_key};
 use crate::filter::{Condition, Filter, Resolved, resolve, resolve_apart};
+use crate::group::{Group, Groups, Order};
 use crate::lang::{Node, parse, print, to_json};
+use crate::marks::Deleted;
 use crate::members::Members;
+use crate::mix::Fusion;
 use crate::model::{Explain, MAX_LIMIT, Mode, Partial, Relation, SearchAnswer, SearchRequest, Sort, Total};
 use crate::plan::{Before, Driver, Known, Remembered, Source, choose};
 use crate::relevance::Way;
@@ -24,6 +27,7 @@ use postlode_semantic::{Models, SemanticEngine, SemanticView};
 use postlode_store::{Found, Missing, Store, StoreError};
 use postlode_text::Match;
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -47,6 +51,8 @@ pub struct Matched {
     pub score: Option<f32>,
     /// The passage of it that is nearest in meaning.
     pub passage: Option<u32>,
+    /// Others that match and are shown with it.
+    pub group: Vec<Id>,
 }
 
 /// A search under way: what all orders share.
@@ -67,6 +73,12 @@ pub struct Run {
     /// Scores, for those that have one.
     pub ranking: Option<Vec<Match>>,
     pub deleted: Option<Arc<Deleted>>,
+    /// What is shown as one.
+    pub group: Group,
+    /// How words and meaning come to one score.
+    pub fusion: Fusion,
+    /// How much older emails lose.
+    pub recency: f32,
     /// The model that answers, where one does.
     pub semantic: Option<SemanticEngine>,
     /// The store's generation before anything was looked at: a list is of this, or of something newer.
@@ -101,20 +113,12 @@ pub async fn of_tree(
     tree: Node,
     plan: Option<Arc<Mutex<Option<Remembered>>>>,
 ) -> Result<SearchAnswer, QueryError> {
-    if !(1..=MAX_LIMIT).contains(&request.limit) {
-        let why = format!("{} is not from 1 to {MAX_LIMIT}", request.limit);
-        return Err(QueryError::Parameter { parameter: "limit", why });
-    }
     let mut run = Run::of(engine, tree, request.tz.as_deref())?;
     run.remembered = plan;
     run.generation = engine.store.generation();
+    (run.group, run.fusion, run.recency) = (request.group, request.fusion, request.recency);
     let words = run.resolved.wanted.is_some();
-    let sort = request.sort.unwrap_or(if words { Sort::Relevance } else { Sort::Date });
-    if words && sort != Sort::Relevance && request.mode == Mode::Semantic {
-        // All emails mean something, so all would be hits.
-        let why = "hits by meaning have no order but relevance: leave it out, or ask by keyword";
-        return Err(QueryError::Parameter { parameter: "sort", why: why.to_owned() });
-    }
+    let sort = checked(request, words)?;
     let way = if words && sort == Sort::Relevance { run.way(request).await? } else { Way::Words };
     let tz = request.tz.as_deref().unwrap_or("");
     let order = match (sort, &way) {
@@ -125,7 +129,8 @@ pub async fn of_tree(
         (Sort::Relevance, Way::Meaning(_)) => BY_RELEVANCE[1],
         (Sort::Relevance, Way::Both(_)) => BY_RELEVANCE[2],
     };
-    let hash = |model: &str| query_hash(&[&run.explain.query, tz, order, model]);
+    let ranked = format!("{:?} {} {:?}", run.fusion, run.recency, run.group);
+    let hash = |model: &str| query_hash(&[&run.explain.query, tz, order, model, &ranked]);
     let query = hash(&run.model_key());
     let cursor = match request.cursor.as_deref().map(|text| (text, Cursor::decode(text, query))) {
         None => None,
@@ -133,7 +138,7 @@ pub async fn of_tree(
         // Of the same query, when another model answered it: the list had another order.
         Some((text, Err(error))) => {
             let models = engine.models.iter().flat_map(|m| m.better().into_iter().chain([m.base().clone()]));
-            let of = |order: &str, model: &str| query_hash(&[&run.explain.query, tz, order, model]);
+            let of = |order: &str, model: &str| query_hash(&[&run.explain.query, tz, order, model, &ranked]);
             let mut keys = models.map(|model| model.model().model().key()).chain([String::new()]);
             let stale =
                 keys.any(|key| BY_RELEVANCE.iter().any(|o| Cursor::decode(text, of(o, &key)).is_ok()));
@@ -171,6 +176,30 @@ pub async fn of_tree(
     })
 }
 
+/// The order that a request asks for, of a query that has words or not.
+///
+/// # Errors
+/// What cannot be asked, or not together.
+pub fn checked(request: &SearchRequest, words: bool) -> Result<Sort, QueryError> {
+    let refused = |parameter, why: String| Err(QueryError::Parameter { parameter, why });
+    if !(1..=MAX_LIMIT).contains(&request.limit) {
+        return refused("limit", format!("{} is not from 1 to {MAX_LIMIT}", request.limit));
+    }
+    if !(0.0..=1.0).contains(&request.recency) {
+        return refused("recency", format!("{} is not from 0 to 1", request.recency));
+    }
+    let sort = request.sort.unwrap_or(if words { Sort::Relevance } else { Sort::Date });
+    if request.group != Group::None && !matches!(sort, Sort::Relevance | Sort::Date) {
+        return refused("group", "hits are grouped in orders by relevance and date".to_owned());
+    }
+    if words && sort != Sort::Relevance && request.mode == Mode::Semantic {
+        // All emails mean something, so all would be hits.
+        let why = "hits by meaning have no order but relevance: leave it out, or ask by keyword";
+        return refused("sort", why.to_owned());
+    }
+    Ok(sort)
+}
+
 /// A page of hits.
 pub struct Page {
     pub matched: Vec<Matched>,
@@ -200,6 +229,9 @@ impl Run {
             texts: Vec::new(),
             ranking: None,
             deleted: None,
+            group: Group::None,
+            fusion: Fusion::Mix,
+            recency: 0.0,
             semantic: None,
             generation: engine.store.generation(),
             view: None,
@@ -335,16 +367,26 @@ impl Run {
         }
         let view = self.engine.text_view().await?;
         self.lap("text sources");
-        let job = move || {
+        let limit = self.engine.lists_of_query.load(Ordering::Relaxed);
+        let job = move || -> Result<_, QueryError> {
+            let mut bytes = 0u64;
+            let mut taken = |matches: &[Match]| {
+                bytes = bytes.saturating_add(size_of_val(matches) as u64);
+                if bytes > limit { Err(QueryError::TooMuch { bytes, limit }) } else { Ok(()) }
+            };
             let scores = ranking.as_ref().map(|q| view.search(q, true));
+            scores.as_ref().map_or(Ok(()), |scores| taken(&scores.matches))?;
             let mut answers = Vec::with_capacity(queries.len());
             for query in &queries {
                 let same = scores.as_ref().filter(|_| ranking.as_ref() == Some(query)).cloned();
-                answers.push(same.unwrap_or_else(|| view.search(query, false)));
+                let answer = same.unwrap_or_else(|| view.search(query, false));
+                taken(&answer.matches)?;
+                answers.push(answer);
             }
-            (answers, scores)
+            Ok((answers, scores))
         };
-        let (answers, scores) = self.engine.cpu.run(job).await.ok_or(QueryError::Internal("text search"))?;
+        let done = self.engine.cpu.run(job).await.ok_or(QueryError::Internal("text search"))?;
+        let (answers, scores) = done?;
         for answer in answers {
             self.explain.text_matches = self.explain.text_matches.saturating_add(answer.matches.len() as u64);
             self.missing.extend(answer.missing);
@@ -364,6 +406,7 @@ impl Run {
         let store = self.engine.store.clone();
         self.join_threads(&store).await?;
         self.name_archives(&store).await?;
+        self.name_tags().await?;
         let kept = self.remembered.as_ref().map(|kept| locked(kept).clone());
         let before = Before { last: kept.flatten(), generation: self.generation };
         let chosen = choose(&self.engine, &self.resolved.filter, &self.texts, bounds, before).await?;
@@ -425,6 +468,24 @@ impl Run {
                 }
             };
             *condition = Condition::Archives(ids);
+        }
+        Ok(())
+    }
+
+    /// Finds the emails that have the tags which are asked for.
+    async fn name_tags(&mut self) -> Result<(), QueryError> {
+        let mut conditions = Vec::new();
+        self.resolved.filter.conditions(&mut conditions);
+        conditions.retain(|condition| matches!(condition, Condition::Tag(_)));
+        if conditions.is_empty() {
+            return Ok(());
+        }
+        for condition in conditions {
+            let Condition::Tag(tag) = condition else { continue };
+            if let Some(have) = self.engine.tagged(tag).await? {
+                *condition = Condition::Tagged(self.texts.len());
+                self.texts.push(have);
+            }
         }
         Ok(())
     }
@@ -566,14 +627,14 @@ impl Run {
         for (found, position) in self.engine.store.emails(&ids).await?.into_iter().zip(left) {
             match found {
                 Ok(Some(found)) if known => {
-                    out.push(Matched { found, position, score: None, passage: None });
+                    out.push(Matched { found, position, score: None, passage: None, group: Vec::new() });
                 }
                 Ok(Some(found)) => {
                     let rows = Rows::of(&found)?;
                     let position = rows.position();
                     let wanted = covered || rows.match_filter(&self.resolved.filter, &self.texts);
                     if wanted && !rows.deleted() {
-                        out.push(Matched { found, position, score: None, passage: None });
+                        out.push(Matched { found, position, score: None, passage: None, group: Vec::new() });
                     }
                 }
                 Ok(None) => {}
@@ -595,7 +656,11 @@ impl Run {
         self.look_up_texts(false).await?;
         let all = self.bounds();
         let bounds = cursor.map_or(all, |c| all.behind(c.position, true));
-        let (driver, mut stream) = self.open(bounds, true).await?;
+        // Whether there is a newer one of a group is asked of what comes before the page, too.
+        let driver = self.plan(if self.group == Group::None { bounds } else { all }).await?;
+        let parts = self.parts(&driver).await?;
+        let mut stream = Stream::new(self.engine.store.clone(), parts, bounds, true);
+        let mut groups = Groups::default();
         let mut matched: Vec<Matched> = Vec::new();
         let mut beyond = 0u64;
         let mut ended = false;
@@ -604,7 +669,9 @@ impl Run {
                 if driver.covered { limit.saturating_sub(matched.len()).saturating_add(1) } else { BATCH };
             let candidates = self.next(&mut stream, want.min(BATCH)).await?;
             ended = candidates.is_empty();
-            matched.extend(self.check(&candidates, driver.covered).await?);
+            let some = self.check(&candidates, driver.covered).await?;
+            let group = self.group;
+            matched.extend(self.firsts(some, (&Order::Date, false), group, &mut groups).await?);
         }
         self.lap("page");
         if matched.len() > limit {
@@ -614,7 +681,16 @@ impl Run {
         let so_far = (matched.len() as u64).saturating_add(beyond);
         let total = match cursor {
             Some(cursor) => cursor.total,
-            None if ended => Total { value: so_far, relation: Relation::Eq },
+            None if ended && self.group == Group::None => Total { value: so_far, relation: Relation::Eq },
+            None if self.group != Group::None => {
+                // All that match count, whatever is shown of them.
+                self.sifted.clear();
+                let parts = self.parts(&driver).await?;
+                let mut again = Stream::new(self.engine.store.clone(), parts, all, true);
+                let total = self.count(&driver, &mut again, 0).await?;
+                self.missing.extend(std::mem::take(&mut again.missing));
+                total
+            }
             None => self.count(&driver, &mut stream, so_far).await?,
         };
         self.explain.keys = self.explain.keys.saturating_add(stream.keys);

@@ -13,14 +13,14 @@ use crate::engine::Inner;
 use crate::error::QueryError;
 use crate::filter::resolve;
 use crate::lang::{Field, MAX_BYTES, Near, Node, Term, parse, value_of};
-use crate::model::{Mode, SearchAnswer, SearchRequest, Sort};
+use crate::model::{SearchAnswer, SearchRequest};
 use crate::plan::Remembered;
-use crate::{Facet, dates, search};
+use crate::{dates, docs, search};
 use jiff::tz::TimeZone;
 use postlode_format::id::{Id, to_hex};
-use postlode_format::row::{ArchivedDoc, Doc, Row, RowKind, access, doc_key, to_bytes};
 use quick_cache::sync::Cache;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -31,8 +31,6 @@ pub const MAX_PARAMETERS: usize = 100;
 /// Statements that are kept in memory, and most that a store has.
 const KEPT: usize = 1_024;
 const MOST: usize = 2_000;
-/// Rows of them that are read at a time.
-const PAGE: usize = 100;
 /// Where they are in the store.
 const SPACE: &str = "statements";
 
@@ -57,34 +55,24 @@ pub struct Statement {
 }
 
 /// What is asked of a statement: as a [`SearchRequest`], with values in the place of the query.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ExecuteRequest {
     /// A value for each parameter: a string, a number, or `{"phrase": string}` as in a tree.
     pub params: Vec<Value>,
-    /// As in a search.
-    pub mode: Mode,
-    /// As in a search.
-    pub limit: usize,
-    /// As in a search.
-    pub cursor: Option<String>,
-    /// As in a search.
-    pub sort: Option<Sort>,
-    /// As in a search.
-    pub tz: Option<String>,
-    /// As in a search.
-    pub facets: Vec<Facet>,
-    /// As in a search.
-    pub snippets: bool,
-    /// As in a search.
-    pub explain: bool,
+    /// All else; its query is empty.
+    pub search: SearchRequest,
 }
 
-impl Default for ExecuteRequest {
-    fn default() -> Self {
-        let SearchRequest { q: _, mode, limit, cursor, sort, tz, facets, snippets, explain } =
-            SearchRequest::default();
-        Self { params: Vec::new(), mode, limit, cursor, sort, tz, facets, snippets, explain }
+impl<'de> Deserialize<'de> for ExecuteRequest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = serde_json::Map::deserialize(deserializer)?;
+        if fields.contains_key("q") {
+            return Err(D::Error::custom("unknown field `q`: the statement has the query"));
+        }
+        let params = fields.remove("params").unwrap_or_else(|| Value::Array(Vec::new()));
+        let params = Vec::deserialize(params).map_err(D::Error::custom)?;
+        let search = SearchRequest::deserialize(Value::Object(fields)).map_err(D::Error::custom)?;
+        Ok(Self { params, search })
     }
 }
 
@@ -257,7 +245,7 @@ pub async fn prepare(engine: &Arc<Inner>, text: &str) -> Result<Statement, Query
         return Ok(known.told.clone());
     }
     let prepared = Prepared::new(text)?;
-    if count(engine).await? >= MOST {
+    if docs::count(engine, SPACE).await? >= MOST {
         let why = format!("the store has {MOST} prepared statements already: DELETE those that nobody uses");
         return Err(QueryError::Parameter { parameter: "q", why });
     }
@@ -267,28 +255,10 @@ pub async fn prepare(engine: &Arc<Inner>, text: &str) -> Result<Statement, Query
     Ok(told)
 }
 
-/// How many the store has. It is found out again after each that is prepared or removed: that is seldom, and others may write.
-async fn count(engine: &Arc<Inner>) -> Result<usize, QueryError> {
-    let (mut live, mut after): (usize, Option<bytes::Bytes>) = (0, None);
-    loop {
-        let prefix = doc_key(SPACE, "");
-        let (rows, _) = engine.store.rows(RowKind::Doc, &prefix, after.as_deref(), PAGE).await?;
-        for row in &rows {
-            live = live.saturating_add(usize::from(!access::<ArchivedDoc>(&row.value)?.removed));
-        }
-        match rows.last() {
-            Some(last) => after = Some(last.key.clone()),
-            None => return Ok(live),
-        }
-    }
-}
-
 /// Keeps a text in the store, or that there is none any more.
-async fn put(engine: &Arc<Inner>, id: Id, text: Option<&str>) -> Result<(), QueryError> {
-    let json = text.map(|text| serde_json::json!({ "q": text }).to_string()).unwrap_or_default();
-    let value = to_bytes(&Doc { json, removed: text.is_none() })?;
-    let key = doc_key(SPACE, &to_hex(&id)).into();
-    Ok(engine.store.put(vec![Row { kind: RowKind::Doc, key, value }]).await?)
+async fn put(engine: &Inner, id: Id, text: Option<&str>) -> Result<(), QueryError> {
+    let json = text.map(|text| serde_json::json!({ "q": text }).to_string());
+    docs::put(engine, SPACE, &to_hex(&id), json).await
 }
 
 /// Removes a statement; false where nobody prepared it. Other processes over the store may know it for as long as they run.
@@ -316,11 +286,9 @@ pub async fn find(engine: &Arc<Inner>, id: Id) -> Result<Option<Arc<Prepared>>, 
     if let Some(known) = engine.statements.kept.get(&id) {
         return Ok(Some(known));
     }
-    let row = engine.store.get(RowKind::Doc, &doc_key(SPACE, &to_hex(&id))).await?;
-    let Some(row) = row else { return Ok(None) };
-    let doc = access::<ArchivedDoc>(&row)?;
-    let kept = serde_json::from_str::<Kept>(&doc.json).ok().filter(|kept| id_of(&kept.q) == id);
-    let Some(kept) = kept.filter(|_| !doc.removed) else { return Ok(None) };
+    let Some(json) = docs::get(engine, SPACE, &to_hex(&id)).await? else { return Ok(None) };
+    let kept = serde_json::from_str::<Kept>(&json).ok().filter(|kept| id_of(&kept.q) == id);
+    let Some(kept) = kept else { return Ok(None) };
     let prepared = Arc::new(Prepared::new(&kept.q)?);
     engine.statements.kept.insert(id, Arc::clone(&prepared));
     Ok(Some(prepared))
@@ -343,11 +311,9 @@ pub async fn execute(
     prepared: &Prepared,
     request: ExecuteRequest,
 ) -> Result<SearchAnswer, QueryError> {
-    let ExecuteRequest { params, mode, limit, cursor, sort, tz, facets, snippets, explain } = request;
-    let tree = prepared.bind(&params, tz.as_deref())?;
-    let q = String::new();
-    let request = SearchRequest { q, mode, limit, cursor, sort, tz, facets, snippets, explain };
-    search::of_tree(engine, &request, tree, Some(Arc::clone(&prepared.plan))).await
+    let ExecuteRequest { params, search } = request;
+    let tree = prepared.bind(&params, search.tz.as_deref())?;
+    search::of_tree(engine, &search, tree, Some(Arc::clone(&prepared.plan))).await
 }
 
 #[cfg(test)]

@@ -117,6 +117,14 @@ fn what_cannot_be_asked_is_refused() {
     let forged =
         SearchRequest { cursor: cursor.map(|c| format!("B{}", &c[1..])), ..SearchRequest::default() };
     assert!(matches!(fails(forged), QueryError::BadCursor(_)));
+    // Fifty mails of two conditions: the second is too much.
+    engine.limit_lists(60 * size_of::<postlode_text::Match>() as u64);
+    let one = SearchRequest { q: "word".into(), sort: Some(Sort::Date), ..SearchRequest::default() };
+    assert_eq!(block_on(engine.search(one)).unwrap().total.value, 50);
+    let two = "(word from:alice) OR (subject:s tag:x)".to_owned();
+    let two = SearchRequest { q: two, sort: Some(Sort::Date), ..SearchRequest::default() };
+    let error = fails(two);
+    assert!(matches!(error, QueryError::TooMuch { .. }), "{error}");
 }
 
 #[test]

@@ -55,8 +55,8 @@ fn asked(
         sort,
         tz: Some("America/New_York".to_owned()),
         facets: facets.to_vec(),
-        snippets: true,
         explain: true,
+        ..SearchRequest::default()
     }))
     .unwrap()
 }

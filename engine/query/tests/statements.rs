@@ -20,14 +20,6 @@ fn compare(engine: &Engine, id: &str, values: &[Value], q: &str, sort: Option<So
     let id = from_hex(id).unwrap();
     let (mut cursor, mut hits) = (None, 0);
     loop {
-        let asked = ExecuteRequest {
-            params: values.to_vec(),
-            mode: Mode::Keyword,
-            limit: 7,
-            sort,
-            cursor: cursor.clone(),
-            ..ExecuteRequest::default()
-        };
         let search = SearchRequest {
             q: q.to_owned(),
             mode: Mode::Keyword,
@@ -36,6 +28,8 @@ fn compare(engine: &Engine, id: &str, values: &[Value], q: &str, sort: Option<So
             cursor,
             ..SearchRequest::default()
         };
+        let without = SearchRequest { q: String::new(), ..search.clone() };
+        let asked = ExecuteRequest { params: values.to_vec(), search: without };
         let executed = block_on(engine.execute(id, asked)).unwrap().unwrap();
         let SearchAnswer { hits: own, total, next_cursor, .. } = block_on(engine.search(search)).unwrap();
         assert_eq!((&executed.hits, executed.total), (&own, total), "{q}");

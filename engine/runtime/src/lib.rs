@@ -24,7 +24,7 @@ mod thread;
 mod whole;
 
 pub use choice::{Choice, VARIABLE, choose};
-pub use cpu::CpuPool;
+pub use cpu::{CpuPool, is_given_up};
 pub use disk::{
     ALIGN, AlignedBuf, AppendFile, DirEntry, DiskError, DiskErrorKind, DiskFile, Lock, OpenMode, SharedFile,
 };

@@ -13,6 +13,7 @@ use postlode_embed::{Embed, Model};
 use postlode_format::id::Id;
 use postlode_format::index::Position;
 use postlode_format::segment::VectorPart;
+use postlode_runtime::is_given_up;
 use postlode_store::{MemtableText, Missing, SegmentText, TextSources};
 use postlode_vector::{Searcher, Whitening};
 use std::collections::{HashMap, HashSet};
@@ -411,6 +412,9 @@ impl SemanticView {
         let ef = if self.whitening.is_some() { EF_TURNED } else { EF };
         let mut out = Nearest { without: self.without, missing: self.missing.clone(), ..Nearest::default() };
         for sealed in &self.sealed {
+            if is_given_up() {
+                break;
+            }
             match sealed {
                 Sealed::Open(part) => search(part, query, (k, ef), only, &mut searcher, &mut out),
                 Sealed::Closed(segment) => match contained_part(segment, &self.model) {

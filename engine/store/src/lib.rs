@@ -23,6 +23,7 @@ mod inspect;
 mod keeper;
 mod log;
 mod maintenance;
+mod marks;
 mod memtable;
 mod names;
 mod open;
@@ -42,6 +43,7 @@ pub use cache::in_parts;
 pub use columns::{ColumnSources, FreshRow, SegmentColumns};
 pub use error::StoreError;
 pub use inspect::{Dumped, Inside, Inspected, Shape, TreeShape};
+pub use marks::{MAX_HOLDS, MAX_NAME, MAX_NOTE, MAX_TAGS, MarkChange, Marked};
 pub use ordinals::{Ordinals, doubles};
 pub use store::Store;
 pub use vectors::{

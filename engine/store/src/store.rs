@@ -68,7 +68,7 @@ impl ShardHandle {
         Ok(answer)
     }
 
-    async fn write<T>(
+    pub(crate) async fn write<T>(
         &self,
         op: impl FnOnce(Reply<Result<T, StoreError>>) -> WriteOp,
     ) -> Result<oneshot::AsyncReceiver<Result<T, StoreError>>, StoreError> {
@@ -118,7 +118,7 @@ impl Store {
         shards.get(shard_of(hash, shards.len())).ok_or(StoreError::Closed)
     }
 
-    fn writable(&self) -> Result<(), StoreError> {
+    pub(crate) fn writable(&self) -> Result<(), StoreError> {
         match self.inner.core.shared.options.access {
             Access::Write => Ok(()),
             Access::Snapshot | Access::Follow => Err(StoreError::ReadOnly),
@@ -232,7 +232,7 @@ impl Store {
     }
 
     /// Asks all shards at once and waits for all.
-    async fn all<T>(&self, op: impl Fn(Reply<T>) -> ReadOp) -> Result<Vec<T>, StoreError> {
+    pub(crate) async fn all<T>(&self, op: impl Fn(Reply<T>) -> ReadOp) -> Result<Vec<T>, StoreError> {
         let waiting: Result<Vec<_>, _> = self.inner.shards.iter().map(|s| s.ask(&op)).collect();
         let mut out = Vec::new();
         for answer in waiting? {

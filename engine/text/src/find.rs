@@ -12,6 +12,7 @@ use crate::query::TextQuery;
 use crate::segment::Part;
 use crate::stats::Frequencies;
 use crate::words::query_words;
+use postlode_runtime::is_given_up;
 use postlode_store::{Missing, in_parts};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -30,6 +31,14 @@ const LONGEST: usize = 1 << 10;
 const LOOKED_UP: u64 = 8;
 /// … and where the list is joined of several, which are read so many mails at a time.
 const AHEAD: u64 = 4_096;
+
+/// Mails of a list that are read before it is asked again whether anybody waits for it.
+const BETWEEN: usize = 4_096;
+
+/// What nobody hears.
+fn given_up() -> Missing {
+    Missing { segment: None, section: "text".to_owned(), reason: "nobody waits for the answer".to_owned() }
+}
 
 /// A phrase in the index of a number, with scores or without.
 type Name = (usize, bool, TextQuery);
@@ -137,10 +146,13 @@ impl<'v> Finder<'v> {
     /// # Errors
     /// Damage.
     pub fn find(&mut self, within: Within<'_>, query: &TextQuery) -> Result<Arc<Docs>, Missing> {
+        if is_given_up() {
+            return Err(given_up());
+        }
         match query {
             TextQuery::Phrase(_) | TextQuery::Near(_) => {
                 let source = self.source(within, query)?;
-                Ok(self.docs(within, source))
+                self.docs(within, source)
             }
             TextQuery::All(parts) => self.all(within, parts),
             TextQuery::Any(parts) => {
@@ -177,14 +189,17 @@ impl<'v> Finder<'v> {
         // The fewest first: of the others is wanted what these leave.
         sources.sort_by_key(|(source, _)| source.cost());
         let mut sources = sources.into_iter();
-        let mut left = sources.next().map(|(source, times)| times_of(self.docs(within, source), times));
+        let mut left = match sources.next() {
+            Some((source, times)) => Some(times_of(self.docs(within, source)?, times)),
+            None => None,
+        };
         for (source, times) in sources {
             let Some(have) = left.filter(|have| have.len() > 0) else { return Ok(Arc::default()) };
             left = Some(Arc::new(match source {
                 Source::Scorer(mut scorer, phrase) if is_looked_up(&have, &*scorer, phrase, within) => {
                     self.looked_up(&have, &mut *scorer, times)
                 }
-                source => have.and(&self.docs(within, source), times),
+                source => have.and(&*self.docs(within, source)?, times),
             }));
         }
         for (part, times) in parts.iter().filter(|(part, _)| !is_phrase(part)) {
@@ -215,15 +230,15 @@ impl<'v> Finder<'v> {
                 Source::Scorer(mut scorer, phrase) if is_looked_up(left, &*scorer, phrase, within) => {
                     left.but(&self.looked_up(left, &mut *scorer, 1.0))
                 }
-                source => left.but(&self.docs(within, source)),
+                source => left.but(&*self.docs(within, source)?),
             });
         }
         Ok(left.but(&*self.find(within, unwanted)?))
     }
 
-    fn docs(&self, within: Within<'_>, source: Source<'_>) -> Arc<Docs> {
+    fn docs(&self, within: Within<'_>, source: Source<'_>) -> Result<Arc<Docs>, Missing> {
         match source {
-            Source::List(docs) => docs,
+            Source::List(docs) => Ok(docs),
             Source::Scorer(scorer, phrase) => self.read(within, scorer, phrase),
         }
     }
@@ -258,10 +273,18 @@ impl<'v> Finder<'v> {
     }
 
     /// All that a phrase finds, which is kept.
-    fn read(&self, within: Within<'_>, mut scorer: Box<dyn Scorer>, phrase: &TextQuery) -> Arc<Docs> {
+    fn read(
+        &self,
+        within: Within<'_>,
+        mut scorer: Box<dyn Scorer>,
+        phrase: &TextQuery,
+    ) -> Result<Arc<Docs>, Missing> {
         let mut docs = Docs::default();
         let mut doc = scorer.doc();
         while doc != TERMINATED {
+            if docs.len().is_multiple_of(BETWEEN) && is_given_up() {
+                return Err(given_up());
+            }
             docs.push(doc, self.score(&mut *scorer));
             doc = scorer.advance();
         }
@@ -272,7 +295,7 @@ impl<'v> Finder<'v> {
         if is_sound && text_of(phrase) <= LONGEST {
             self.kept.lists.insert((within.number, self.scored, phrase.clone()), Arc::clone(&docs));
         }
-        docs
+        Ok(docs)
     }
 
     /// Those that a phrase finds too.

@@ -56,6 +56,37 @@ fn the_document_number_is_the_ordinal_and_bytes_are_reproducible() {
     assert_eq!(found(&engine, &sources, &phrase(Scope::Anywhere, "common", false)).len(), 500);
 }
 
+/// A search that nobody waits for ends, and what it had found so far is not taken for all there is.
+#[test]
+fn a_search_that_is_given_up_keeps_nothing_of_its_own() {
+    let mails: Vec<Mail> = (0..9_000).map(|n| mail(n, "s", "common")).collect();
+    let view = {
+        let engine = TextEngine::keeping(1 << 20);
+        let sources = sources(vec![segment(1, &mails)], vec![]);
+        Arc::new(engine.view(&sources, &engine.known()))
+    };
+    let pool = postlode_runtime::CpuPool::new(1).unwrap();
+    let (began, begun) = std::sync::mpsc::channel();
+    let (go, gone) = std::sync::mpsc::channel::<()>();
+    let (told, answer) = std::sync::mpsc::channel();
+    let of_job = Arc::clone(&view);
+    let mut job = Box::pin(pool.run(move || {
+        began.send(()).unwrap();
+        gone.recv().unwrap();
+        told.send(of_job.search(&phrase(Scope::Body, "common", false), true)).unwrap();
+    }));
+    futures_lite::future::block_on(async {
+        assert!(futures_lite::future::poll_once(&mut job).await.is_none());
+    });
+    begun.recv().unwrap();
+    drop(job);
+    go.send(()).unwrap();
+    let answer = answer.recv_timeout(std::time::Duration::from_secs(30)).unwrap();
+    assert!(answer.matches.is_empty() && answer.missing[0].reason.contains("nobody waits"), "{answer:?}");
+    let whole = view.search(&phrase(Scope::Body, "common", false), true);
+    assert_eq!((whole.matches.len(), whole.missing), (9_000, vec![]));
+}
+
 #[test]
 fn stems_outside_quotes_and_only_in_english() {
     let mut mails =

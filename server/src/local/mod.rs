@@ -5,6 +5,7 @@ pub(crate) mod export;
 pub(crate) mod failures;
 pub(crate) mod load;
 pub(crate) mod segment;
+pub(crate) mod update;
 
 use crate::app::App;
 use crate::problem::Problem;

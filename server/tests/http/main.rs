@@ -12,3 +12,4 @@ mod routes;
 mod socket;
 mod statements;
 mod stop;
+mod updates;

@@ -94,7 +94,7 @@ async fn methods_that_a_route_does_not_take() {
     let email = format!("/v1/emails/{}", hex(0));
     for (method, path, allow) in [
         (Method::DELETE, "/v1/search", "GET, HEAD, POST"),
-        (Method::POST, email.as_str(), "GET, HEAD"),
+        (Method::POST, email.as_str(), "GET, HEAD, PATCH, DELETE"),
         (Method::PUT, "/", "GET, HEAD"),
         (Method::OPTIONS, "/metrics", "GET, HEAD"),
         (Method::TRACE, "/healthz", "GET, HEAD"),

@@ -46,6 +46,14 @@ pub enum Command {
     Show(Show),
     /// Write the emails that a query finds to a file
     Export(Export),
+    /// Change what is said of the emails that a query finds: tags, a note, holds
+    Update(UpdateMail),
+    /// Holds: named sets of mail that cannot be deleted
+    #[command(subcommand)]
+    Hold(HoldCommand),
+    /// Searches that are kept under names (search --save NAME, search --saved NAME)
+    #[command(subcommand)]
+    Saved(SavedCommand),
     /// Counts, sizes and memory
     Stats(Stats),
     /// Serve HTTP
@@ -267,12 +275,38 @@ pub enum Sort {
     Sender,
 }
 
+/// What hits are shown as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Group {
+    /// Each by itself
+    None,
+    /// Mails of one thread
+    Thread,
+    /// Copies of one message, by its Message-ID
+    Message,
+}
+
+/// How words and meaning come to one score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Fusion {
+    /// Some of both scores
+    Mix,
+    /// By ranks
+    Rrf,
+}
+
 /// `search`
 #[derive(Debug, Args)]
 pub struct Search {
     /// The query; an empty one finds everything
-    #[arg(allow_hyphen_values = true)]
-    pub query: String,
+    #[arg(allow_hyphen_values = true, required_unless_present = "saved")]
+    pub query: Option<String>,
+    /// Ask what was saved under this name; mode, order, time zone and facets are those that were saved
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["query", "mode", "sort", "group", "fusion", "recency", "tz", "facets", "save"])]
+    pub saved: Option<String>,
+    /// Save the search under this name too, for whoever searches this store; what had the name before is replaced
+    #[arg(long, value_name = "NAME")]
+    pub save: Option<String>,
     /// How hits are found
     #[arg(long, value_enum, default_value_t = Mode::Hybrid)]
     pub mode: Mode,
@@ -282,6 +316,15 @@ pub struct Search {
     /// The order of hits [default: relevance where the query has words, else date]
     #[arg(long, value_enum)]
     pub sort: Option<Sort>,
+    /// Show as one: the mails of a thread, the copies of a message
+    #[arg(long, value_enum, default_value_t = Group::None)]
+    pub group: Group,
+    /// How words and meaning come to one score: some of both, or by ranks (reciprocal rank fusion)
+    #[arg(long, value_enum, default_value_t = Fusion::Mix)]
+    pub fusion: Fusion,
+    /// How much of their score older emails lose, from 0 to 1; 0.2 is mild
+    #[arg(long, value_name = "PART", default_value_t = 0.0)]
+    pub recency: f32,
     /// Time zone of day boundaries: an IANA name or an offset [default: UTC]
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
@@ -325,6 +368,76 @@ pub struct Export {
     /// Time zone of day boundaries in the query [default: UTC]
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
+}
+
+/// `update`
+#[derive(Debug, Args)]
+pub struct UpdateMail {
+    /// Which emails; id:… is one
+    #[arg(allow_hyphen_values = true)]
+    pub query: String,
+    /// A tag that they get; may be given several times
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    /// A tag that they lose
+    #[arg(long, value_name = "TAG")]
+    pub untag: Vec<String>,
+    /// Their note from now on; empty takes it away
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// A hold that they come under; `hold add` makes it
+    #[arg(long, value_name = "NAME")]
+    pub hold: Vec<String>,
+    /// A hold that they are released from
+    #[arg(long, value_name = "NAME")]
+    pub release: Vec<String>,
+    /// An empty query is meant: all mail
+    #[arg(long)]
+    pub all: bool,
+    /// Time zone of day boundaries in the query [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
+}
+
+/// `hold`
+#[derive(Debug, Subcommand)]
+pub enum HoldCommand {
+    /// Make a hold, and put under it what a query finds
+    Add {
+        /// Its name
+        name: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Which emails come under it [default: none yet]
+        #[arg(long, value_name = "QUERY", allow_hyphen_values = true)]
+        query: Option<String>,
+        /// Time zone of day boundaries in the query [default: UTC]
+        #[arg(long, value_name = "ZONE", requires = "query")]
+        tz: Option<String>,
+        /// An empty query is meant: all mail
+        #[arg(long, requires = "query")]
+        all: bool,
+    },
+    /// List holds, with how many emails are under each
+    List,
+    /// Release a hold and all mail that is under it
+    Release {
+        /// Its name
+        name: String,
+    },
+}
+
+/// `saved`
+#[derive(Debug, Subcommand)]
+pub enum SavedCommand {
+    /// List saved searches
+    List,
+    /// Remove a saved search
+    Remove {
+        /// Its name
+        name: String,
+    },
 }
 
 /// Formats that can be written.
@@ -460,7 +573,7 @@ mod tests {
         let Command::Search(search) = parse("postlode search -from:ann --limit 3").unwrap().command else {
             panic!("another command")
         };
-        assert_eq!((search.query.as_str(), search.limit), ("-from:ann", 3));
+        assert_eq!((search.query.as_deref(), search.limit), (Some("-from:ann"), 3));
     }
 
     #[test]
@@ -475,6 +588,10 @@ mod tests {
             "postlode export q --out a",
             "postlode export q --format pst --out a",
             "postlode segment",
+            "postlode search",
+            "postlode search a --saved b",
+            "postlode update",
+            "postlode hold add x",
             "postlode serve --listen nowhere",
             "postlode serve --memory much",
             "postlode serve --follow=maybe",

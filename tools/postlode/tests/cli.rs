@@ -105,3 +105,41 @@ fn a_load_tells_people_in_a_table_and_machines_in_json() {
         assert_eq!(bytes.len() as u64, size);
     }
 }
+
+#[test]
+fn mail_is_tagged_held_and_released_and_searches_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let archive = dir.path().join("a.pst");
+    pstgen::generate(&pstgen::Options::new(&archive, 60)).unwrap();
+    let run = |arguments: &[&str], code: i32| {
+        let output = postlode(&data, arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", text(&output.stderr));
+        let lines = text(&output.stdout);
+        let json = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        if arguments.contains(&"--json") { lines.lines().map(json).collect::<Vec<_>>() } else { vec![] }
+    };
+    run(&["load", &archive.display().to_string()], 0);
+    let all = run(&["search", "", "--json", "--limit", "1000"], 0).len() as u64;
+    let done = &run(&["update", "", "--all", "--tag", "hot", "--note", "all of it", "--json"], 0)[0];
+    assert_eq!((done["found"].as_u64(), done["changed"].as_u64()), (Some(all), Some(all)));
+    let hits = run(&["search", "tag:HOT", "--json", "--limit", "1000"], 0);
+    assert_eq!((hits.len() as u64, &hits[0]["tags"]), (all, &serde_json::json!(["hot"])));
+    let one = format!("id:{}", hits[0]["id"].as_str().unwrap());
+    run(&["update", &one, "--untag", "hot"], 0);
+    assert_eq!(run(&["search", "tag:hot", "--json", "--limit", "1000"], 0).len() as u64, all - 1);
+    run(&["update", &one], 2);
+    run(&["update", "", "--tag", "x"], 2);
+    run(&["update", &one, "--hold", "case"], 2);
+    run(&["hold", "add", "case", "--reason", "a letter", "--query", "tag:hot"], 0);
+    let holds = run(&["hold", "list", "--json"], 0);
+    assert_eq!((&holds[0]["name"], holds[0]["emails"].as_u64()), (&"case".into(), Some(all - 1)));
+    assert_eq!(run(&["hold", "release", "case", "--json"], 0)[0]["released"].as_u64(), Some(all - 1));
+    run(&["hold", "release", "case"], 1);
+    run(&["search", "tag:hot", "--sort", "date", "--save", "hot ones"], 0);
+    let saved = run(&["saved", "list", "--json"], 0);
+    assert_eq!((&saved[0]["name"], &saved[0]["search"]["q"]), (&"hot ones".into(), &"tag:hot".into()));
+    assert_eq!(run(&["search", "--saved", "hot ones", "--json", "--limit", "7"], 0).len(), 7);
+    run(&["saved", "remove", "hot ones"], 0);
+    run(&["search", "--saved", "hot ones"], 1);
+}

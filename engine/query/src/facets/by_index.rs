@@ -106,12 +106,28 @@ async fn from_index(
     }
 }
 
-/// Counts tags. One that was taken away leaves its key in the index until compaction, so they come from the marks.
+/// Counts tags. One that was taken away leaves its key in the index until compaction, so they come from the marks: from what is known of them, or else from
+/// their rows.
 ///
 /// # Errors
 /// As [`count`].
 pub async fn tags(run: &mut Run, members: &Members) -> Result<Counted, QueryError> {
     let mut counts = Counted::default();
+    if let Some(tags) = run.engine.tags().await? {
+        let members = members.clone();
+        let job = move || {
+            // Of tags that are equal but for their case an email has one.
+            for (name, emails) in tags {
+                let value = part_bytes(&name);
+                emails
+                    .iter()
+                    .filter(|at| members.has(at))
+                    .for_each(|at| counts.add_email_with(&value, &at.id));
+            }
+            counts
+        };
+        return run.engine.cpu.run(job).await.ok_or(QueryError::Internal("counting tags"));
+    }
     let mut after: Option<bytes::Bytes> = None;
     loop {
         let (rows, missing) = run.engine.store.rows(RowKind::Mark, &[], after.as_deref(), PAGE).await?;

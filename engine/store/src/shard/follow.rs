@@ -37,6 +37,8 @@ impl<R: Runtime> Shard<R> {
                 Segment::open(&self.runtime, entry, cache).await
             });
         }
+        // Rows may have come by a segment alone.
+        let marks = self.marks_to_come(&opened).await;
         // Where nothing else of a segment has changed, it may have gained add-ons, or lost them.
         let before = self.segments.borrow().clone();
         let now: HashMap<u64, &SegmentEntry> = manifest.segments.iter().map(|s| (s.id, s)).collect();
@@ -66,8 +68,8 @@ impl<R: Runtime> Shard<R> {
             segments.extend(opened);
             *self.frozen.borrow_mut() = left;
         }
-        // Rows may have come by a segment alone.
         self.lately.clear();
+        self.take_marks(marks);
         self.bump();
         Ok(())
     }
@@ -136,6 +138,7 @@ impl<R: Runtime> Shard<R> {
                 }
             }
             self.add(stream, &rows);
+            rows.iter().for_each(|(seq, row)| self.note_mark(*seq, row));
         }
         self.bump();
     }

@@ -8,6 +8,8 @@
 mod dates;
 mod follow;
 mod found;
+mod mark;
+mod marks;
 mod read;
 pub mod scan;
 mod seal;
@@ -26,6 +28,7 @@ use crate::follow::FollowedRow;
 use crate::inbox::Inbox;
 use crate::keeper::{Fence, KeeperHandle};
 use crate::log::LogWriter;
+use crate::marks::{MarkChange, Marked, MarksAsked, MarksTold};
 use crate::memtable::Memtable;
 use crate::reserve::Reserve;
 use crate::segment::reader::Segment;
@@ -69,6 +72,8 @@ pub enum ReadOp {
     Text(HashMap<u64, usize>, Reply<(Vec<SegmentText>, Vec<MemtableText>, Vec<Missing>)>),
     /// What counting and sorting read: with places, or without.
     Columns(bool, Reply<ColumnSources>),
+    /// What all marks say.
+    Marks(MarksAsked, Reply<Result<MarksTold, Missing>>),
     /// Counts and sizes.
     Stats(Reply<ShardStats>),
     /// Segments were merged.
@@ -88,6 +93,8 @@ pub enum WriteOp {
     Load(LoadBatch, Reply<Result<Vec<Outcome>, StoreError>>),
     /// Rows as they are.
     Put(Vec<Row>, Reply<Result<(), StoreError>>),
+    /// Changes of what is said about emails.
+    Mark(Vec<MarkChange>, Reply<Result<Vec<Marked>, StoreError>>),
     /// Log files before this one are not needed any more.
     Release(u32),
     /// These emails, which are deleted, are about to be taken out: where all still are, their marks are not changed until
@@ -188,6 +195,8 @@ pub struct Shard<R: Runtime> {
     sealing: Cell<bool>,
     /// Emails that are being taken out: their marks stay as they are.
     condemned: RefCell<HashSet<Id>>,
+    /// What all marks say, once somebody has asked.
+    marks: RefCell<marks::Known>,
 }
 
 /// A memtable that takes no more rows. The CPU pool shares it while it is sealed.
@@ -247,6 +256,7 @@ impl<R: Runtime> Shard<R> {
             early_addons: RefCell::default(),
             sealing: Cell::new(false),
             condemned: RefCell::default(),
+            marks: RefCell::default(),
             shared,
         });
         shard.refresh(&Compacted { added: start.manifest.segments.clone(), ..Compacted::default() }).await;

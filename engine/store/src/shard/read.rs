@@ -42,6 +42,7 @@ impl<R: Runtime> Shard<R> {
             ReadOp::Count(index, range, reply) => drop(reply.send(self.count(index, &range).await)),
             ReadOp::Text(known, reply) => drop(reply.send(self.text(&known).await)),
             ReadOp::Columns(places, reply) => drop(reply.send(self.columns(places).await)),
+            ReadOp::Marks(asked, reply) => drop(reply.send(self.marks(&asked).await)),
             ReadOp::Stats(reply) => drop(reply.send(self.stats())),
             ReadOp::Refresh(change, reply) => {
                 self.refresh(&change).await;
@@ -203,6 +204,10 @@ impl<R: Runtime> Shard<R> {
             }
         };
         let mut range = KeyRange::prefix(&full_key(kind, prefix));
+        if kind != RowKind::Doc {
+            // A segment may span shards: of a page that is full of others' rows nothing would be left.
+            range.low = range.low.max(full_key(kind, &self.range.0.to_be_bytes()));
+        }
         if let Some(after) = after {
             let mut low = full_key(kind, after);
             low.push(0);

@@ -11,6 +11,7 @@ use crate::api::{LoadBatch, NewEmail, Outcome};
 use crate::error::StoreError;
 use crate::inbox::Inbox;
 use crate::log::{LogWriter, Room};
+use crate::marks::{MAX_MARK, Marked};
 use crate::memtable::Memtable;
 use async_channel::Sender;
 use bytes::{Bytes, BytesMut};
@@ -63,6 +64,8 @@ struct Group {
     /// Ids and dates of emails in it.
     emails: HashMap<Id, i64>,
     places: HashSet<Bytes>,
+    /// Marks in it.
+    marks: HashMap<Id, Bytes>,
     replies: Vec<Waiting>,
 }
 
@@ -70,6 +73,8 @@ enum Waiting {
     Load(Vec<Outcome>, Reply<Result<Vec<Outcome>, StoreError>>),
     /// With its rows where they are deletions, which may use room that others may not.
     Put(Vec<Row>, Reply<Result<(), StoreError>>),
+    /// Likewise.
+    Mark(Vec<Row>, Vec<Marked>, Reply<Result<Vec<Marked>, StoreError>>),
 }
 
 impl WriteOp {
@@ -87,6 +92,7 @@ impl WriteOp {
                 emails.saturating_add(rows(&batch.rows))
             }
             Self::Put(put, _) => rows(put),
+            Self::Mark(changes, _) => changes.len().saturating_mul(MAX_MARK.saturating_add(ROW_ROOM)),
             _ => 0,
         }
     }
@@ -95,6 +101,7 @@ impl WriteOp {
         match self {
             Self::Load(_, reply) => drop(reply.send(Err(error))),
             Self::Put(_, reply) => drop(reply.send(Err(error))),
+            Self::Mark(_, reply) => drop(reply.send(Err(error))),
             _ => {}
         }
     }
@@ -102,6 +109,9 @@ impl WriteOp {
 
 impl Group {
     fn push(&mut self, row: Row) {
+        if let Some(id) = key_id(&row.key).filter(|_| row.kind == RowKind::Mark) {
+            self.marks.insert(id, row.value.clone());
+        }
         self.bytes += row.encoded_len();
         self.rows.push(row);
     }
@@ -111,6 +121,7 @@ impl Group {
             match waiting {
                 Waiting::Load(outcomes, reply) => drop(reply.send(result.clone().map(|()| outcomes))),
                 Waiting::Put(_, reply) => drop(reply.send(result.clone())),
+                Waiting::Mark(_, outcomes, reply) => drop(reply.send(result.clone().map(|()| outcomes))),
             }
         }
     }
@@ -145,7 +156,7 @@ impl<R: Runtime> Writer<R> {
                 },
             };
             match op {
-                WriteOp::Load(..) | WriteOp::Put(..) => {
+                WriteOp::Load(..) | WriteOp::Put(..) | WriteOp::Mark(..) => {
                     self.heal_if_due().await;
                     held = self.commit(op, &ops).await;
                 }
@@ -248,6 +259,17 @@ impl<R: Runtime> Writer<R> {
                         Err(error) => drop(reply.send(Err(error))),
                     }
                 }
+                WriteOp::Mark(changes, reply) => {
+                    match self.shard.make_marks(&changes, &mut group.marks).await {
+                        Ok(made) => {
+                            let alone = !made.leans && made.rows.iter().all(deletes);
+                            let deletions = if alone { made.rows.clone() } else { Vec::new() };
+                            made.rows.into_iter().for_each(|row| group.push(row));
+                            group.replies.push(Waiting::Mark(deletions, made.outcomes, reply));
+                        }
+                        Err(error) => drop(reply.send(Err(error))),
+                    }
+                }
                 other => {
                     held = Some(other);
                     break;
@@ -273,6 +295,10 @@ impl<R: Runtime> Writer<R> {
                 Waiting::Put(rows, reply) if !rows.is_empty() => {
                     rows.into_iter().for_each(|row| deletions.push(row));
                     deletions.replies.push(Waiting::Put(Vec::new(), reply));
+                }
+                Waiting::Mark(rows, outcomes, reply) if !rows.is_empty() => {
+                    rows.into_iter().for_each(|row| deletions.push(row));
+                    deletions.replies.push(Waiting::Mark(Vec::new(), outcomes, reply));
                 }
                 other => others.replies.push(other),
             }
@@ -404,6 +430,7 @@ impl<R: Runtime> Writer<R> {
                 if let Some(id) = row.key.first_chunk::<16>().filter(|_| row.kind.is_about_email()) {
                     self.shard.lately.changed(id);
                 }
+                self.shard.note_mark(seq, row);
             }
         }
         self.shard.bump();

@@ -12,5 +12,6 @@ mod damage;
 mod follow;
 mod full;
 mod golden;
+mod marks;
 mod merging;
 mod purge;

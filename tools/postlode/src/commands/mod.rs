@@ -6,13 +6,16 @@ pub mod bench_query;
 pub mod bench_vectors;
 pub mod embed;
 pub mod export;
+pub mod hold_mail;
 pub mod inspect;
 pub mod load;
+pub mod saved;
 pub mod search;
 pub mod segment;
 pub mod serve;
 pub mod show;
 pub mod stats;
+pub mod update;
 
 use crate::output::Console;
 use postlode_query::Partial;

@@ -1,8 +1,9 @@
 //! `search`: hits, one a line or for people.
 
-use super::tell_partial;
-use crate::arguments::{Mode, Search, Sort};
+use super::{saved, tell_partial};
+use crate::arguments::{Fusion, Group, Mode, Search, Sort};
 use crate::error::{Failure, LOST};
+use crate::hold::Plan;
 use crate::output::{Cell, Console, Style, clean};
 use crate::session::Session;
 use crate::settings::Settings;
@@ -13,19 +14,38 @@ use postlode_query::{
 
 /// Searches.
 pub async fn run(search: Search, settings: &Settings, console: &Console) -> Result<u8, Failure> {
-    let ranked = matches!(search.sort, None | Some(Sort::Relevance)) && !search.query.trim().is_empty();
+    let has_words = search.query.as_ref().is_none_or(|query| !query.trim().is_empty());
+    let ranked = matches!(search.sort, None | Some(Sort::Relevance)) && has_words;
+    if let Some(name) = &search.save {
+        let session = Session::write(settings, Plan::of(&settings.file), console).await?;
+        let done =
+            saved::save(&session.client, name, &SearchRequest { explain: false, ..request_of(&search) })
+                .await;
+        let closed = session.close().await;
+        done?;
+        closed?;
+    }
     let session = Session::search(settings, ranked && search.mode != Mode::Keyword).await?;
-    let found = pages(&search, &session, console).await;
+    let request = match &search.saved {
+        Some(name) => saved::find(&session.client, name)
+            .await
+            .map(|saved| SearchRequest { explain: search.explain, ..saved }),
+        None => Ok(request_of(&search)),
+    };
+    let found = match request {
+        Ok(request) => pages(request, search.limit, &session, console).await,
+        Err(failure) => Err(failure),
+    };
     let closed = session.close().await;
     let lost = found?;
     closed?;
     Ok(if lost { LOST } else { 0 })
 }
 
-/// Asks page by page until there are as many hits as wanted; true where something was lost.
-async fn pages(search: &Search, session: &Session, console: &Console) -> Result<bool, Failure> {
-    let mut request = SearchRequest {
-        q: search.query.clone(),
+/// What is asked.
+fn request_of(search: &Search) -> SearchRequest {
+    SearchRequest {
+        q: search.query.clone().unwrap_or_default(),
         mode: match search.mode {
             Mode::Keyword => postlode_query::Mode::Keyword,
             Mode::Semantic => postlode_query::Mode::Semantic,
@@ -37,12 +57,31 @@ async fn pages(search: &Search, session: &Session, console: &Console) -> Result<
             Sort::Size => postlode_query::Sort::Size,
             Sort::Sender => postlode_query::Sort::Sender,
         }),
+        group: match search.group {
+            Group::None => postlode_query::Group::None,
+            Group::Thread => postlode_query::Group::Thread,
+            Group::Message => postlode_query::Group::Message,
+        },
+        fusion: match search.fusion {
+            Fusion::Mix => postlode_query::Fusion::Mix,
+            Fusion::Rrf => postlode_query::Fusion::Rrf,
+        },
+        recency: search.recency,
         tz: search.tz.clone(),
         facets: search.facets.clone(),
         explain: search.explain,
         ..SearchRequest::default()
-    };
-    let mut left = search.limit;
+    }
+}
+
+/// Asks page by page until there are as many hits as wanted; true where something was lost.
+async fn pages(
+    mut request: SearchRequest,
+    limit: u64,
+    session: &Session,
+    console: &Console,
+) -> Result<bool, Failure> {
+    let mut left = limit;
     let mut shown = 0u64;
     let mut lost = false;
     loop {
@@ -130,6 +169,10 @@ fn show(hit: &Hit, console: &Console) -> Result<(), Failure> {
     console.line(&format!("{date}  {from}  {}", console.styled(Style::Bold, &subject)))?;
     let about = format!("  {}  {}", clean(&hit.folder), clean(&hit.id));
     console.line(&console.styled(Style::Dim, &about))?;
+    if let Some(group) = &hit.group {
+        let others = format!("  and {} more of it", sizes::number(group.others));
+        console.line(&console.styled(Style::Dim, &others))?;
+    }
     if !hit.snippet.trim().is_empty() {
         console.line(&format!("  {}", marked(&hit.snippet, console)))?;
     }

@@ -1,0 +1,193 @@
+//! Hits that are shown as one, beside grouping by hand what a query finds; and what dates and ranks make of a score.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod common;
+
+use common::{Mail, Random, TAGS, load, mail, model, open_with_meaning};
+use futures_lite::future::block_on;
+use postlode_format::id::to_hex;
+use postlode_format::row::{Email, RowKind, place_key, to_bytes};
+use postlode_format::row::{Place, Row};
+use postlode_query::{Engine, Fusion, Group, Hit, Mode, QueryError, SearchRequest, Sort};
+use postlode_store::{LoadBatch, NewEmail, Store};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// All pages of a request.
+fn pages(engine: &Engine, request: &SearchRequest) -> (Vec<Hit>, u64) {
+    let mut request = request.clone();
+    let (mut out, mut total) = (Vec::new(), None);
+    loop {
+        let answer = block_on(engine.search(request.clone())).unwrap();
+        assert!(answer.hits.len() <= request.limit);
+        assert_eq!(*total.get_or_insert(answer.total.value), answer.total.value);
+        out.extend(answer.hits);
+        match answer.next_cursor {
+            Some(cursor) => request.cursor = Some(cursor),
+            None => return (out, total.unwrap()),
+        }
+    }
+}
+
+/// A copy of a mail that somebody else kept: another id, the same Message-ID, a second later.
+fn copy(mail: &Mail, n: usize) -> NewEmail {
+    let id = common::id(500_000 + n);
+    let date = if mail.date == i64::MIN { mail.date } else { mail.date + 1_000_000 };
+    let email = Email { id, date, ..mail.email() };
+    let place = Place {
+        extra: vec![],
+        archive: [1; 16],
+        version: [2; 16],
+        custodian: "Bob".into(),
+        folder: "/Copies".into(),
+        node: 7,
+        recovered: false,
+        date,
+    };
+    NewEmail {
+        id,
+        email: to_bytes(&email).unwrap(),
+        body: to_bytes(&mail.body()).unwrap(),
+        place: Row {
+            kind: RowKind::Place,
+            key: place_key(&id, &[1; 16], 7).into(),
+            value: to_bytes(&place).unwrap(),
+        },
+    }
+}
+
+fn filled(store: &Store) -> Vec<Mail> {
+    let mut random = Random::new(11);
+    // Many threads of a few mails; those of random mails have hundreds.
+    let of_thread = |mail: Mail, n: usize| Mail { thread: common::id(1_000_000 + n % 97), ..mail };
+    let mut mails: Vec<Mail> = (0..400).map(|n| of_thread(mail(&mut random, n), n * n)).collect();
+    load(store, &mails[..250]);
+    block_on(store.seal()).unwrap();
+    load(store, &mails[250..]);
+    let copies = mails.iter().enumerate().step_by(3).map(|(n, mail)| copy(mail, n)).collect();
+    block_on(store.load(LoadBatch { emails: copies, ..LoadBatch::default() })).unwrap();
+    for mail in mails.iter_mut().step_by(5) {
+        mail.deleted = random.chance(40);
+        mail.tags = (0..TAGS.len()).filter(|_| random.chance(50)).collect();
+        block_on(store.put(vec![mail.mark()])).unwrap();
+    }
+    mails
+}
+
+#[test]
+fn a_group_is_shown_by_its_first_whatever_the_pages() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, engine) = open_with_meaning(dir.path(), 1 << 20, &model());
+    let mails = filled(&store);
+    let threads: BTreeSet<String> = mails.iter().map(|mail| to_hex(&mail.thread)).collect();
+    assert!(threads.len() > 30);
+    let key = |group: Group, hit: &Hit| match group {
+        Group::Thread => hit.thread.clone(),
+        _ => hit.message_id.clone(),
+    };
+    let mut grouped_at_all = 0;
+    for q in
+        ["", "run", "test", "run OR test -zürich", "tag:red OR tag:green", "in:inbox run", "after:1970-01-10"]
+    {
+        for (mode, sort) in [
+            (Mode::Keyword, Sort::Date),
+            (Mode::Keyword, Sort::Relevance),
+            (Mode::Hybrid, Sort::Relevance),
+            (Mode::Semantic, Sort::Relevance),
+        ] {
+            let request = SearchRequest {
+                q: q.to_owned(),
+                mode,
+                sort: Some(sort),
+                limit: 1_000,
+                snippets: false,
+                ..SearchRequest::default()
+            };
+            let (all, total) = pages(&engine, &request);
+            for group in [Group::Thread, Group::Message] {
+                let mut wanted: Vec<(String, BTreeSet<String>)> = Vec::new();
+                let mut known: HashMap<String, usize> = HashMap::new();
+                for hit in &all {
+                    match known.get(&key(group, hit)) {
+                        Some(at) => drop(wanted[*at].1.insert(hit.id.clone())),
+                        None => {
+                            known.insert(key(group, hit), wanted.len());
+                            wanted.push((hit.id.clone(), BTreeSet::new()));
+                        }
+                    }
+                }
+                for limit in [1_000, 17, 3] {
+                    let request = SearchRequest { group, limit, ..request.clone() };
+                    let (hits, count) = pages(&engine, &request);
+                    let told: Vec<(String, BTreeSet<String>)> = hits
+                        .iter()
+                        .map(|hit| {
+                            let ids = hit.group.as_ref().map_or(vec![], |g| g.ids.clone());
+                            assert_eq!(hit.group.as_ref().map_or(0, |g| g.others), ids.len() as u64);
+                            (hit.id.clone(), ids.into_iter().collect())
+                        })
+                        .collect();
+                    grouped_at_all += told.iter().filter(|(_, others)| !others.is_empty()).count();
+                    if mode != Mode::Semantic {
+                        assert_eq!(told, wanted, "{q} {mode:?} {sort:?} {group:?} {limit}");
+                        assert_eq!(count, total, "{q} {mode:?} {sort:?} {group:?} {limit}");
+                    } else {
+                        // A list by meaning gets longer as it is gone through, so others come to light later.
+                        let first = |list: &[(String, BTreeSet<String>)]| -> Vec<String> {
+                            list.iter().map(|(id, _)| id.clone()).collect()
+                        };
+                        assert_eq!(first(&told), first(&wanted), "{q} {group:?} {limit}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(grouped_at_all > 1_000, "{grouped_at_all}");
+    for sort in [Sort::Size, Sort::Sender] {
+        let request = SearchRequest { sort: Some(sort), group: Group::Thread, ..SearchRequest::default() };
+        assert!(matches!(
+            block_on(engine.search(request)),
+            Err(QueryError::Parameter { parameter: "group", .. })
+        ));
+    }
+    block_on(store.close()).unwrap();
+}
+
+#[test]
+fn scores_are_made_as_was_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, engine) = open_with_meaning(dir.path(), 1 << 20, &model());
+    filled(&store);
+    let ask = |mode, fusion, recency| {
+        let q = "run test".to_owned();
+        pages(&engine, &SearchRequest { q, mode, fusion, recency, limit: 20, ..SearchRequest::default() }).0
+    };
+    let scores = |hits: &[Hit]| -> BTreeMap<String, f32> {
+        hits.iter().map(|hit| (hit.id.clone(), hit.score.unwrap())).collect()
+    };
+    for mode in [Mode::Keyword, Mode::Semantic, Mode::Hybrid] {
+        let (plain, mild) = (ask(mode, Fusion::Mix, 0.0), ask(mode, Fusion::Mix, 0.3));
+        let (before, after) = (scores(&plain), scores(&mild));
+        assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>(), "{mode:?}");
+        assert!(mild.is_sorted_by(|a, b| a.score >= b.score), "{mode:?}");
+        if mode != Mode::Semantic {
+            let lost: Vec<f32> = before.iter().map(|(id, score)| 1.0 - after[id] / score).collect();
+            assert!(lost.iter().all(|lost| (-1e-4..=0.3001).contains(lost)), "{lost:?}");
+            assert!(lost.iter().any(|lost| *lost > 0.25) && lost.iter().any(|lost| lost.abs() < 1e-6));
+        }
+        assert_ne!(plain, mild, "{mode:?}");
+    }
+    let rrf = ask(Mode::Hybrid, Fusion::Rrf, 0.0);
+    assert_eq!(
+        scores(&rrf).into_keys().collect::<Vec<_>>(),
+        scores(&ask(Mode::Hybrid, Fusion::Mix, 0.0)).into_keys().collect::<Vec<_>>()
+    );
+    assert!(rrf.iter().all(|hit| hit.score.unwrap() <= 2.0 / 61.0 + 1e-6));
+    for bad in [-0.1, 1.1, f32::NAN] {
+        let request = SearchRequest { recency: bad, ..SearchRequest::default() };
+        assert!(matches!(
+            block_on(engine.search(request)),
+            Err(QueryError::Parameter { parameter: "recency", .. })
+        ));
+    }
+    block_on(store.close()).unwrap();
+}

@@ -48,7 +48,7 @@ pub(crate) async fn one(app: &App, id: Id, parts: &Parts, body: Body) -> Result<
 async fn expected(app: &App, id: Id, parts: &Parts) -> Result<Option<u64>, Problem> {
     let headers = parts.headers.get_all(IF_MATCH).iter();
     let wanted: Vec<&str> = headers
-        .filter_map(|value| value.to_str().ok())
+        .map(|value| value.to_str().unwrap_or("unreadable"))
         .flat_map(|value| value.split(','))
         .map(str::trim)
         .collect();

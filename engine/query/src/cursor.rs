@@ -102,7 +102,7 @@ impl Cursor {
         let cursor =
             Self::read(text).ok_or(QueryError::BadCursor("it is not one that was given out here"))?;
         if cursor.query != query {
-            return Err(QueryError::BadCursor("it belongs to another query, sort or time zone"));
+            return Err(QueryError::BadCursor("it belongs to another query, order, grouping or time zone"));
         }
         Ok(cursor)
     }

@@ -36,7 +36,7 @@ pub async fn put(engine: &Inner, space: &str, name: &str, json: Option<String>) 
 /// # Errors
 /// Where it is not what its space has.
 pub fn read<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, QueryError> {
-    let why = "its text is not what is kept under such a name";
+    let why = "another version of postlode wrote it, and this one cannot read it";
     serde_json::from_str(json)
         .map_err(|_| postlode_format::FormatError::Malformed { what: "document", why }.into())
 }

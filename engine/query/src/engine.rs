@@ -36,8 +36,8 @@ pub struct Engine {
 
 /// Questions to models that others serve which wait at a time.
 const ASKING: usize = 8;
-/// Bytes that the mails of all text conditions of one query may take: eight millions of mails.
-const LISTS_OF_QUERY: u64 = 256 << 20;
+/// Bytes that the mails of all text conditions of one query may take: sixteen millions of mails.
+const LISTS_OF_QUERY: u64 = 512 << 20;
 /// Bytes of columns that are kept, where nothing else was said.
 const COLUMNS: usize = 64 << 20;
 

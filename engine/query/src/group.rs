@@ -2,7 +2,7 @@
 //!
 //! What always holds: of a group the first in the order is shown, and says which others match; whether a hit is the first of
 //! its group is told from what matches and from nothing else, so pages of any length come to the same, and nothing has to be
-//! remembered between them.
+//! remembered between them. The mails of a group are looked at once a page, and a page looks at so many and no more.
 
 use crate::error::QueryError;
 use crate::search::{Matched, Run};
@@ -12,7 +12,7 @@ use postlode_format::index::{IndexId, Position, id_prefix, part_prefix};
 use postlode_format::row::{ArchivedEmail, access};
 use postlode_store::{KeyRange, Scan};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What hits are shown as one.
@@ -30,11 +30,29 @@ pub enum Group {
 
 /// Emails of one group that are looked at.
 const MOST: usize = 1_024;
+/// Emails that are looked at for one page.
+pub const LOOKED: usize = 20_000;
 
-/// What is known of groups so far: of one page, or of one list of several.
+/// What is known of groups so far, on one page.
 #[derive(Default)]
 pub struct Groups {
-    known: HashMap<Vec<u8>, Arc<[Position]>>,
+    known: HashMap<Vec<u8>, Arc<Members>>,
+    /// Emails that match and are not the first of their group.
+    behind: HashSet<Position>,
+}
+
+impl Groups {
+    /// Is it known that another one of its group is shown for it?
+    pub fn is_behind(&self, position: &Position) -> bool {
+        self.behind.contains(position)
+    }
+}
+
+/// The emails of one group that match, as far as they are looked at: the first, and all.
+#[derive(Default)]
+struct Members {
+    first: Option<Position>,
+    all: Vec<Position>,
 }
 
 /// The order that hits are in.
@@ -73,26 +91,31 @@ impl Run {
         }
         let mut out = Vec::with_capacity(matched.len());
         for one in matched {
-            let all = self.of_group(&one, group, groups).await?;
-            let in_order = |at: &&Position| **at != one.position && order.before(at, &one.position).is_some();
-            let others: Vec<Position> = all.iter().filter(in_order).copied().collect();
-            let others = self.check(&others, covered).await?;
-            if others.iter().any(|other| order.before(&other.position, &one.position) == Some(true)) {
+            if groups.is_behind(&one.position) {
                 continue;
             }
-            let group = others.iter().map(|other| other.position.id).collect();
-            out.push(Matched { group, ..one });
+            let members = self.members(&one, (order, covered), group, groups).await?;
+            let Some(first) = members.first else {
+                out.push(one);
+                continue;
+            };
+            // One that is not among those that were looked at comes behind them, or would be one of them.
+            if first == one.position {
+                let others = members.all.iter().filter(|at| **at != first).map(|at| at.id);
+                out.push(Matched { group: others.collect(), ..one });
+            }
         }
         Ok(out)
     }
 
-    /// All emails that are of one group with one, that one among them or not.
-    async fn of_group(
+    /// The emails that are of one group with one, and match.
+    async fn members(
         &mut self,
         one: &Matched,
+        (order, covered): (&Order<'_>, bool),
         group: Group,
         groups: &mut Groups,
-    ) -> Result<Arc<[Position]>, QueryError> {
+    ) -> Result<Arc<Members>, QueryError> {
         let email = access::<ArchivedEmail>(&one.found.email)?;
         let (index, key): (IndexId, Vec<u8>) = match group {
             Group::None => return Ok(Arc::default()),
@@ -118,23 +141,33 @@ impl Run {
         let mut all = BTreeSet::new();
         for key in &keys {
             if let Some(list) = self.engine.list(index, key) {
-                all.extend(list.iter().rev().take(MOST));
+                all.extend(list.iter().rev().take(MOST.saturating_add(1)));
                 continue;
             }
-            let range = KeyRange::prefix(key);
-            let page =
-                self.engine.store.positions(Scan { index, range, descending: true, limit: MOST }).await?;
+            let (range, limit) = (KeyRange::prefix(key), MOST.saturating_add(1));
+            let page = self.engine.store.positions(Scan { index, range, descending: true, limit }).await?;
             self.missing.extend(page.missing);
             all.extend(page.keys);
         }
-        if all.len() >= MOST {
+        if all.len() > MOST {
             self.reason(format!("a group has more emails than are looked at: the newest {MOST} were"));
         }
-        let all: Arc<[Position]> = all.into_iter().rev().take(MOST).collect::<Vec<_>>().into();
-        for key in keys {
-            groups.known.insert(key, Arc::clone(&all));
+        let here = |at: &Position| order.before(at, &one.position).is_some() || *at == one.position;
+        let newest: Vec<Position> = all.into_iter().rev().take(MOST).filter(here).collect();
+        let matching = self.check(&newest, covered).await?;
+        let mut members = Members::default();
+        for at in matching.iter().map(|other| other.position) {
+            members.all.push(at);
+            if members.first.is_none_or(|first| order.before(&at, &first) == Some(true)) {
+                members.first = Some(at);
+            }
         }
-        Ok(all)
+        groups.behind.extend(members.all.iter().filter(|at| members.first != Some(**at)));
+        let members = Arc::new(members);
+        for key in keys {
+            groups.known.insert(key, Arc::clone(&members));
+        }
+        Ok(members)
     }
 }
 

@@ -46,7 +46,9 @@ impl Hold {
 /// The hold of a name.
 pub async fn find(engine: &Inner, name: &str) -> Result<Option<Hold>, QueryError> {
     let json = docs::get(engine, SPACE, name).await?;
-    json.map(|json| docs::read(&json)).transpose()
+    // One that cannot be read holds its mail all the same, and can be released.
+    let read = |json: String| docs::read(&json).unwrap_or_else(|_| Hold::without_record(name.to_owned(), 0));
+    Ok(json.map(read))
 }
 
 impl Engine {

@@ -53,6 +53,7 @@ fn joined(lists: &[Arc<[Position]>]) -> Vec<Position> {
     let mut all: Vec<Position> = lists.iter().flat_map(|list| list.iter().copied()).collect();
     // Lists are runs, which are merged in no more time than it takes to look at them.
     all.sort();
+    all.dedup();
     all
 }
 

@@ -12,7 +12,7 @@
 use crate::cursor::Cursor;
 use crate::error::QueryError;
 use crate::filter::Meaning;
-use crate::group::{Group, Groups, Order, places};
+use crate::group::{Group, Groups, LOOKED as LOOKED_FOR_GROUPS, Order, places};
 use crate::hits;
 use crate::lists::inside;
 use crate::mix::{Parts, prefer_newer};
@@ -117,27 +117,39 @@ impl Run {
         };
         let mut last = cursor.map(|c| Ranked { score: c.score, position: c.position, passage: NO_PASSAGE });
         let mut matched: Vec<Matched> = Vec::new();
-        let (group, mut groups) = (self.group, Groups::default());
+        let (group, mut groups, mut looked) = (self.group, Groups::default(), 0usize);
         let rest = loop {
             let in_list = match group {
                 Group::None => HashMap::new(),
-                _ => places(list.hits.iter().map(|hit| hit.position)),
+                _ => {
+                    let list = Arc::clone(&list);
+                    let job = move || places(list.hits.iter().map(|hit| hit.position));
+                    self.engine.cpu.run(job).await.ok_or(QueryError::Internal("grouping"))?
+                }
             };
             let start = last.map_or(0, |last| {
                 list.hits.partition_point(|hit| hit.order(&last) != std::cmp::Ordering::Greater)
             });
             let mut rest = list.hits.get(start..).unwrap_or(&[]);
-            while matched.len() <= limit && !rest.is_empty() {
-                let want =
-                    if covered { limit.saturating_sub(matched.len()).saturating_add(1) } else { BATCH };
+            while matched.len() <= limit && !rest.is_empty() && looked < LOOKED_FOR_GROUPS {
+                let few = covered && group == Group::None;
+                let want = if few { limit.saturating_sub(matched.len()).saturating_add(1) } else { BATCH };
                 let (batch, tail) = rest.split_at(want.min(BATCH).min(rest.len()));
                 rest = tail;
                 last = batch.last().copied().or(last);
-                let some = self.check_ranked(batch, covered).await?;
+                let mut batch = batch.to_vec();
+                if group != Group::None {
+                    looked = looked.saturating_add(batch.len());
+                    batch.retain(|hit| !groups.is_behind(&hit.position));
+                    // What is in memory is looked at without waiting for anything.
+                    futures_lite::future::yield_now().await;
+                }
+                let some = self.check_ranked(&batch, covered).await?;
                 let order = Order::Listed(&in_list);
                 matched.extend(self.firsts(some, (&order, covered), group, &mut groups).await?);
             }
             match (way, &within) {
+                _ if looked >= LOOKED_FOR_GROUPS => break rest.to_vec(),
                 (Way::Meaning(vector), Some(within)) if matched.len() <= limit && list.more => {
                     list = self.deeper(&list, vector, within).await?;
                 }
@@ -146,24 +158,18 @@ impl Run {
             }
         };
         self.lap("page");
+        let cut = looked >= LOOKED_FOR_GROUPS && matched.len() <= limit;
         let beyond = matched.len().saturating_sub(limit) as u64;
         matched.truncate(limit);
         let so_far = (matched.len() as u64).saturating_add(beyond);
         let total = match cursor {
             Some(cursor) => cursor.total,
             None => {
-                let so_far = match group {
-                    Group::None => so_far,
-                    // Of those before the rest all that match count, whatever is shown of them.
-                    _ => {
-                        let before = list.hits.len().saturating_sub(rest.len());
-                        let before = list.hits.get(..before).unwrap_or(&[]).to_vec();
-                        self.count_ranked(&before, covered, 0).await?.value
-                    }
-                };
-                let mut total = match list.total {
-                    Some(value) => Total { value, relation: Relation::Eq },
-                    None => self.count_ranked(&rest, covered, so_far).await?,
+                let mut total = match (list.total, group) {
+                    (Some(value), _) => Total { value, relation: Relation::Eq },
+                    (None, Group::None) => self.count_ranked(&rest, covered, so_far).await?,
+                    // All that match count, whatever is shown of them.
+                    (None, _) => self.count_ranked(&Arc::clone(&list).hits, covered, 0).await?,
                 };
                 if !matches!(way, Way::Words) {
                     total.relation = Relation::Gte;
@@ -172,13 +178,14 @@ impl Run {
             }
         };
         self.lap("total");
-        let end = matched.last().filter(|_| beyond > 0);
-        let next = end.map(|m| Cursor {
+        let shown = matched.last().filter(|_| beyond > 0).map(|m| (m.score.unwrap_or(0.0), m.position));
+        let looked_at = last.filter(|_| cut).map(|last| (last.score, last.position));
+        let next = looked_at.or(shown).map(|(score, position)| Cursor {
             sort: Sort::Relevance,
             query,
             generation,
-            score: m.score.unwrap_or(0.0),
-            position: m.position,
+            score,
+            position,
             total,
             key: Vec::new(),
         });

@@ -10,7 +10,7 @@ use crate::engine::{Inner, locked};
 use crate::error::QueryError;
 use crate::eval::{Rows, match_key};
 use crate::filter::{Condition, Filter, Resolved, resolve, resolve_apart};
-use crate::group::{Group, Groups, Order};
+use crate::group::{Group, Groups, LOOKED, Order};
 use crate::lang::{Node, parse, print, to_json};
 use crate::marks::Deleted;
 use crate::members::Members;
@@ -25,7 +25,7 @@ use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
 use postlode_semantic::{Models, SemanticEngine, SemanticView};
 use postlode_store::{Found, Missing, Store, StoreError};
-use postlode_text::Match;
+use postlode_text::{Match, TextMatches, TextQuery};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -129,7 +129,10 @@ pub async fn of_tree(
         (Sort::Relevance, Way::Meaning(_)) => BY_RELEVANCE[1],
         (Sort::Relevance, Way::Both(_)) => BY_RELEVANCE[2],
     };
-    let ranked = format!("{:?} {} {:?}", run.fusion, run.recency, run.group);
+    let ranked = match sort {
+        Sort::Relevance => format!("{:?} {} {:?}", run.fusion, run.recency, run.group),
+        _ => format!("{:?}", run.group),
+    };
     let hash = |model: &str| query_hash(&[&run.explain.query, tz, order, model, &ranked]);
     let query = hash(&run.model_key());
     let cursor = match request.cursor.as_deref().map(|text| (text, Cursor::decode(text, query))) {
@@ -368,20 +371,25 @@ impl Run {
         let view = self.engine.text_view().await?;
         self.lap("text sources");
         let limit = self.engine.lists_of_query.load(Ordering::Relaxed);
+        let bounds = self.bounds();
         let job = move || -> Result<_, QueryError> {
             let mut bytes = 0u64;
-            let mut taken = |matches: &[Match]| {
-                bytes = bytes.saturating_add(size_of_val(matches) as u64);
-                if bytes > limit { Err(QueryError::TooMuch { bytes, limit }) } else { Ok(()) }
+            let mut search = |query: &TextQuery, scored: bool| -> Result<TextMatches, QueryError> {
+                let mut found = view.search(query, scored);
+                // Nothing else is looked up.
+                found.matches.retain(|m| bounds.contains(m.position));
+                found.matches.shrink_to_fit();
+                bytes = bytes.saturating_add(size_of_val(found.matches.as_slice()) as u64);
+                if bytes > limit { Err(QueryError::TooMuch { bytes, limit }) } else { Ok(found) }
             };
-            let scores = ranking.as_ref().map(|q| view.search(q, true));
-            scores.as_ref().map_or(Ok(()), |scores| taken(&scores.matches))?;
+            let scores = ranking.as_ref().map(|query| search(query, true)).transpose()?;
             let mut answers = Vec::with_capacity(queries.len());
             for query in &queries {
                 let same = scores.as_ref().filter(|_| ranking.as_ref() == Some(query)).cloned();
-                let answer = same.unwrap_or_else(|| view.search(query, false));
-                taken(&answer.matches)?;
-                answers.push(answer);
+                answers.push(match same {
+                    Some(same) => same,
+                    None => search(query, false)?,
+                });
             }
             Ok((answers, scores))
         };
@@ -664,16 +672,26 @@ impl Run {
         let mut matched: Vec<Matched> = Vec::new();
         let mut beyond = 0u64;
         let mut ended = false;
-        while matched.len() <= limit && !ended {
-            let want =
-                if driver.covered { limit.saturating_sub(matched.len()).saturating_add(1) } else { BATCH };
-            let candidates = self.next(&mut stream, want.min(BATCH)).await?;
+        let group = self.group;
+        // How many were looked at, and where that ended, where hits are grouped.
+        let (mut looked, mut end) = (0usize, None);
+        while matched.len() <= limit && !ended && looked < LOOKED {
+            let few = driver.covered && group == Group::None;
+            let want = if few { limit.saturating_sub(matched.len()).saturating_add(1) } else { BATCH };
+            let mut candidates = self.next(&mut stream, want.min(BATCH)).await?;
             ended = candidates.is_empty();
+            if group != Group::None {
+                looked = looked.saturating_add(candidates.len());
+                end = candidates.last().copied().or(end);
+                candidates.retain(|at| !groups.is_behind(at));
+                // What is in memory is looked at without waiting for anything.
+                futures_lite::future::yield_now().await;
+            }
             let some = self.check(&candidates, driver.covered).await?;
-            let group = self.group;
             matched.extend(self.firsts(some, (&Order::Date, false), group, &mut groups).await?);
         }
         self.lap("page");
+        let cut = group != Group::None && !ended && matched.len() <= limit;
         if matched.len() > limit {
             beyond = matched.len().saturating_sub(limit) as u64;
             matched.truncate(limit);
@@ -696,13 +714,13 @@ impl Run {
         self.explain.keys = self.explain.keys.saturating_add(stream.keys);
         self.missing.extend(std::mem::take(&mut stream.missing));
         self.lap("total");
-        let last = matched.last().filter(|_| beyond > 0);
-        let next = last.map(|m| Cursor {
+        let last = if cut { end } else { matched.last().filter(|_| beyond > 0).map(|m| m.position) };
+        let next = last.map(|position| Cursor {
             sort: Sort::Date,
             query,
             generation: cursor.map_or(generation, |c| c.generation),
             score: 0.0,
-            position: m.position,
+            position,
             total,
             key: Vec::new(),
         });

@@ -10,8 +10,8 @@ use crate::model::Partial;
 use crate::search::Run;
 use crate::stream::Stream;
 use postlode_format::id::{Id, to_hex};
-use postlode_format::row::{ArchivedEmail, Mark, access};
-use postlode_store::{MAX_HOLDS, MAX_NAME, MAX_NOTE, MAX_TAGS, MarkChange, Marked, StoreError};
+use postlode_format::row::{ArchivedEmail, ArchivedMark, Mark, access};
+use postlode_store::{Found, MAX_HOLDS, MAX_NAME, MAX_NOTE, MAX_TAGS, MarkChange, Marked, StoreError};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -177,9 +177,18 @@ impl Engine {
         revision: Option<u64>,
     ) -> Result<Option<Said>, QueryError> {
         let change = update.checked(&self.inner).await?;
-        let here = self.inner.found(id).await?.is_some();
-        if here {
-            self.inner.hold_families(&[id], &change).await?;
+        if !change.add_holds.is_empty()
+            && let Some(found) = self.inner.found(id).await?
+        {
+            let now = found.mark.as_deref().map(access::<ArchivedMark>).transpose()?;
+            let now = now.map_or(0, |mark| mark.revision.to_native());
+            // Nothing is changed of what is embedded where this one will not be.
+            if revision.is_some_and(|revision| revision != now) {
+                return Err(QueryError::Changed { revision: now });
+            }
+            if let Some(reason) = self.inner.hold_embedded(&found, &change).await? {
+                return Err(QueryError::Parameter { parameter: "holds", why: reason });
+            }
         }
         self.said(MarkChange { id, revision, ..change }).await
     }
@@ -238,20 +247,25 @@ impl Engine {
 }
 
 impl Inner {
-    /// Puts what is embedded in emails under the holds that these are about to come under: it is a part of them.
-    async fn hold_families(&self, ids: &[Id], change: &MarkChange) -> Result<(), QueryError> {
-        if change.add_holds.is_empty() {
-            return Ok(());
-        }
-        let (mut next, mut known) = (ids.to_vec(), ids.iter().copied().collect::<HashSet<Id>>());
+    /// Puts what is embedded in an email under the holds that it is about to come under: it is a part of it. Why it cannot be
+    /// put there; `None` where it is.
+    async fn hold_embedded(&self, found: &Found, change: &MarkChange) -> Result<Option<String>, QueryError> {
+        let children = |found: &Found| -> Result<Vec<Id>, QueryError> {
+            let email = access::<ArchivedEmail>(&found.email)?;
+            Ok(email.attachments.iter().filter_map(|a| a.child.as_ref().copied()).collect())
+        };
+        let mut known = HashSet::from([found.id]);
+        let mut next = children(found)?;
         while !next.is_empty() {
-            let mut children = Vec::new();
-            for some in next.chunks(CANDIDATES) {
-                for found in self.store.emails(some).await? {
-                    let Some(found) = found.map_err(StoreError::Missing)? else { continue };
-                    let email = access::<ArchivedEmail>(&found.email)?;
-                    let of_email = email.attachments.iter().filter_map(|a| a.child.as_ref().copied());
-                    children.extend(of_email.filter(|child| known.insert(*child)));
+            next.retain(|child| known.insert(*child));
+            let mut deeper = Vec::new();
+            for (child, found) in next.iter().zip(self.store.emails(&next).await?) {
+                match found {
+                    Ok(Some(found)) => deeper.extend(children(&found)?),
+                    Ok(None) => {}
+                    Err(missing) => {
+                        return Ok(Some(format!("{} is embedded in it: {missing}", to_hex(child))));
+                    }
                 }
             }
             let hold = |id: &Id| MarkChange {
@@ -259,14 +273,26 @@ impl Inner {
                 add_holds: change.add_holds.clone(),
                 ..MarkChange::default()
             };
-            for marked in self.store.mark(children.iter().map(hold).collect()).await? {
-                if let Marked::Missing(missing) = marked {
-                    return Err(StoreError::Missing(missing).into());
+            let marked = self.store.mark(next.iter().map(hold).collect()).await?;
+            for (child, marked) in next.iter().zip(marked) {
+                if let Some(reason) = refusal(marked) {
+                    return Ok(Some(format!("{} is embedded in it: {reason}", to_hex(child))));
                 }
             }
-            next = children;
+            next = deeper;
         }
-        Ok(())
+        Ok(None)
+    }
+}
+
+/// Why a change was not made, where it should have been.
+fn refusal(marked: Marked) -> Option<String> {
+    match marked {
+        Marked::Done(_) | Marked::Same(_) | Marked::Absent => None,
+        Marked::Stale(_) => Some("it was changed meanwhile".to_owned()),
+        Marked::Held(mark) => Some(format!("it is under holds: {}", mark.holds.join(", "))),
+        Marked::TooMuch(what, limit) => Some(format!("it would have more {what} than {limit}")),
+        Marked::Missing(missing) => Some(missing.to_string()),
     }
 }
 
@@ -291,11 +317,11 @@ impl Updating {
         if candidates.is_empty() {
             return Ok(None);
         }
-        if let Some(hold) = self.change.add_holds.first()
-            && holds::find(&self.run.engine, hold).await?.is_none()
-        {
-            let why = format!("the hold {hold:?} was released meanwhile");
-            return Err(QueryError::Parameter { parameter: "holds", why });
+        for hold in &self.change.add_holds {
+            if holds::find(&self.run.engine, hold).await?.is_none() {
+                let why = format!("the hold {hold:?} was released meanwhile");
+                return Err(QueryError::Parameter { parameter: "holds", why });
+            }
         }
         // What was deleted meanwhile is passed over when it is to be changed.
         let ids: Vec<Id> = match self.run.deleted().filter(|_| self.covered) {
@@ -303,35 +329,47 @@ impl Updating {
             Some(deleted) => candidates.iter().map(|at| at.id).filter(|id| !deleted.has(id)).collect(),
             None => self.run.check(&candidates, self.covered).await?.iter().map(|one| one.found.id).collect(),
         };
-        self.run.engine.hold_families(&ids, &self.change).await?;
-        let changes = ids.iter().map(|id| MarkChange { id: *id, ..self.change.clone() }).collect();
-        let marked = Arc::clone(&self.run.engine).store.mark(changes).await?;
-        for (id, marked) in ids.iter().zip(marked) {
-            let reason = match marked {
-                // Deleted meanwhile, or a key that a deletion has left.
-                Marked::Absent => continue,
-                Marked::Done(_) => {
-                    self.told.changed = self.told.changed.saturating_add(1);
-                    None
-                }
-                Marked::Same(_) => {
-                    self.told.unchanged = self.told.unchanged.saturating_add(1);
-                    None
-                }
-                Marked::Stale(_) => Some("it was changed meanwhile".to_owned()),
-                Marked::Held(mark) => Some(format!("it is under holds: {}", mark.holds.join(", "))),
-                Marked::TooMuch(what, limit) => Some(format!("it would have more {what} than {limit}")),
-                Marked::Missing(missing) => Some(missing.to_string()),
-            };
-            self.told.found = self.told.found.saturating_add(1);
-            if let Some(reason) = reason {
-                self.told.failed = self.told.failed.saturating_add(1);
-                if self.told.failures.len() < NAMED {
-                    self.told.failures.push(NotUpdated { id: to_hex(id), reason });
+        let engine = Arc::clone(&self.run.engine);
+        let mut wanted = Vec::with_capacity(ids.len());
+        if self.change.add_holds.is_empty() {
+            wanted = ids;
+        } else {
+            for (id, found) in ids.iter().zip(engine.store.emails(&ids).await?) {
+                let reason = match found {
+                    Ok(Some(found)) => engine.hold_embedded(&found, &self.change).await?,
+                    Ok(None) => continue,
+                    Err(missing) => Some(missing.to_string()),
+                };
+                match reason {
+                    None => wanted.push(*id),
+                    Some(reason) => self.failed(id, reason),
                 }
             }
         }
+        let changes = wanted.iter().map(|id| MarkChange { id: *id, ..self.change.clone() }).collect();
+        for (id, marked) in wanted.iter().zip(engine.store.mark(changes).await?) {
+            match marked {
+                // Deleted meanwhile, or a key that a deletion has left.
+                Marked::Absent => continue,
+                Marked::Done(_) => self.told.changed = self.told.changed.saturating_add(1),
+                Marked::Same(_) => self.told.unchanged = self.told.unchanged.saturating_add(1),
+                other => {
+                    self.failed(id, refusal(other).unwrap_or_default());
+                    continue;
+                }
+            }
+            self.told.found = self.told.found.saturating_add(1);
+        }
         Ok(Some(&self.told))
+    }
+
+    /// One was found and could not be changed.
+    fn failed(&mut self, id: &Id, reason: String) {
+        self.told.found = self.told.found.saturating_add(1);
+        self.told.failed = self.told.failed.saturating_add(1);
+        if self.told.failures.len() < NAMED {
+            self.told.failures.push(NotUpdated { id: to_hex(id), reason });
+        }
     }
 
     /// How far it is.

@@ -241,8 +241,15 @@ impl MarkTable {
         let texts = |list: &'_ rkyv::vec::ArchivedVec<rkyv::string::ArchivedString>| -> Vec<String> {
             if mark.deleted { Vec::new() } else { list.iter().map(|text| text.as_str().to_owned()).collect() }
         };
-        let tags = texts(&mark.tags).iter().map(|tag| self.tags.number(tag)).collect();
-        let holds = texts(&mark.holds).iter().map(|hold| self.holds.number(hold)).collect();
+        let numbers = |texts: Vec<String>, names: &mut Names| -> Box<[u32]> {
+            let mut numbers: Vec<u32> = texts.iter().map(|text| names.number(text)).collect();
+            // A record may have been written by anybody.
+            numbers.sort_unstable();
+            numbers.dedup();
+            numbers.into()
+        };
+        let tags = numbers(texts(&mark.tags), &mut self.tags);
+        let holds = numbers(texts(&mark.holds), &mut self.holds);
         let new = Entry { seq, at, tags, holds };
         let old = self.emails.remove(&id).unwrap_or(Entry { seq: 0, at, tags: [].into(), holds: [].into() });
         if old.at != at && self.deleted.emails.contains(&old.at) {
@@ -516,6 +523,11 @@ mod tests {
             (vec![tag("b", &[1, 2]), tag("c", &[3]), tag("d", &[2])], vec![])
         );
         assert_eq!(set(9, 1, 5, &[], false).0, [tag("b", &[2]), tag("c", &[3]), tag("d", &[2])]);
+        // One that has a name twice gives it up once.
+        set(10, 3, 8, &["e", "e"], false);
+        set(11, 3, 8, &[], false);
+        let after = set(12, 1, 5, &["x", "y"], false).0;
+        assert_eq!(after, [tag("b", &[2]), tag("d", &[2]), tag("x", &[1]), tag("y", &[1])]);
     }
 
     #[test]

@@ -301,7 +301,7 @@ pub struct Search {
     /// The query; an empty one finds everything
     #[arg(allow_hyphen_values = true, required_unless_present = "saved")]
     pub query: Option<String>,
-    /// Ask what was saved under this name; mode, order, time zone and facets are those that were saved
+    /// Ask what was saved under this name; mode, order, grouping, ranking, time zone and facets are those that were saved
     #[arg(long, value_name = "NAME", conflicts_with_all = ["query", "mode", "sort", "group", "fusion", "recency", "tz", "facets", "save"])]
     pub saved: Option<String>,
     /// Save the search under this name too, for whoever searches this store; what had the name before is replaced

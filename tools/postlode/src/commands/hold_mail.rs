@@ -96,15 +96,20 @@ async fn ask(command: HoldCommand, session: &Session, console: &Console) -> Resu
             Ok(false)
         }
         HoldCommand::Release { name } => {
-            let mut released = 0u64;
+            let before: Hold = client.get(&route(&name)).await?.json().await?;
+            let mut late = false;
             // The server's time for one answer may not do for many emails: what is released stays so.
-            loop {
+            let released = loop {
                 match client.delete(&route(&name)).await?.json::<Released>().await {
-                    Ok(last) => break released = released.saturating_add(last.released),
-                    Err(error) if error.problem() == Some("deadline") => {}
+                    Ok(last) if late => break before.emails.unwrap_or(last.released),
+                    Ok(last) => break last.released,
+                    Err(error) if error.problem() == Some("deadline") => late = true,
+                    Err(error) if late && error.problem() == Some("not-found") => {
+                        break before.emails.unwrap_or(0);
+                    }
                     Err(error) => return Err(error.into()),
                 }
-            }
+            };
             if console.json {
                 console.json(&json!({ "released": released }) as &Value)?;
             } else {

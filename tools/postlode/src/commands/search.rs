@@ -84,6 +84,8 @@ async fn pages(
     let mut left = limit;
     let mut shown = 0u64;
     let mut lost = false;
+    let mut told = None;
+    let grouped = request.group != postlode_query::Group::None;
     loop {
         request.limit = usize::try_from(left).unwrap_or(usize::MAX).min(MAX_LIMIT);
         let answer: SearchAnswer = session.client.post("/v1/search", &request).await?.json().await?;
@@ -104,16 +106,24 @@ async fn pages(
             if let Some(explain) = &answer.explain {
                 tell_explain(explain, console);
             }
-            lost = tell_partial(answer.partial.as_ref(), console);
+        }
+        // Later pages may lack something that the first did not need.
+        if answer.partial != told {
+            lost |= tell_partial(answer.partial.as_ref(), console);
+            told.clone_from(&answer.partial);
         }
         request.cursor = answer.next_cursor;
         request.explain = false;
         request.facets = Vec::new();
-        if request.cursor.is_none() || left == 0 || answer.hits.is_empty() {
+        // A page of groups may be empty, and go on.
+        if request.cursor.is_none() || left == 0 || (answer.hits.is_empty() && !grouped) {
             if !console.json {
                 let more = if answer.total.relation == Relation::Gte { "at least " } else { "" };
-                let total =
-                    format!("{} of {more}{}", sizes::number(shown), sizes::number(answer.total.value));
+                let (shown, all) = (sizes::number(shown), sizes::number(answer.total.value));
+                let total = match grouped {
+                    true => format!("{shown} groups of {more}{all} emails"),
+                    false => format!("{shown} of {more}{all}"),
+                };
                 console.line(&console.styled(Style::Dim, &total))?;
             }
             console.flush()?;

@@ -12,6 +12,7 @@
 mod archives;
 pub mod attachment;
 pub mod body;
+mod by_date;
 mod by_key;
 mod charset;
 mod columns;

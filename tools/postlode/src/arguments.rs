@@ -295,6 +295,12 @@ pub enum Fusion {
     Rrf,
 }
 
+/// A number from 0 to 1.
+fn part(text: &str) -> Result<f32, String> {
+    let part = text.parse::<f32>().ok().filter(|part| (0.0..=1.0).contains(part));
+    part.ok_or_else(|| "want a number from 0 to 1".to_owned())
+}
+
 /// `search`
 #[derive(Debug, Args)]
 pub struct Search {
@@ -323,7 +329,7 @@ pub struct Search {
     #[arg(long, value_enum, default_value_t = Fusion::Mix)]
     pub fusion: Fusion,
     /// How much of their score older emails lose, from 0 to 1; 0.2 is mild
-    #[arg(long, value_name = "PART", default_value_t = 0.0)]
+    #[arg(long, value_name = "PART", default_value_t = 0.0, value_parser = part)]
     pub recency: f32,
     /// Time zone of day boundaries: an IANA name or an offset [default: UTC]
     #[arg(long, value_name = "ZONE")]
@@ -584,6 +590,8 @@ mod tests {
             "postlode load a --jobs 0",
             "postlode search a --limit 0",
             "postlode search a --mode guess",
+            "postlode search a --recency nan",
+            "postlode search a --recency 1.1",
             "postlode show x --body --eml",
             "postlode export q --out a",
             "postlode export q --format pst --out a",

@@ -220,6 +220,11 @@ impl App {
             params.finish()?;
             return local::export::answer(self, &q.unwrap_or_default(), tz.as_deref(), texts).await;
         }
+        if route == Route::Record {
+            let id = params.take("id");
+            params.finish()?;
+            return local::record::answer(self, id.as_deref()).await;
+        }
         if matches!(route, Route::Inspect | Route::Dump) {
             let segment = local::segment::id(params.take("segment").as_deref())?;
             let limit = params.take_as::<usize>("limit", "a number")?;
@@ -258,6 +263,7 @@ impl App {
             Route::Search
             | Route::Similar(_)
             | Route::Export
+            | Route::Record
             | Route::Inspect
             | Route::Dump
             | Route::Statements

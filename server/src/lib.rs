@@ -43,6 +43,7 @@ pub use body::{Body, BodyError};
 pub use client::{Answer, Client, ClientError};
 pub use limits::Limits;
 pub use load::{LoadEvent, LoadProgress, LoadReport, LoadRequest, Loader, Loading};
+pub use local::record::Records;
 pub use local::update::{UpdateLine, UpdateMany};
 pub use percent::{path_part, target};
 pub use problem::{Problem, ProblemKind};

@@ -61,6 +61,8 @@ pub enum Route {
     Seal,
     /// `/local/export`
     Export,
+    /// `/local/record`
+    Record,
     /// `/local/backup`
     Backup,
     /// `/local/inspect`
@@ -123,6 +125,7 @@ impl Route {
             "compact" => Self::Compact,
             "seal" => Self::Seal,
             "export" => Self::Export,
+            "record" => Self::Record,
             "backup" => Self::Backup,
             "inspect" => Self::Inspect,
             "dump" => Self::Dump,
@@ -158,6 +161,7 @@ impl Route {
                 | Self::Compact
                 | Self::Seal
                 | Self::Export
+                | Self::Record
                 | Self::Backup
                 | Self::Inspect
                 | Self::Dump
@@ -194,6 +198,7 @@ impl Route {
             Self::Compact => "/local/compact",
             Self::Seal => "/local/seal",
             Self::Export => "/local/export",
+            Self::Record => "/local/record",
             Self::Backup => "/local/backup",
             Self::Inspect => "/local/inspect",
             Self::Dump => "/local/dump",
@@ -261,7 +266,7 @@ mod tests {
     fn local_routes_are_not_there_over_tcp() {
         for name in [
             "update", "load", "stats", "failures", "segments", "verify", "compact", "seal", "export",
-            "backup", "inspect", "dump",
+            "record", "backup", "inspect", "dump",
         ] {
             let path = format!("/local/{name}");
             assert_eq!(find(&path, Origin::Tcp), Err(ProblemKind::NotFound));

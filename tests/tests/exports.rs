@@ -42,10 +42,10 @@ fn subjects(scene: &Scene) -> Vec<String> {
     subjects
 }
 
-fn mails(scene: &Scene) -> std::path::PathBuf {
+fn mails(scene: &Scene, count: u64) -> std::path::PathBuf {
     let path = scene.path("mail.pst");
     let truth = None;
-    let options = pstgen::Options { seed: 5, truth, attachments: 0.5, ..pstgen::Options::new(&path, 60) };
+    let options = pstgen::Options { seed: 5, truth, attachments: 0.5, ..pstgen::Options::new(&path, count) };
     pstgen::generate(&options).unwrap();
     path
 }
@@ -53,7 +53,7 @@ fn mails(scene: &Scene) -> std::path::PathBuf {
 #[test]
 fn a_folder_of_messages_is_the_mail() {
     let scene = Scene::new();
-    let report = load(&scene, &mails(&scene));
+    let report = load(&scene, &mails(&scene, 60));
     let out = scene.path("out");
     let said =
         scene.run(&["export", "--format", "eml", "--out", out.to_str().unwrap(), "--json"]).code(0).json();
@@ -86,7 +86,7 @@ fn a_folder_of_messages_is_the_mail() {
 #[test]
 fn an_mbox_is_the_mail() {
     let scene = Scene::new();
-    load(&scene, &mails(&scene));
+    load(&scene, &mails(&scene, 60));
     let out = scene.path("out.mbox");
     let said =
         scene.run(&["export", "--format", "mbox", "--out", out.to_str().unwrap(), "--json"]).code(0).json();
@@ -111,6 +111,119 @@ fn an_mbox_is_the_mail() {
         "{reloaded}"
     );
     assert_eq!(subjects(&again).len(), subjects(&scene).len());
+}
+
+/// What is told of each email of a store, by id; without what an archive makes up.
+fn told(scene: &Scene) -> BTreeMap<String, Value> {
+    let lines = scene.run(&["export", "--format", "jsonl", "--out", "-"]).code(0).lines();
+    let of = |mut email: Value| {
+        let id = email["id"].as_str().unwrap().to_owned();
+        let folder = email["folder"].as_str().unwrap().rsplit('/').next().unwrap_or_default().to_owned();
+        let fields = email.as_object_mut().unwrap();
+        ["archive", "places", "size", "thread"].iter().for_each(|name| drop(fields.remove(*name)));
+        // Of an embedded message it is what its object takes.
+        let attachments = fields["attachments"].as_array_mut().unwrap().iter_mut();
+        for attachment in attachments.filter(|attachment| !attachment["child"].is_null()) {
+            drop(attachment.as_object_mut().unwrap().remove("size"));
+        }
+        fields.insert("folder".to_owned(), folder.into());
+        (id, email)
+    };
+    lines.into_iter().map(of).collect()
+}
+
+/// An archive that came out of one is the same mail: every email has the id that it had, which is of its raw properties, and
+/// says the same.
+#[test]
+fn an_outlook_archive_is_the_mail() {
+    let scene = Scene::new();
+    let first = load(&scene, &mails(&scene, 200));
+    let out = scene.path("out.pst");
+    let said =
+        scene.run(&["export", "--format", "pst", "--out", out.to_str().unwrap(), "--json"]).code(0).json();
+    assert_eq!(said["sha256"], sha256(&fs::read(&out).unwrap()).as_str());
+    let manifest = rows(&scene.path("out.pst.manifest.csv"));
+    assert_eq!(manifest.len() as u64, number(&said, "emails"));
+    assert_eq!(number(&first, "stored"), number(&said, "emails"));
+    let again = Scene::new();
+    let reloaded = load(&again, &out);
+    assert_eq!(
+        (number(&reloaded, "found"), number(&reloaded, "failed")),
+        (number(&first, "stored"), 0),
+        "{reloaded}"
+    );
+    assert_eq!(number(&reloaded, "partial"), number(&first, "partial"), "{reloaded}");
+    let (before, after) = (told(&scene), told(&again));
+    let embedded = before.values().filter(|email| !email["parent"].is_null()).count();
+    assert!(embedded > 0, "{}", before.len());
+    for (id, email) in &before {
+        let same = after.get(id).unwrap_or_else(|| panic!("it has another id: {email:#}"));
+        assert_eq!(same, email);
+    }
+    assert_eq!(before.len(), after.len());
+    for row in &manifest {
+        assert_eq!(before[&row["id"]]["hashes"]["sha256"], row["sha256"].as_str());
+    }
+    // Nothing is overwritten.
+    let refused = scene.run(&["export", "--format", "pst", "--out", out.to_str().unwrap()]).code(2);
+    assert!(refused.err.contains("out.pst"), "{}", refused.err);
+    let refused = scene.run(&["export", "--format", "pst", "--out", "-"]).code(2);
+    assert!(refused.err.contains("--out"), "{}", refused.err);
+}
+
+/// Mail that never was in such an archive has the properties that say what it says.
+#[test]
+fn internet_mail_comes_into_an_outlook_archive() {
+    let scene = Scene::new();
+    let path = scene.path("mail.eml");
+    let mail = "From: =?utf-8?q?J=C3=BCrgen?= <j@example.org>\r\nSender: s@example.org\r\nTo: Ann <a@example.org>, b@example.org\r\nCc: c@example.org\r\n\
+        Subject: =?utf-8?q?Re=3A_Pl=C3=A4ne?=\r\nDate: Tue, 28 Feb 2017 15:39:00 +0100\r\nMessage-ID: <1@x>\r\nReferences: <0@x>\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/alternative; boundary=c\r\n\r\n\
+        --c\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nGr=FC=DFe\r\n\
+        --c\r\nContent-Type: text/html; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n<p>Gr=FC=DFe</p>\r\n--c--\r\n\
+        --b\r\nContent-Type: text/csv; name=t.csv\r\nContent-Disposition: attachment; filename=t.csv\r\n\r\n1,2\r\n\
+        --b\r\nContent-Type: message/rfc822\r\n\r\nFrom: d@example.org\r\nSubject: inner\r\nMessage-ID: <2@x>\r\n\r\nokapi\r\n--b--\r\n";
+    fs::write(&path, mail).unwrap();
+    load(&scene, &path);
+    let out = scene.path("out.pst");
+    let said =
+        scene.run(&["export", "--format", "pst", "--out", out.to_str().unwrap(), "--json"]).code(0).json();
+    assert_eq!(number(&said, "emails"), 1);
+    let again = Scene::new();
+    assert_eq!(number(&load(&again, &out), "found"), 1);
+    let of = |scene: &Scene| -> Vec<Value> {
+        let mut all: Vec<Value> = told(scene).into_values().collect();
+        all.sort_by_key(|email| email["message_id"].to_string());
+        all
+    };
+    let (before, after) = (of(&scene), of(&again));
+    assert_eq!((before.len(), after.len()), (2, 2));
+    for (a, b) in before.iter().zip(&after) {
+        // Who has no name there has the address for one, as Outlook writes it.
+        let people = |email: &Value| -> Vec<(String, String)> {
+            let lists = ["to", "cc"].iter().flat_map(|list| email[list].as_array().unwrap());
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            std::iter::once(&email["from"])
+                .chain(lists)
+                .map(|one| (text(&one["name"]), text(&one["address"])))
+                .map(|(name, address)| (if name.is_empty() { address.clone() } else { name }, address))
+                .collect()
+        };
+        assert_eq!(people(a), people(b));
+        for field in ["subject", "date", "message_id", "class"] {
+            assert_eq!(a[field], b[field], "{field}");
+        }
+        assert_eq!(a["body"].as_str().unwrap().trim(), b["body"].as_str().unwrap().trim());
+        let attachments = |email: &Value| -> Vec<(Value, Value)> {
+            let all = email["attachments"].as_array().unwrap();
+            all.iter()
+                .filter(|a| a["child"].is_null())
+                .map(|a| (a["name"].clone(), a["sha256"].clone()))
+                .collect()
+        };
+        assert_eq!(attachments(a), attachments(b));
+    }
+    assert_eq!(after[1]["parent"], after[0]["id"]);
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn write(path: &Path, arguments: &Arguments) -> Result<u64, BenchError> {
         let message = Message {
             subject: format!("Message {n}"),
             sender: Some(Address::new("Ann", "ann@example.org")),
-            recipients: vec![Recipient { kind: RecipientKind::To, address: to }],
+            recipients: vec![Recipient::new(RecipientKind::To, to)],
             body_text: Some(text.chars().take(arguments.body).collect()),
             ..Message::default()
         };

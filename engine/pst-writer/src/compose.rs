@@ -24,9 +24,12 @@ const FLAG_FROM_ME: i32 = 0x20;
 
 const CODE_PAGE_UTF8: i32 = 65001;
 const PR_ATTACH_DATA: u16 = 0x3701;
+const NO_ATTACHMENT: i32 = 0;
 const ATTACH_BY_VALUE: i32 = 1;
 const ATTACH_EMBEDDED: i32 = 5;
 const PTYP_BINARY: u16 = 0x0102;
+/// What a message has in any case: its class, flags and bodies.
+const NEEDED: [u16; 5] = [0x001A, 0x0E07, 0x1000, 0x1009, 0x1013];
 
 /// A message that has been written, but not yet as a node.
 #[derive(Debug)]
@@ -52,14 +55,27 @@ pub(crate) fn write_message<W: Write + Seek>(
     let attachments = std::mem::take(&mut message.attachments);
     let has_attachments = !attachments.is_empty();
     let recipients = std::mem::take(&mut message.recipients);
-    let mut properties = message_properties(message, &recipients, has_attachments, created, ndb.format());
+    let further = std::mem::take(&mut message.properties);
+    let verbatim = message.verbatim;
+    let told = message_properties(message, &recipients, has_attachments, created, ndb.format());
+    let mut properties = told.clone();
+    if verbatim {
+        properties.retain(|id| NEEDED.contains(&id));
+    }
+    properties.extend(further);
     let mut size = properties.byte_len();
-    size += write_recipients(ndb, recipients, &mut subnodes)?;
+    size += write_recipients(ndb, recipients, &mut subnodes, verbatim)?;
     if has_attachments {
-        size += write_attachments(ndb, attachments, &mut subnodes, created, depth)?;
+        size += write_attachments(ndb, attachments, &mut subnodes, created, depth, verbatim)?;
     }
     properties.set(0x0E08, Value::I32(i32::try_from(size).unwrap_or(i32::MAX)));
     let data = context::write(ndb, &properties, None, &mut subnodes)?;
+    // A column has one type: where a property was replaced by one of another, its row has what the fields say.
+    for (id, value) in told.iter() {
+        if properties.get(id).is_none_or(|other| other.kind() != value.kind()) {
+            properties.set(id, value.clone());
+        }
+    }
     for body in [0x1000, 0x1009, 0x1013, 0x007D] {
         properties.remove(body);
     }
@@ -155,7 +171,6 @@ fn message_properties(
     }
     out.set(0x0E07, Value::I32(flags));
     out.set(0x0E17, Value::I32(0));
-    out.extend(message.properties);
     out
 }
 
@@ -164,6 +179,7 @@ fn write_recipients<W: Write + Seek>(
     ndb: &mut Ndb<W>,
     recipients: Vec<Recipient>,
     subnodes: &mut Subnodes,
+    verbatim: bool,
 ) -> Result<u64, Error> {
     let mut table = Table::new(ndb, schema::RECIPIENTS);
     let mut size = 0;
@@ -177,6 +193,10 @@ fn write_recipients<W: Write + Seek>(
         row.set(0x3900, Value::I32(0));
         row.set_str(0x39FF, address.shown());
         row.set(0x3A40, Value::Bool(false));
+        if verbatim && !recipient.properties.is_empty() {
+            row = Properties::new();
+        }
+        row.extend(recipient.properties);
         size += row.byte_len();
         table.add_row(ndb, number as u32 + 1, &row)?;
     }
@@ -192,6 +212,7 @@ fn write_attachments<W: Write + Seek>(
     subnodes: &mut Subnodes,
     created: FileTime,
     depth: usize,
+    verbatim: bool,
 ) -> Result<u64, Error> {
     let mut table = Table::new(ndb, schema::ATTACHMENTS);
     let mut size = 0;
@@ -199,6 +220,9 @@ fn write_attachments<W: Write + Seek>(
         let nid = subnodes.new_nid(ids::TYPE_ATTACHMENT)?;
         let mut below = Subnodes::default();
         let mut properties = attachment_properties(&attachment, number);
+        if verbatim && !attachment.properties.is_empty() {
+            properties.retain(|id| matches!(id, 0x0E21 | 0x3705));
+        }
         let (in_subnode, bytes) =
             write_payload(ndb, attachment, &mut properties, &mut below, created, depth)?;
         let total = bytes + properties.byte_len();
@@ -220,7 +244,8 @@ fn attachment_properties(attachment: &Attachment, number: usize) -> Properties {
     if matches!(attachment.payload, Payload::Message(_)) {
         out.set(0x3705, Value::I32(ATTACH_EMBEDDED));
     } else {
-        out.set(0x3705, Value::I32(ATTACH_BY_VALUE));
+        let nothing = matches!(attachment.payload, Payload::Nothing);
+        out.set(0x3705, Value::I32(if nothing { NO_ATTACHMENT } else { ATTACH_BY_VALUE }));
         out.set_str(0x3704, attachment.name.as_str());
         out.set_str(0x3707, attachment.name.as_str());
         if let Some(dot) = attachment.name.rfind('.') {
@@ -253,6 +278,7 @@ fn write_payload<W: Write + Seek>(
             properties.set(PR_ATTACH_DATA, Value::Binary(bytes));
             (None, 0)
         }
+        Payload::Nothing => (None, 0),
         Payload::Bytes(bytes) => write_stream(ndb, &mut bytes.as_slice(), name, below)?,
         Payload::Stream(mut reader) => match write_stream(ndb, reader.as_mut(), name, below)? {
             (_, 0) => {
@@ -270,9 +296,11 @@ fn write_payload<W: Write + Seek>(
             (Some(InSubnode::Object { id: PR_ATTACH_DATA, nid, size }), composed.size)
         }
     };
+    let data = properties.remove(PR_ATTACH_DATA);
     properties.extend(attachment.properties);
-    if written.0.is_some() {
-        properties.remove(PR_ATTACH_DATA);
+    properties.remove(PR_ATTACH_DATA);
+    if let Some(data) = data {
+        properties.set(PR_ATTACH_DATA, data);
     }
     Ok(written)
 }

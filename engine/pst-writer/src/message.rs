@@ -17,12 +17,21 @@ pub enum RecipientKind {
 }
 
 /// A recipient of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Recipient {
     /// How it is addressed.
     pub kind: RecipientKind,
     /// Who it is.
     pub address: Address,
+    /// Further properties; they replace those made from the fields above.
+    pub properties: Properties,
+}
+
+impl Recipient {
+    /// One of whom nothing else is known.
+    pub fn new(kind: RecipientKind, address: Address) -> Self {
+        Self { kind, address, properties: Properties::new() }
+    }
 }
 
 /// How urgent the sender finds a message.
@@ -45,6 +54,8 @@ pub enum Payload {
     Stream(Box<dyn Read>),
     /// A message.
     Message(Box<Message>),
+    /// Nothing: it refers to something elsewhere, or what it held is lost.
+    Nothing,
 }
 
 impl std::fmt::Debug for Payload {
@@ -53,6 +64,7 @@ impl std::fmt::Debug for Payload {
             Payload::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
             Payload::Stream(_) => f.write_str("Stream"),
             Payload::Message(message) => f.debug_tuple("Message").field(message).finish(),
+            Payload::Nothing => f.write_str("Nothing"),
         }
     }
 }
@@ -126,6 +138,9 @@ pub struct Message {
     pub attachments: Vec<Attachment>,
     /// Further properties; they replace those made from the fields above.
     pub properties: Properties,
+    /// It has the properties that are given and no others, so do its recipients and attachments that are given any, but for
+    /// class, flags, sizes, bodies and what is attached. Rows of tables say what the fields say where there is no property.
+    pub verbatim: bool,
 }
 
 impl Default for Message {
@@ -153,6 +168,7 @@ impl Default for Message {
             body_rtf: None,
             attachments: Vec::new(),
             properties: Properties::new(),
+            verbatim: false,
         }
     }
 }

@@ -185,6 +185,16 @@ impl Properties {
         self.0.iter().map(|(id, value)| (*id, value))
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes away those whose id does not satisfy `keep`.
+    pub(crate) fn retain(&mut self, keep: impl Fn(u16) -> bool) {
+        self.0.retain(|id, _| keep(*id));
+    }
+
     /// Sets every property of `other`.
     pub(crate) fn extend(&mut self, other: Properties) {
         self.0.extend(other.0);

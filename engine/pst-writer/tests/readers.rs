@@ -40,10 +40,7 @@ fn write(path: &Path) {
         let mut message = Message {
             subject: format!("Re: Vertrag {number} für Łódź"),
             sender: Some(Address::new("Jürgen Müller", "juergen@example.com")),
-            recipients: vec![Recipient {
-                kind: RecipientKind::To,
-                address: Address::new("Grace", "grace@example.com"),
-            }],
+            recipients: vec![Recipient::new(RecipientKind::To, Address::new("Grace", "grace@example.com"))],
             submitted: Some(FileTime::from_unix(1_500_000_000 + number as i64)),
             delivered: Some(FileTime::from_unix(1_500_000_000 + number as i64)),
             message_id: Some(format!("<{number}@example.com>")),

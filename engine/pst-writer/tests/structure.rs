@@ -136,7 +136,7 @@ fn a_message_can_have_more_subnodes_and_recipients_than_one_block_holds() {
         }
         for number in 0..2500 {
             let address = Address::new(format!("Person {number}"), format!("p{number}@example.com"));
-            message.recipients.push(Recipient { kind: RecipientKind::Bcc, address });
+            message.recipients.push(Recipient::new(RecipientKind::Bcc, address));
         }
         nid = pst.add_message(inbox, message).unwrap().nid;
     });

@@ -7,7 +7,7 @@ use crate::error::QueryError;
 use crate::export::Export;
 use crate::lists::Lists;
 use crate::marks::DeletedThen;
-use crate::model::{EmailDetail, SearchAnswer, SearchRequest};
+use crate::model::{EmailDetail, Record, SearchAnswer, SearchRequest};
 use crate::ranked::RankedCache;
 use crate::statement::{self, ExecuteRequest, Statement, Statements};
 use crate::views::Views;
@@ -169,6 +169,16 @@ impl Engine {
     /// As [`Engine::email`].
     pub async fn body(&self, id: Id) -> Result<Option<BodyView>, QueryError> {
         body::view(&self.inner, id).await
+    }
+
+    /// An email's records as the store has them; `None` where there is none. Its body is `None` where it has none.
+    ///
+    /// # Errors
+    /// Where the store fails, or some of it is damaged.
+    pub async fn record(&self, id: Id) -> Result<Option<Record>, QueryError> {
+        let Some(found) = self.inner.found(id).await? else { return Ok(None) };
+        let body = body::row(&self.inner, id).await?;
+        Ok(Some(Record { email: found.email, body }))
     }
 
     /// One email as an RFC 5322 message.

@@ -436,6 +436,15 @@ pub struct EmailDetail {
     pub partial: Vec<PartialNote>,
 }
 
+/// An email as the store has it.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// An rkyv [`postlode_format::row::Email`].
+    pub email: bytes::Bytes,
+    /// An rkyv [`postlode_format::row::Body`].
+    pub body: Option<bytes::Bytes>,
+}
+
 /// One line of a JSONL export. `places` of the hit is the list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExportItem {

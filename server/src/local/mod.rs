@@ -4,6 +4,7 @@ pub(crate) mod backup;
 pub(crate) mod export;
 pub(crate) mod failures;
 pub(crate) mod load;
+pub(crate) mod record;
 pub(crate) mod segment;
 pub(crate) mod update;
 

@@ -457,6 +457,8 @@ pub enum Format {
     Jsonl,
     /// A row an email, without its text
     Csv,
+    /// An Outlook archive with the folders of each archive, and a manifest beside it
+    Pst,
 }
 
 /// `stats`
@@ -594,7 +596,6 @@ mod tests {
             "postlode search a --recency 1.1",
             "postlode show x --body --eml",
             "postlode export q --out a",
-            "postlode export q --format pst --out a",
             "postlode segment",
             "postlode search",
             "postlode search a --saved b",

@@ -36,7 +36,7 @@ fn wrong_usage_is_told_on_stderr() {
         assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{arguments:?}");
     }
     let doc = text(&postlode(dir.path(), &["export", "--format", "doc", "--out", "a"]).stderr);
-    assert!(doc.contains("eml, mbox, jsonl, csv"), "names what can be written: {doc}");
+    assert!(doc.contains("eml, mbox, jsonl, csv, pst"), "names what can be written: {doc}");
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn message(mail: Mail, unix: i64) -> Message {
         recipients: mail
             .to
             .into_iter()
-            .map(|to| Recipient { kind: RecipientKind::To, address: Address::new("", to) })
+            .map(|to| Recipient::new(RecipientKind::To, Address::new("", to)))
             .collect(),
         submitted: Some(FileTime::from_unix(unix)),
         delivered: Some(FileTime::from_unix(unix)),

@@ -186,7 +186,7 @@ fn appointment(ids: &ItemIds, cast: &Cast, unix: i64, random: &mut Random) -> Me
         sender: Some(cast.people[cast.owner].address()),
         recipients: chosen
             .iter()
-            .map(|person| Recipient { kind: RecipientKind::To, address: cast.people[*person].address() })
+            .map(|person| Recipient::new(RecipientKind::To, cast.people[*person].address()))
             .collect(),
         body_text: Some(body),
         properties,

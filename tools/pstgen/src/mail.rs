@@ -117,7 +117,7 @@ pub(crate) fn write(scene: &Scene<'_>, thread: &mut Thread, random: &mut Random)
         reply_to,
         recipients: recipients
             .iter()
-            .map(|(person, kind)| Recipient { kind: *kind, address: address(&cast.people[*person]) })
+            .map(|(person, kind)| Recipient::new(*kind, address(&cast.people[*person])))
             .collect(),
         submitted: Some(FileTime::from_unix(sent)),
         delivered: Some(FileTime::from_unix(scene.unix)),
@@ -343,7 +343,7 @@ fn embedded(scene: &Scene<'_>, gaps: &Gaps<'_>, depth: usize, random: &mut Rando
     let mut message = Message {
         subject: subject.clone(),
         sender: Some(writer.address()),
-        recipients: vec![Recipient { kind: RecipientKind::To, address: reader.address() }],
+        recipients: vec![Recipient::new(RecipientKind::To, reader.address())],
         submitted: Some(FileTime::from_unix(unix)),
         delivered: Some(FileTime::from_unix(unix)),
         message_id: Some(format!("<{:016x}.e{}@{}>", random.next(), scene.number, writer.domain)),

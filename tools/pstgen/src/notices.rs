@@ -23,11 +23,11 @@ pub(crate) fn invitation(ids: &ItemIds, cast: &Cast, unix: i64, number: u64, ran
     };
     // Who must come, who may, and the room.
     for (guest, kind) in guests.iter().zip([RecipientKind::To, RecipientKind::Cc, RecipientKind::Cc]) {
-        message.recipients.push(Recipient { kind, address: cast.people[*guest].exchange_address() });
+        message.recipients.push(Recipient::new(kind, cast.people[*guest].exchange_address()));
     }
     let room = random.pick(&CITIES);
     let address = Address::new(format!("Room {room}"), format!("room{}@{}", room.len(), host.domain));
-    message.recipients.push(Recipient { kind: RecipientKind::Bcc, address });
+    message.recipients.push(Recipient::new(RecipientKind::Bcc, address));
     finish(message, unix, host, random)
 }
 
@@ -89,7 +89,7 @@ fn notice(
     Message {
         subject,
         sender: Some(sender),
-        recipients: vec![Recipient { kind: RecipientKind::To, address: owner }],
+        recipients: vec![Recipient::new(RecipientKind::To, owner)],
         submitted: Some(FileTime::from_unix(unix)),
         delivered: Some(FileTime::from_unix(unix)),
         message_id: Some(message_id),

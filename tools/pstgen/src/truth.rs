@@ -141,7 +141,7 @@ impl<'a> FileRecord<'a> {
         let (size, sha256, message) = match &attachment.payload {
             Payload::Bytes(bytes) => (Some(bytes.len()), Some(hex(&Sha256::digest(bytes))), None),
             Payload::Message(message) => (None, None, Some(Box::new(Record::new(message)))),
-            Payload::Stream(_) => (None, None, None),
+            Payload::Stream(_) | Payload::Nothing => (None, None, None),
         };
         Self { name: &attachment.name, size, sha256, message }
     }

@@ -27,7 +27,7 @@ pub fn mail(number: usize) -> Message {
     Message {
         subject: format!("Re: Contract {number} – Größe"),
         sender: Some(person("Ada")),
-        recipients: vec![Recipient { kind: RecipientKind::To, address: person("Grace") }],
+        recipients: vec![Recipient::new(RecipientKind::To, person("Grace"))],
         delivered: Some(FileTime::from_unix(1_500_000_000 + number as i64)),
         message_id: Some(format!("<{number}@example.com>")),
         body_text: Some("Signed.\r\n".repeat(1 + number % 600)),

@@ -7,7 +7,9 @@ mod families;
 mod folder;
 mod manifest;
 mod mbox;
+mod outlook;
 mod output;
+mod pst;
 mod spreadsheet;
 mod target;
 
@@ -91,7 +93,7 @@ async fn write(
             output.bytes(&spreadsheet::titles()?, console)?;
             of_lines(lines, output, console, spreadsheet::row).await
         }
-        Format::Eml | Format::Mbox => families::write(lines, session, output, console).await,
+        Format::Eml | Format::Mbox | Format::Pst => families::write(lines, session, output, console).await,
     }
 }
 

@@ -32,6 +32,10 @@ struct Item {
     message_id: String,
     #[serde(default)]
     attachments: Vec<AttachmentInfo>,
+    #[serde(default)]
+    folder: String,
+    #[serde(default)]
+    archive: String,
 }
 
 /// A message on its way.
@@ -44,6 +48,9 @@ pub struct Message {
     pub sender: String,
     message_id: String,
     form: String,
+    /// Where it was found first: archive and folder.
+    pub archive: String,
+    pub folder: String,
 }
 
 impl Message {
@@ -140,6 +147,8 @@ async fn message(
         sender: item.from.as_ref().map(|from| from.address.clone()).unwrap_or_default(),
         message_id: item.message_id.clone(),
         form: String::new(),
+        archive: item.archive.clone(),
+        folder: item.folder.clone(),
     };
     let error = match one(&mut message, session, output).await? {
         Fetched::Whole => None,
@@ -155,6 +164,7 @@ async fn message(
         }
     }
     match output {
+        Output::Pst(pst) => pst.end(&message, error.as_deref())?,
         Output::Mbox(mbox) => mbox.end(&message, error.as_deref())?,
         Output::Folder(messages) => messages.end(&message, error.as_deref())?,
         Output::Stdout | Output::File(_) => {}
@@ -163,7 +173,7 @@ async fn message(
 }
 
 /// Asks, and asks again where the server has too much to do.
-async fn ask(session: &Session, target: &str) -> Result<Answer, ClientError> {
+pub async fn ask(session: &Session, target: &str) -> Result<Answer, ClientError> {
     let mut tries = 0;
     loop {
         let busy = match session.client.get(target).await?.ok().await {
@@ -193,7 +203,7 @@ async fn outermost(mut item: Item, session: &Session) -> Result<Item, Failure> {
 }
 
 /// What came of fetching a message.
-enum Fetched {
+pub enum Fetched {
     Whole,
     Deleted,
     Lost(String),
@@ -201,6 +211,10 @@ enum Fetched {
 
 /// Writes one message.
 async fn one(message: &mut Message, session: &Session, output: &mut Output) -> Result<Fetched, Failure> {
+    if let Output::Pst(pst) = output {
+        message.form = "pst".to_owned();
+        return pst.add(message, session).await;
+    }
     let mut answer = match ask(session, &format!("/v1/emails/{}/raw", message.id)).await {
         Ok(answer) => answer,
         Err(error) => {
@@ -216,7 +230,7 @@ async fn one(message: &mut Message, session: &Session, output: &mut Output) -> R
     match output {
         Output::Mbox(mbox) => mbox.begin(message),
         Output::Folder(messages) => messages.begin(message)?,
-        Output::Stdout | Output::File(_) => {}
+        Output::Stdout | Output::File(_) | Output::Pst(_) => {}
     }
     loop {
         let piece: Piece = match answer.chunk().await {
@@ -228,7 +242,7 @@ async fn one(message: &mut Message, session: &Session, output: &mut Output) -> R
         match output {
             Output::Mbox(mbox) => mbox.piece(&piece)?,
             Output::Folder(messages) => messages.piece(&piece)?,
-            Output::Stdout | Output::File(_) => {}
+            Output::Stdout | Output::File(_) | Output::Pst(_) => {}
         }
     }
 }

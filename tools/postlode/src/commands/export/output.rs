@@ -2,6 +2,7 @@
 
 use super::folder::Messages;
 use super::mbox::Mbox;
+use super::pst::Pst;
 use super::target::Target;
 use crate::arguments::{Export, Format};
 use crate::error::Failure;
@@ -14,6 +15,7 @@ pub enum Output {
     File(Box<Target>),
     Mbox(Box<Mbox>),
     Folder(Box<Messages>),
+    Pst(Box<Pst>),
 }
 
 /// What is under its name.
@@ -31,12 +33,13 @@ impl Output {
     pub fn create(export: &Export) -> Result<Self, Failure> {
         let stdout = export.out == Path::new("-");
         Ok(match export.format {
-            Format::Eml | Format::Mbox if stdout => {
+            Format::Eml | Format::Mbox | Format::Pst if stdout => {
                 let what = "messages are written into a file or folder, with a manifest beside them";
                 return Err(Failure::Usage(format!("{what}: give --out a name")));
             }
             Format::Eml => Self::Folder(Box::new(Messages::create(&export.out)?)),
             Format::Mbox => Self::Mbox(Box::new(Mbox::create(&export.out)?)),
+            Format::Pst => Self::Pst(Box::new(Pst::create(&export.out)?)),
             Format::Jsonl | Format::Csv if stdout => Self::Stdout,
             Format::Jsonl | Format::Csv => Self::File(Box::new(Target::create(&export.out)?)),
         })
@@ -50,7 +53,7 @@ impl Output {
         match self {
             Self::Stdout => console.bytes(bytes),
             Self::File(target) => target.write(bytes),
-            Self::Mbox(_) | Self::Folder(_) => Ok(()),
+            Self::Mbox(_) | Self::Folder(_) | Self::Pst(_) => Ok(()),
         }
     }
 
@@ -64,6 +67,7 @@ impl Output {
             Self::File(target) => Some(Kept { sha256: Some(target.keep()?), manifest: None }),
             Self::Mbox(mbox) => Some(mbox.keep()?),
             Self::Folder(messages) => Some(messages.keep()?),
+            Self::Pst(pst) => Some(pst.keep()?),
         })
     }
 }

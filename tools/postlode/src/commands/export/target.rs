@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::{BufRead, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -59,16 +59,7 @@ impl Target {
     pub fn keep(mut self) -> Result<String, Failure> {
         self.file.flush().map_err(|error| failed(&self.path, "write", &error))?;
         self.file.get_ref().sync_all().map_err(|error| failed(&self.path, "write", &error))?;
-        match renameat_with(CWD, &self.temporary, CWD, &self.path, RenameFlags::NOREPLACE) {
-            Ok(()) => self.kept = true,
-            Err(Errno::EXIST) => return Err(exists(&self.path)),
-            // A file system without such a rename; a hard link refuses an existing name too.
-            Err(Errno::INVAL | Errno::NOSYS) => {
-                std::fs::hard_link(&self.temporary, &self.path)
-                    .map_err(|error| failed(&self.path, "name", &error))?;
-            }
-            Err(error) => return Err(failed(&self.path, "name", &error.into())),
-        }
+        self.kept = name(&self.temporary, &self.path)?;
         Ok(hex(self.hash.clone()))
     }
 }
@@ -77,6 +68,71 @@ impl Drop for Target {
     fn drop(&mut self) {
         if !self.kept {
             // It may be gone already; and nobody could be told more than was said.
+            let _ = std::fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// Gives a file its name, unless there is one of that name. False where the other name is still there, too.
+fn name(temporary: &Path, path: &Path) -> Result<bool, Failure> {
+    match renameat_with(CWD, temporary, CWD, path, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Err(exists(path)),
+        // A file system without such a rename; a hard link refuses an existing name too.
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            std::fs::hard_link(temporary, path).map_err(|error| failed(path, "name", &error))?;
+            Ok(false)
+        }
+        Err(error) => Err(failed(path, "name", &error.into())),
+    }
+}
+
+/// A file on its way that is not written from its beginning to its end.
+pub struct Loose {
+    path: PathBuf,
+    temporary: PathBuf,
+    kept: bool,
+}
+
+impl Loose {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// As [`Target::create`].
+    pub fn create(path: &Path) -> Result<(Self, BufWriter<File>), Failure> {
+        let temporary = temporary(path)?;
+        let file = create(&temporary)?;
+        Ok((Self { path: path.to_owned(), temporary, kept: false }, file))
+    }
+
+    /// Gives it its name. The hash of its bytes, which are read again for it, comes back, in hex.
+    ///
+    /// # Errors
+    /// As [`Target::keep`].
+    pub fn keep(mut self, mut file: BufWriter<File>) -> Result<String, Failure> {
+        file.flush().map_err(|error| failed(&self.path, "write", &error))?;
+        file.get_ref().sync_all().map_err(|error| failed(&self.path, "write", &error))?;
+        let mut hash = Sha256::new();
+        let again = File::open(&self.temporary).map_err(|error| failed(&self.path, "read", &error))?;
+        let mut again = std::io::BufReader::with_capacity(1 << 20, again);
+        loop {
+            let bytes = again.fill_buf().map_err(|error| failed(&self.path, "read", &error))?;
+            if bytes.is_empty() {
+                break;
+            }
+            hash.update(bytes);
+            let length = bytes.len();
+            again.consume(length);
+        }
+        self.kept = name(&self.temporary, &self.path)?;
+        Ok(hex(hash))
+    }
+}
+
+impl Drop for Loose {
+    fn drop(&mut self) {
+        if !self.kept {
+            // As of a target.
             let _ = std::fs::remove_file(&self.temporary);
         }
     }

@@ -31,6 +31,7 @@ pub mod folders;
 mod group;
 mod hits;
 mod holds;
+mod hybrid;
 pub mod lang;
 mod languages;
 mod lists;

@@ -6,10 +6,9 @@
 use crate::engine::Inner;
 use crate::stream::Bounds;
 use postlode_format::index::{IndexId, Position};
-use postlode_store::{KeyRange, Scan, StoreError, Version, in_parts};
+use postlode_store::{KeyRange, Named, Scan, StoreError, Version, in_parts};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use std::sync::Arc;
 
 /// Bytes of all lists together, and about how many that is.
 const BUDGET: u64 = 64 << 20;
@@ -22,7 +21,7 @@ const LONGEST: u64 = 1 << 17;
 const PAGE: usize = 16_384;
 
 /// An index, and what the keys of a part of it begin with.
-type Named = (IndexId, Box<[u8]>);
+type Of = (IndexId, Box<[u8]>);
 
 #[derive(Clone)]
 enum Kept {
@@ -30,17 +29,17 @@ enum Kept {
     Asked(Version),
     /// It is too long, or something of it cannot be read.
     Never(Version),
-    List(Version, Arc<[Position]>),
+    List(Version, Named),
 }
 
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<Named, Kept> for Bytes {
-    fn weight(&self, (_, prefix): &Named, kept: &Kept) -> u64 {
+impl Weighter<Of, Kept> for Bytes {
+    fn weight(&self, (_, prefix): &Of, kept: &Kept) -> u64 {
         let list = match kept {
             Kept::Asked(_) | Kept::Never(_) => 0,
-            Kept::List(_, list) => list.len().saturating_mul(size_of::<Position>()),
+            Kept::List(_, list) => list.len().saturating_mul(Named::BYTES),
         };
         list.saturating_add(prefix.len()).saturating_add(128) as u64
     }
@@ -48,7 +47,7 @@ impl Weighter<Named, Kept> for Bytes {
 
 /// What is kept.
 pub struct Lists {
-    lists: Cache<Named, Kept, Bytes>,
+    lists: Cache<Of, Kept, Bytes>,
 }
 
 impl Lists {
@@ -69,7 +68,7 @@ pub fn inside(list: &[Position], bounds: Bounds) -> std::ops::Range<usize> {
 
 impl Inner {
     /// All emails that a part of an index names, where they are kept.
-    pub fn list(&self, index: IndexId, prefix: &[u8]) -> Option<Arc<[Position]>> {
+    pub fn list(&self, index: IndexId, prefix: &[u8]) -> Option<Named> {
         let version = self.store.version();
         match self.lists.lists.get(&(index, prefix.into())) {
             Some(Kept::List(of, list)) if of == version => Some(list),
@@ -86,7 +85,7 @@ impl Inner {
             return Ok(0);
         }
         let version = self.store.version();
-        let name: Named = (index, prefix.into());
+        let name: Of = (index, prefix.into());
         let kept = self.lists.lists.get(&name);
         if let Some(Kept::List(of, list)) = &kept
             && *of == version
@@ -108,7 +107,7 @@ impl Inner {
     }
 
     /// `None` where it is too long, or something of it cannot be read.
-    async fn read_list(&self, index: IndexId, prefix: &[u8]) -> Result<Option<Arc<[Position]>>, StoreError> {
+    async fn read_list(&self, index: IndexId, prefix: &[u8]) -> Result<Option<Named>, StoreError> {
         let whole = KeyRange::positions(prefix, Position::MIN, Position::MAX);
         if self.store.count(index, whole).await? > LONGEST {
             return Ok(None);

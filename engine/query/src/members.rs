@@ -128,11 +128,12 @@ impl Members {
                 let low = positions.partition_point(|position| *position < bounds.low);
                 let high = positions.partition_point(|position| *position <= bounds.high).max(low);
                 let between = (bounds.low, bounds.high);
-                let but = Only { between, these: Some(Arc::clone(&deleted.positions)) }.among(positions);
+                let but =
+                    Only { between, these: Some(Arc::clone(&deleted.positions).into()) }.among(positions);
                 Chosen::Range { from: number(low), to: number(high), but }
             }
             Self::These(these) => {
-                let only = Only { these: Some(Arc::clone(these)), ..Only::default() };
+                let only = Only { these: Some(Arc::clone(these).into()), ..Only::default() };
                 Chosen::List(only.among(positions))
             }
         }
@@ -157,7 +158,7 @@ impl<'a> Part<'a> {
         members: &Members,
     ) -> Result<Vec<Self>, Missing> {
         let doubles = columns.doubles(segments)?;
-        let doubles = Only { these: Some(doubles), ..Only::default() };
+        let doubles = Only { these: Some(doubles.into()), ..Only::default() };
         let mut seen: HashSet<Position> = HashSet::new();
         let mut out = Vec::with_capacity(segments.len());
         for segment in segments {
@@ -182,7 +183,8 @@ impl<'a> Part<'a> {
         let wanted: Arc<[Position]> = fresh.into();
         let mut alone = vec![true; fresh.len()];
         for part in parts {
-            let found = Only { these: Some(Arc::clone(&wanted)), ..Only::default() }.among(&part.positions);
+            let found =
+                Only { these: Some(Arc::clone(&wanted).into()), ..Only::default() }.among(&part.positions);
             for position in found.into_iter().filter_map(|row| part.positions.get(row as usize)) {
                 if let Ok(at) = fresh.binary_search(position) {
                     alone.iter_mut().skip(at).take(1).for_each(|alone| *alone = false);

@@ -412,9 +412,9 @@ impl Driver {
             },
             Source::Text(number) => {
                 let matches = texts.get(*number).map_or(&[][..], Vec::as_slice);
-                Part::List(matches.iter().map(|m| m.position).collect())
+                Part::List(matches.iter().map(|m| m.position).collect::<Vec<_>>().into())
             }
-            Source::Id(id) => Part::List(single(id).into_iter().collect()),
+            Source::Id(id) => Part::List(single(id).into_iter().collect::<Vec<_>>().into()),
         };
         self.sources.iter().map(part).collect()
     }

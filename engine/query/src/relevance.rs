@@ -15,7 +15,7 @@ use crate::filter::Meaning;
 use crate::group::{Group, Groups, LOOKED as LOOKED_FOR_GROUPS, Order, places};
 use crate::hits;
 use crate::lists::inside;
-use crate::mix::{Parts, prefer_newer};
+use crate::mix::prefer_newer;
 use crate::model::{Relation, SearchAnswer, Sort, Total};
 use crate::plan::{self, Driver, Source};
 use crate::ranked::{List, NO_PASSAGE, Ranked, Ranking};
@@ -26,21 +26,15 @@ use postlode_format::index::Position;
 use postlode_semantic::{Near, Nearest, Only};
 use postlode_store::Missing;
 use postlode_text::{Match, Wanted};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The best by words that are listed, where no more are asked for.
-const BEST: usize = 1_024;
-/// The nearest, and the best for any of the words, that are mixed with what matches all words.
-const MIXED: usize = 100;
-/// Of what matches all words so many, the best first, are compared by meaning too.
-const SCORED: usize = 2_000;
-/// Of the nearest so many are checked, where that takes the reading of rows, for those that fit.
-const LOOKED: usize = 4_000;
+pub const BEST: usize = 1_024;
 /// The nearest that are looked for first, whatever number is asked for, so that all lists of a query begin alike; and how
 /// many times more where these are not enough.
-const FIRST: usize = 64;
-const MORE: usize = 4;
+const FIRST: usize = 32;
+pub const MORE: usize = 4;
 
 /// How a list is ranked.
 #[derive(Debug, Clone)]
@@ -54,19 +48,19 @@ pub enum Way {
 }
 
 /// A list, and how it is gone through.
-struct Listed {
-    list: List,
+pub struct Listed {
+    pub list: List,
     /// All of it matches, deleted ones apart.
-    covered: bool,
+    pub covered: bool,
     /// Where more of it comes from.
-    within: Option<Within>,
+    pub within: Option<Within>,
 }
 
 /// Emails that fit conditions, for a search by meaning.
-struct Within {
-    only: Only,
+pub struct Within {
+    pub only: Only,
     /// It has exactly those that fit, deleted ones apart.
-    covered: bool,
+    pub covered: bool,
 }
 
 impl Run {
@@ -154,6 +148,9 @@ impl Run {
                     list = self.deeper(&list, vector, within).await?;
                 }
                 (Way::Words, _) if matched.len() <= limit && list.more => list = self.whole(&list).await?,
+                (Way::Both(vector), _) if matched.len() <= limit && list.more => {
+                    list = self.whole_of_both(&list, vector).await?;
+                }
                 _ => break rest.to_vec(),
             }
         };
@@ -235,7 +232,8 @@ impl Run {
             let gone = |position: &Position| deleted.has(&position.id);
             let gone: Option<&(dyn Fn(&Position) -> bool + Sync)> =
                 if deleted.is_empty() { None } else { Some(&gone) };
-            view.best(&query, &Wanted { between: (bounds.low, bounds.high), gone, most })
+            let only = Only { between: (bounds.low, bounds.high), these: None };
+            view.best(&query, &Wanted { only: &only, gone, most })
         };
         let found = self.engine.cpu.run(job).await.ok_or(QueryError::Internal("text search"))?;
         self.explain.text_matches = self.explain.text_matches.saturating_add(found.total);
@@ -261,31 +259,38 @@ impl Run {
         let bounds = self.bounds();
         let driver = self.plan(bounds).await?;
         let scores = self.ranking.take().unwrap_or_default();
-        let mut hits = self.rank(&driver, bounds, &scores).await?;
+        let hits = self.rank(&driver, bounds, &scores).await?;
         if told.1 > 0 {
             // They were counted when the best were looked for.
             (self.explain.text_matches, self.explain.keys) = told;
         }
-        // It begins as it did, but for what was or has been deleted since.
-        let is_gone = |hit: &Ranked| self.deleted.as_ref().is_some_and(|d| d.has(&hit.position.id));
-        let mut beginning = list.beginning().iter().peekable();
-        for hit in &hits {
-            let Some(known) = beginning.peek() else { break };
-            if (known.score, known.position) == (hit.score, hit.position) {
-                beginning.next();
-            } else if !is_gone(hit) {
-                break;
-            }
-        }
-        if beginning.next().is_some() {
-            return Err(QueryError::StaleCursor);
-        }
-        hits.retain(|hit| !is_gone(hit));
+        let hits = self.beginning_as(list, hits)?;
         let missing: BTreeSet<Missing> = list.missing.iter().chain(&self.missing).cloned().collect();
         let mut reasons = list.reasons.clone();
         reasons.extend(self.reasons.iter().filter(|reason| !list.reasons.contains(reason)).cloned());
         let missing = missing.into_iter().collect();
         Ok(Arc::new(Ranking { hits, total: list.total, reasons, missing, ..Ranking::default() }))
+    }
+
+    /// Hits that begin as a list does, but for what was or has been deleted since, without that.
+    ///
+    /// # Errors
+    /// [`QueryError::StaleCursor`] where they do not.
+    pub fn beginning_as(&self, list: &List, mut hits: Vec<Ranked>) -> Result<Vec<Ranked>, QueryError> {
+        hits.retain(|hit| !self.is_gone(&hit.position));
+        let mut first = hits.iter();
+        let mut left = list.beginning().iter().filter(|known| !self.is_gone(&known.position));
+        let same = |known: &Ranked, hit: &Ranked| (known.score, known.position) == (hit.score, hit.position);
+        if left.all(|known| first.next().is_some_and(|hit| same(known, hit))) {
+            Ok(hits)
+        } else {
+            Err(QueryError::StaleCursor)
+        }
+    }
+
+    /// Is an email known to be deleted?
+    pub fn is_gone(&self, position: &Position) -> bool {
+        self.deleted.as_ref().is_some_and(|deleted| deleted.has(&position.id))
     }
 
     /// All that match, by the scores of their words.
@@ -318,98 +323,6 @@ impl Run {
         Ok(Listed { list, covered, within: Some(within) })
     }
 
-    /// All that match by words, and what is near or has some of the words.
-    async fn by_both(&mut self, kept: Option<List>, vector: &Arc<[f32]>) -> Result<Listed, QueryError> {
-        self.look_up_texts(kept.is_none()).await?;
-        if let Some(list) = kept {
-            self.only_conditions();
-            let bounds = self.bounds();
-            self.plan(bounds).await?;
-            return Ok(Listed { list, covered: false, within: None });
-        }
-        let bounds = self.bounds();
-        let driver = self.plan(bounds).await?;
-        let scores = self.ranking.take().unwrap_or_default();
-        let mut by_words = self.rank(&driver, bounds, &scores).await?;
-        if let Some(words) = self.resolved.meaning.as_ref().and_then(|meaning| meaning.words) {
-            // A driver may name emails that have not these words, and from here on only conditions are checked.
-            let have = self.texts.get(words).map_or(&[][..], Vec::as_slice);
-            by_words.retain(|hit| have.binary_search_by(|m| m.position.cmp(&hit.position)).is_ok());
-        }
-        let within = self.within(false).await?;
-        if within.covered {
-            by_words.retain(|hit| within.only.has(hit.position));
-        }
-        let any = self.best_of(&scores, &within).await?;
-        let mut also: Vec<Position> = by_words.iter().take(SCORED).map(|ranked| ranked.position).collect();
-        also.extend(any.iter().map(|m| m.position));
-        let (nearest, also) = self.fitting(vector, &within, also).await?;
-        let weight = self.semantic.as_ref().map_or(0.0, |semantic| semantic.model().weight());
-        let (by_words, any, scores) = (by_words.as_slice(), any.as_slice(), scores.as_slice());
-        let parts = Parts { by_words, any, scores, weight, nearest: &nearest, also: &also };
-        let mut hits = parts.fused(self.fusion);
-        prefer_newer(&mut hits, self.recency);
-        self.lap("mix");
-        let covered = within.covered;
-        Ok(Listed { list: Arc::new(Ranking { hits, ..Ranking::default() }), covered, within: None })
-    }
-
-    /// The nearest that fit, as many as are mixed, and how near others are.
-    async fn fitting(
-        &mut self,
-        vector: &Arc<[f32]>,
-        within: &Within,
-        also: Vec<Position>,
-    ) -> Result<(Vec<Near>, Vec<Near>), QueryError> {
-        let (mut nearest, also) = self.near(vector, &within.only, MIXED, also).await?;
-        if within.covered {
-            return Ok((nearest.near, also));
-        }
-        let (mut fit, mut looked, mut depth) = (Vec::new(), HashSet::new(), MIXED);
-        loop {
-            // Rows have to be read to tell.
-            let fresh: Vec<Near> =
-                nearest.near.iter().filter(|near| looked.insert(near.position)).copied().collect();
-            for batch in fresh.chunks(BATCH) {
-                let positions: Vec<Position> = batch.iter().map(|near| near.position).collect();
-                let matched = self.check(&positions, false).await?;
-                let matched: HashSet<Position> = matched.iter().map(|one| one.position).collect();
-                fit.extend(batch.iter().filter(|near| matched.contains(&near.position)));
-            }
-            if fit.len() >= MIXED || !nearest.more {
-                fit.truncate(MIXED);
-                return Ok((fit, also));
-            }
-            if looked.len() >= LOOKED {
-                let looked = looked.len();
-                self.reason(format!("only the nearest {looked} emails were checked for the conditions"));
-                return Ok((fit, also));
-            }
-            depth = depth.saturating_mul(MORE);
-            nearest = self.near(vector, &within.only, depth, Vec::new()).await?.0;
-        }
-    }
-
-    /// The best for any of the words that fit.
-    async fn best_of(&mut self, scores: &[Match], within: &Within) -> Result<Vec<Match>, QueryError> {
-        let mut any: Vec<Match> = scores.iter().filter(|m| within.only.has(m.position)).copied().collect();
-        let best = |a: &Match, b: &Match| b.score.total_cmp(&a.score).then(b.position.cmp(&a.position));
-        let most = if within.covered { MIXED } else { BATCH };
-        if any.len() > most {
-            any.select_nth_unstable_by(most, best);
-            any.truncate(most);
-        }
-        if !within.covered {
-            let positions: Vec<Position> = any.iter().map(|m| m.position).collect();
-            let matched = self.check(&positions, false).await?;
-            let matched: HashSet<Position> = matched.iter().map(|one| one.position).collect();
-            any.retain(|m| matched.contains(&m.position));
-            any.sort_unstable_by(best);
-            any.truncate(MIXED);
-        }
-        Ok(any)
-    }
-
     /// The nearest of those that fit the conditions.
     async fn nearest(
         &mut self,
@@ -418,7 +331,7 @@ impl Run {
         depth: usize,
     ) -> Result<List, QueryError> {
         let depth = depth.min(MAX_RANKED);
-        let (Nearest { near, more, .. }, _) = self.near(vector, &within.only, depth, Vec::new()).await?;
+        let Nearest { near, more, .. } = self.near(vector, &within.only, depth).await?;
         let mut hits: Vec<Ranked> = near.iter().map(ranked).collect();
         hits.sort_unstable_by(Ranked::order);
         prefer_newer(&mut hits, self.recency);
@@ -459,8 +372,7 @@ impl Run {
         self.deleted = self.engine.deleted().await?;
         let mut depth = limit.saturating_add(1).max(FIRST);
         loop {
-            let (Nearest { near, more, .. }, _) =
-                self.near(&vector, &Only::default(), depth, Vec::new()).await?;
+            let Nearest { near, more, .. } = self.near(&vector, &Only::default(), depth).await?;
             let others = near.iter().filter(|near| near.position.id != without).map(ranked);
             let others: Vec<Ranked> = others.collect();
             let mut matched = Vec::new();
@@ -491,24 +403,22 @@ impl Run {
         Ok(SearchAnswer { hits, total, next_cursor: None, facets: None, partial, explain: None })
     }
 
-    /// Asks the vectors for the nearest, and how near certain other emails are, and notes what cannot be compared.
-    async fn near(
-        &mut self,
-        vector: &Arc<[f32]>,
-        only: &Only,
-        k: usize,
-        mut also: Vec<Position>,
-    ) -> Result<(Nearest, Vec<Near>), QueryError> {
-        let Some(semantic) = self.semantic.clone() else { return Ok(Default::default()) };
-        let (name, later) = (semantic.model().model().name, semantic.is_of_addons());
+    /// Asks the vectors for the nearest, and notes what cannot be compared.
+    async fn near(&mut self, vector: &Arc<[f32]>, only: &Only, k: usize) -> Result<Nearest, QueryError> {
+        let Some(semantic) = self.semantic.clone() else { return Ok(Nearest::default()) };
         let view = self.vectors(&semantic).await?;
         let (vector, only) = (Arc::clone(vector), only.clone());
-        let job = move || {
-            also.sort_unstable();
-            also.dedup();
-            (view.nearest(&vector, k, &only), view.scores(&vector, &also))
-        };
-        let (nearest, also) = self.engine.cpu.run(job).await.ok_or(QueryError::Internal("vector search"))?;
+        let job = move || view.nearest(&vector, k, &only);
+        let nearest = self.engine.cpu.run(job).await.ok_or(QueryError::Internal("vector search"))?;
+        self.note_nearest(&nearest);
+        self.lap("vectors");
+        Ok(nearest)
+    }
+
+    /// Notes what could not be compared.
+    pub fn note_nearest(&mut self, nearest: &Nearest) {
+        let Some(semantic) = self.semantic.clone() else { return };
+        let (name, later) = (semantic.model().model().name, semantic.is_of_addons());
         self.missing.extend(nearest.missing.iter().cloned());
         if nearest.foreign > 0 {
             let emails = emails(nearest.foreign);
@@ -527,8 +437,6 @@ impl Run {
                 "{emails} without vectors of the model {name}, and found by words alone: {how}"
             ));
         }
-        self.lap("vectors");
-        Ok((nearest, also))
     }
 
     /// Notes a reason, once.
@@ -539,7 +447,7 @@ impl Run {
     }
 
     /// From here on candidates are checked for the conditions alone, without the words that stand alone.
-    fn only_conditions(&mut self) {
+    pub fn only_conditions(&mut self) {
         let Some(Meaning { within, .. }) = self.resolved.meaning.clone() else { return };
         self.sifted.clear();
         self.texts.truncate(self.resolved.texts.len());
@@ -548,7 +456,7 @@ impl Run {
     }
 
     /// The emails that fit the conditions. `texts`: those of the conditions were not looked up yet.
-    async fn within(&mut self, texts: bool) -> Result<Within, QueryError> {
+    pub async fn within(&mut self, texts: bool) -> Result<Within, QueryError> {
         self.only_conditions();
         if texts {
             if self.resolved.meaning.as_ref().is_some_and(|meaning| meaning.words.is_some()) {
@@ -559,17 +467,37 @@ impl Run {
             self.look_up_texts(false).await?;
         }
         let bounds = self.bounds();
-        let between = (bounds.low, bounds.high);
         if plan::is_dates_alone(&self.resolved.filter) {
-            self.deleted = self.engine.deleted().await?;
-            return Ok(Within { only: Only { between, these: None }, covered: true });
+            return self.within_dates(bounds).await;
         }
         let driver = self.plan(bounds).await?;
+        self.named(driver, bounds).await
+    }
+
+    /// The same, where an index names exactly those, and no text is among the conditions.
+    pub async fn covered_within(&mut self) -> Result<Option<Within>, QueryError> {
+        self.only_conditions();
+        let bounds = self.bounds();
+        if plan::is_dates_alone(&self.resolved.filter) {
+            return Ok(Some(self.within_dates(bounds).await?));
+        }
+        let driver = self.plan(bounds).await?;
+        Ok(if driver.covered { Some(self.named(driver, bounds).await?) } else { None })
+    }
+
+    async fn within_dates(&mut self, bounds: Bounds) -> Result<Within, QueryError> {
+        self.deleted = self.engine.deleted().await?;
+        Ok(Within { only: Only { between: (bounds.low, bounds.high), these: None }, covered: true })
+    }
+
+    /// The emails that a driver names.
+    async fn named(&mut self, driver: Driver, bounds: Bounds) -> Result<Within, QueryError> {
+        let between = (bounds.low, bounds.high);
         let parts = self.parts(&driver).await?;
         if let ([Part::List(list)], false) = (parts.as_slice(), self.keyed) {
             // It is as it is wanted.
             self.explain.keys = self.explain.keys.saturating_add(inside(list, bounds).len() as u64);
-            let only = Only { between, these: Some(Arc::clone(list)) };
+            let only = Only { between, these: Some(list.clone()) };
             self.lap("conditions");
             return Ok(Within { only, covered: driver.covered });
         }
@@ -624,7 +552,7 @@ impl Run {
     }
 
     /// All candidates of a driver, best first.
-    async fn rank(
+    pub async fn rank(
         &mut self,
         driver: &Driver,
         bounds: Bounds,

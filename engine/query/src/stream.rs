@@ -7,10 +7,9 @@ use crate::error::QueryError;
 use crate::lists::inside;
 use postlode_format::id::Id;
 use postlode_format::index::{IndexId, Position};
-use postlode_store::{KeyRange, Missing, Scan, Store};
+use postlode_store::{KeyRange, Missing, Named, Scan, Store};
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Keys of the first page of a part, and of the largest.
 const FIRST_PAGE: usize = 64;
@@ -85,7 +84,7 @@ pub enum Part {
     /// The keys of an index that begin with these bytes.
     Index(IndexId, Vec<u8>),
     /// Positions in ascending order.
-    List(Arc<[Position]>),
+    List(Named),
 }
 
 struct Reader {
@@ -102,7 +101,7 @@ enum Source {
     },
     /// What is left of a list.
     List {
-        list: Arc<[Position]>,
+        list: Named,
         left: Range<usize>,
     },
     Done,

@@ -6,15 +6,15 @@
 
 use crate::error::SemanticError;
 use crate::memtable::{Batch, Batches};
-use crate::only::Only;
 use crate::part::{Near, Part, missing};
 use crate::turn::Turn;
+use crate::walk::{Rough, Walk};
 use postlode_embed::{Embed, Model};
 use postlode_format::id::Id;
 use postlode_format::index::Position;
 use postlode_format::segment::VectorPart;
 use postlode_runtime::is_given_up;
-use postlode_store::{MemtableText, Missing, SegmentText, TextSources};
+use postlode_store::{MemtableText, Missing, Only, SegmentText, TextSources};
 use postlode_vector::{Searcher, Whitening};
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -107,7 +107,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Runs what touches one source; a panic on strange bytes ends in that source alone.
-fn contained<T>(segment: Option<u64>, work: impl FnOnce() -> Result<T, SemanticError>) -> Result<T, Missing> {
+pub fn contained<T>(
+    segment: Option<u64>,
+    work: impl FnOnce() -> Result<T, SemanticError>,
+) -> Result<T, Missing> {
     // Unwind safety: what `work` changes is dropped or replaced whole when it fails.
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(done) => done.map_err(|error| missing(segment, error)),
@@ -382,8 +385,8 @@ impl SemanticView {
         ids.fold(0, |sum, id| (sum.rotate_left(5) ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
-    /// How near certain emails are to a vector: ascending positions of those that have vectors. What cannot be read is
-    /// left out: who asks for the nearest is told of it.
+    /// How near certain emails are to a vector, as codes tell it: ascending positions of those that have vectors. What cannot be
+    /// read is left out: who asks for the nearest is told of it.
     #[must_use]
     pub fn scores(&self, query: &[f32], these: &[Position]) -> Vec<Near> {
         let mut out: Vec<Near> = Vec::new();
@@ -408,58 +411,67 @@ impl SemanticView {
     /// The `k` nearest emails to a vector, among those that are wanted.
     #[must_use]
     pub fn nearest(&self, query: &[f32], k: usize, only: &Only) -> Nearest {
+        self.found(query, k, only, true)
+    }
+
+    /// The same with scores as codes tell them, where those are bytes: a little beside the exact ones.
+    #[must_use]
+    pub fn nearest_roughly(&self, query: &[f32], k: usize, only: &Only) -> Nearest {
+        self.found(query, k, only, false)
+    }
+
+    fn found(&self, query: &[f32], k: usize, only: &Only, exact: bool) -> Nearest {
         let mut searcher = locked(&self.searchers).pop().unwrap_or_default();
-        let ef = if self.whitening.is_some() { EF_TURNED } else { EF };
         let mut out = Nearest { without: self.without, missing: self.missing.clone(), ..Nearest::default() };
-        for sealed in &self.sealed {
+        let ef = if self.whitening.is_some() { EF_TURNED } else { EF };
+        let mut walk = Walk { query, k, ef, only, found: Vec::new(), searcher: &mut searcher, out: &mut out };
+        let open: Vec<&Part> = {
+            let sealed = self.sealed.iter().filter_map(|sealed| match sealed {
+                Sealed::Open(part) => Some(&**part),
+                Sealed::Closed(_) => None,
+            });
+            sealed.chain(self.batches.iter().map(|batch| &batch.part)).collect()
+        };
+        for (number, part) in open.iter().enumerate() {
             if is_given_up() {
                 break;
             }
-            match sealed {
-                Sealed::Open(part) => search(part, query, (k, ef), only, &mut searcher, &mut out),
-                Sealed::Closed(segment) => match contained_part(segment, &self.model) {
-                    Ok(part) => search(&part, query, (k, ef), only, &mut searcher, &mut out),
-                    Err(SemanticError::OtherModel(_)) => {
-                        out.without = out.without.saturating_add(segment.emails)
+            walk.search(part, Some(number));
+        }
+        for sealed in &self.sealed {
+            let Sealed::Closed(segment) = sealed else { continue };
+            if is_given_up() {
+                break;
+            }
+            match contained_part(segment, &self.model) {
+                // It is not there any more when all are together, so it is done with now.
+                Ok(part) => {
+                    let from = walk.found.len();
+                    walk.search(&part, None);
+                    if exact {
+                        walk.measure(&part, from);
                     }
-                    Err(error) => out.missing.push(missing(Some(segment.id), error)),
-                },
+                }
+                Err(SemanticError::OtherModel(_)) => {
+                    walk.out.without = walk.out.without.saturating_add(segment.emails)
+                }
+                Err(error) => walk.out.missing.push(missing(Some(segment.id), error)),
             }
         }
-        for batch in &self.batches {
-            search(&batch.part, query, (k, ef), only, &mut searcher, &mut out);
+        walk.found.sort_by(Rough::order);
+        if exact {
+            walk.measure_best(&open);
+            walk.found.sort_by(Rough::order);
         }
-        locked(&self.searchers).push(searcher);
         // An email may be in two places, while it is sealed or merged.
-        out.near.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.position.cmp(&a.position)));
         let mut seen = HashSet::new();
-        out.near.retain(|near| seen.insert(near.position));
+        out.near =
+            walk.found.iter().map(|rough| rough.near).filter(|near| seen.insert(near.position)).collect();
         out.more |= out.near.len() > k;
         out.near.truncate(k);
         out.missing.sort();
         out.missing.dedup();
+        locked(&self.searchers).push(searcher);
         out
-    }
-}
-
-fn search(
-    part: &Part,
-    query: &[f32],
-    (k, ef): (usize, usize),
-    only: &Only,
-    searcher: &mut Searcher,
-    out: &mut Nearest,
-) {
-    out.foreign = out.foreign.saturating_add(part.foreign(only));
-    match contained(part.segment, || part.nearest(query, (k, ef), only, searcher)) {
-        Ok(near) => {
-            out.more |= near.len() >= k;
-            out.near.extend(near);
-        }
-        Err(missing) => {
-            // What a search left behind half done is of no use for the next.
-            *searcher = Searcher::default();
-            out.missing.push(missing);
-        }
     }
 }

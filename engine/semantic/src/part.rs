@@ -1,13 +1,13 @@
 //! Vectors that are searched together: those of a sealed segment, or of a batch of a memtable.
 
 use crate::error::SemanticError;
-use crate::only::Only;
 use crate::sections::Sections;
 use postlode_embed::Model;
 use postlode_format::index::Position;
-use postlode_store::{Missing, SegmentText};
-use postlode_vector::{Filter, Index, Search, Searcher};
+use postlode_store::{Missing, Only, SegmentText, sought};
+use postlode_vector::{Filter, Hit, Index, Search, Searcher};
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// An email and how near it is.
@@ -58,8 +58,8 @@ impl Part {
         walked + exact + numbers + self.positions.len() * size_of::<Position>()
     }
 
-    /// The nearest emails, the best first: as many as were asked for, or as there are. `ef`: nodes that a walk keeps in sight, at
-    /// the least.
+    /// The vectors that are nearest, the best first, with scores as codes tell them: of as many emails as were asked for, or as
+    /// there are. `ef`: nodes that a walk keeps in sight, at the least.
     ///
     /// # Errors
     /// A query that is no vector of the model.
@@ -67,29 +67,35 @@ impl Part {
         &self,
         query: &[f32],
         (k, ef): (usize, usize),
-        only: &Only,
+        wanted: &Wanted,
         searcher: &mut Searcher,
-    ) -> Result<Vec<Near>, SemanticError> {
-        let filter = self.filter(only);
+    ) -> Result<Vec<Hit>, SemanticError> {
         // Some emails have several vectors, of which the nearest counts.
         let mut rows = k.saturating_add(k / 2).saturating_add(8);
         loop {
-            let search = Search { k: rows, ef: ef.max(rows), only: filter.as_ref() };
-            let hits = self.index.search(query, search, searcher)?;
-            let mut seen = HashSet::new();
-            let first = |hit: &postlode_vector::Hit| {
-                seen.insert(*self.emails.get(hit.row as usize)?).then_some(())?;
-                self.near(hit.row, hit.score)
-            };
-            let near: Vec<Near> = hits.iter().filter_map(first).take(k).collect();
-            if near.len() >= k || hits.len() < rows {
-                return Ok(near);
+            let search = Search { k: rows, ef: ef.max(rows), only: wanted.rows.as_ref() };
+            let hits = self.index.search_roughly(query, search, searcher)?;
+            if hits.len() < rows {
+                return Ok(hits);
+            }
+            let emails: HashSet<u32> =
+                hits.iter().filter_map(|hit| self.emails.get(hit.row as usize)).copied().collect();
+            if emails.len() >= k {
+                return Ok(hits);
             }
             rows = rows.saturating_mul(2);
         }
     }
 
-    /// How near certain emails are, as far as they are here and have vectors.
+    /// The exact scores of some vectors, in their order.
+    ///
+    /// # Errors
+    /// A query that is no vector of the model; values that cannot be read.
+    pub fn exact(&self, query: &[f32], rows: &[u32]) -> Result<Vec<f32>, SemanticError> {
+        Ok(self.index.scores(query, rows)?)
+    }
+
+    /// How near certain emails are, as codes tell it, as far as they are here and have vectors.
     ///
     /// # Errors
     /// A query that is no vector of the model.
@@ -109,7 +115,7 @@ impl Part {
             rows.extend((first..last).filter_map(|row| u32::try_from(row).ok()));
         }
         let mut near: Vec<Near> = Vec::new();
-        for (row, score) in rows.iter().zip(self.index.scores(query, &rows)?) {
+        for (row, score) in rows.iter().zip(self.index.scores_roughly(query, &rows)?) {
             let Some(one) = self.near(*row, score) else { continue };
             match near.last_mut().filter(|last| last.position == one.position) {
                 Some(last) if last.score < one.score => *last = one,
@@ -121,7 +127,7 @@ impl Part {
     }
 
     /// The email of a vector, and which passage it is.
-    fn near(&self, row: u32, score: f32) -> Option<Near> {
+    pub fn near(&self, row: u32, score: f32) -> Option<Near> {
         let email = *self.emails.get(row as usize)?;
         let position = *self.positions.get(email as usize)?;
         let first = self.emails.partition_point(|other| *other < email);
@@ -129,43 +135,57 @@ impl Part {
         Some(Near { position, score, passage })
     }
 
-    /// The vectors of the emails that are wanted; `None`: all.
-    fn filter(&self, only: &Only) -> Option<Filter> {
+    /// What of it is wanted.
+    pub fn wanted(&self, only: &Only) -> Wanted {
+        let foreign = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         if only.is_all() {
-            return None;
+            return Wanted { rows: None, foreign: foreign(self.foreign.len()) };
         }
-        let mut filter = Filter::none(u32::try_from(self.emails.len()).unwrap_or(u32::MAX));
-        let mut from = 0;
-        for email in self.wanted(only) {
-            let rest = self.emails.get(from..).unwrap_or(&[]);
-            from += rest.partition_point(|other| *other < email);
-            while self.emails.get(from) == Some(&email) {
-                filter.add(u32::try_from(from).unwrap_or(u32::MAX));
-                from += 1;
+        let rows = u32::try_from(self.emails.len()).unwrap_or(u32::MAX);
+        if let (Some(_), None) = (self.segment, &only.these) {
+            let Range { start, end } = only.range(&self.positions);
+            let inside = |numbers: &[u32]| {
+                let first = numbers.partition_point(|number| *number < start);
+                first..numbers.partition_point(|number| *number < end).max(first)
+            };
+            let Range { start: first, end: last } = inside(&self.emails);
+            let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+            let rows = Filter::between(rows, number(first)..number(last));
+            return Wanted { rows: Some(rows), foreign: foreign(inside(&self.foreign).len()) };
+        }
+        let named = self.segment.and_then(|segment| only.numbers(segment, &self.positions));
+        // Emails of a memtable are in the order in which they came.
+        let numbered = (0u32..).zip(self.positions.iter()).filter(|(_, position)| only.has(**position));
+        let numbered: Vec<u32> = match &named {
+            Some(_) => Vec::new(),
+            None => numbered.map(|(number, _)| number).collect(),
+        };
+        let emails: &[u32] = named.as_deref().unwrap_or(&numbered);
+        let mut filter = Filter::none(rows);
+        let (mut at, mut unknown, mut without) = (0usize, 0usize, 0usize);
+        // All three are ascending.
+        let on = |list: &[u32], from: usize, email: u32| {
+            from.saturating_add(sought(list.get(from..).unwrap_or(&[]), &email))
+        };
+        for email in emails {
+            at = on(&self.emails, at, *email);
+            while self.emails.get(at) == Some(email) {
+                filter.add(u32::try_from(at).unwrap_or(u32::MAX));
+                at = at.saturating_add(1);
             }
+            unknown = on(&self.foreign, unknown, *email);
+            without = without.saturating_add(usize::from(self.foreign.get(unknown) == Some(email)));
         }
-        Some(filter)
+        Wanted { rows: Some(filter), foreign: foreign(without) }
     }
+}
 
-    fn wanted(&self, only: &Only) -> Vec<u32> {
-        match self.segment {
-            Some(_) => only.among(&self.positions),
-            // Emails of a memtable are in the order in which they came.
-            None => {
-                let numbered = (0u32..).zip(self.positions.iter());
-                numbered.filter(|(_, position)| only.has(**position)).map(|(number, _)| number).collect()
-            }
-        }
-    }
-
-    /// How many of the emails that are wanted the model does not know.
-    pub fn foreign(&self, only: &Only) -> u64 {
-        let position = |email: &&u32| self.positions.get(**email as usize).is_some_and(|at| only.has(*at));
-        match only.is_all() {
-            true => self.foreign.len() as u64,
-            false => self.foreign.iter().filter(position).count() as u64,
-        }
-    }
+/// What of a part is wanted.
+pub struct Wanted {
+    /// The vectors; `None`: all.
+    rows: Option<Filter>,
+    /// Emails that the model does not know.
+    pub foreign: u64,
 }
 
 /// What an error met in a segment means for the answer.

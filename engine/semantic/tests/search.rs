@@ -138,7 +138,7 @@ proptest! {
         let asked: String = asked.into_iter().map(|n| format!("w{n} ")).collect();
         let query = query(&model, &asked);
         let these = some.map(|some| {
-            mails.iter().zip(&some).filter(|(_, is)| **is).map(|(mail, _)| mail.position()).collect()
+            mails.iter().zip(&some).filter(|(_, is)| **is).map(|(mail, _)| mail.position()).collect::<Vec<_>>().into()
         });
         let at = |n: i64| Position { date: n * 1_000_000, id: [0xff; 16] };
         for only in [Only::default(), Only { between: (at(between.0 - 1), at(between.1)), these }] {

@@ -26,6 +26,7 @@ mod maintenance;
 mod marks;
 mod memtable;
 mod names;
+mod only;
 mod open;
 mod ordinals;
 mod recover;
@@ -44,6 +45,7 @@ pub use columns::{ColumnSources, FreshRow, SegmentColumns};
 pub use error::StoreError;
 pub use inspect::{Dumped, Inside, Inspected, Shape, TreeShape};
 pub use marks::{MAX_HOLDS, MAX_NAME, MAX_NOTE, MAX_TAGS, MarkChange, Marked};
+pub use only::{Named, Numbers, Only, sought};
 pub use ordinals::{Ordinals, doubles};
 pub use store::Store;
 pub use vectors::{

@@ -3,6 +3,8 @@
 //! What always holds: a list is ascending and has each mail once; a score of several lists is the sum of theirs. Scores of words
 //! have 24 bits, and sums of them 53, so that it is the same in whatever order they are joined.
 
+use postlode_store::sought;
+
 /// A list so many times longer than another is looked into, and not gone through.
 const LONGER: usize = 8;
 /// Where lists have a mail in so many, all mails are gone through to join them.
@@ -54,6 +56,12 @@ impl Docs {
         self.iter().skip(first).take_while(move |(doc, _)| *doc < to)
     }
 
+    /// The score of one that is there.
+    pub fn score(&self, doc: u32) -> Option<f64> {
+        let at = self.docs.binary_search(&doc).ok()?;
+        self.scores.get(at).copied()
+    }
+
     /// Those that are in both; the other's scores count so many times.
     pub fn and(&self, other: &Self, times: f64) -> Self {
         let mut out = Self::default();
@@ -96,7 +104,7 @@ impl Docs {
         for (doc, score) in self.iter() {
             let rest = other.docs.get(at..).unwrap_or(&[]);
             let on = match far {
-                true => sought(rest, doc),
+                true => sought(rest, &doc),
                 false => rest.iter().position(|found| *found >= doc).unwrap_or(rest.len()),
             };
             at = at.saturating_add(on);
@@ -169,17 +177,6 @@ impl FromIterator<(u32, f64)> for Docs {
     }
 }
 
-/// How many of an ascending list are less than something that is near its beginning.
-fn sought(list: &[u32], wanted: u32) -> usize {
-    let mut step = 1usize;
-    while list.get(step).is_some_and(|doc| *doc < wanted) {
-        step = step.saturating_mul(2);
-    }
-    let from = step / 2;
-    let near = list.get(from..step.saturating_add(1).min(list.len())).unwrap_or(&[]);
-    from.saturating_add(near.partition_point(|doc| *doc < wanted))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,12 +216,6 @@ mod tests {
             [&x, &y, &z].into_iter().for_each(|list| union.add(list, 1.0));
             prop_assert_eq!(union.docs(), naive(&any));
             prop_assert_eq!(x.between(100, 300).count(), a.range(100..300).count());
-        }
-
-        #[test]
-        fn what_is_sought_is_found(list in prop::collection::btree_set(0u32..1000, 0..200), wanted in 0u32..1100) {
-            let list: Vec<u32> = list.into_iter().collect();
-            prop_assert_eq!(sought(&list, wanted), list.partition_point(|doc| *doc < wanted));
         }
     }
 }

@@ -3,8 +3,7 @@
 //! What always holds: an index is opened once and kept while its segment is among the sources; answers are in
 //! (date, id) order without doubles; one search sees one set of sources, whatever happens meanwhile.
 
-use crate::docs::Docs;
-use crate::find::{Finder, Kept, Within};
+use crate::find::{Among, Finder, Kept, Within};
 use crate::memtable::{Batch, Batches};
 use crate::query::TextQuery;
 use crate::schema::{schema, tokenizers};
@@ -222,12 +221,12 @@ impl TextView {
         self.segments.iter().map(AsRef::as_ref).chain(self.batches.iter().map(|b| &b.part)).collect()
     }
 
-    /// Gives what each index finds, those of memtables first, and tells what could not be searched.
-    pub(crate) fn find(
+    /// Looks in each index, in those of memtables first, gives what comes of it, and tells what could not be searched.
+    pub(crate) fn each<T>(
         &self,
-        query: &TextQuery,
         scored: bool,
-        mut to: impl FnMut(&Part, Arc<Docs>),
+        mut look: impl FnMut(&mut Finder<'_>, Within<'_>) -> Result<T, Missing>,
+        mut to: impl FnMut(&Part, T),
     ) -> Vec<Missing> {
         let parts = self.parts();
         let mut missing = self.missing.clone();
@@ -247,8 +246,9 @@ impl TextView {
         // Those of memtables first: few mails, of which some may be in a segment too.
         for (number, part) in parts.into_iter().enumerate().rev() {
             let within = Within { number, part };
-            match contained(|| finder.find(within, query), || (part.segment, "text")) {
-                Ok(docs) => to(part, docs),
+            finder.among = Among::All;
+            match contained(|| look(&mut finder, within), || (part.segment, "text")) {
+                Ok(found) => to(part, found),
                 Err(damage) => missing.push(damage),
             }
         }
@@ -261,7 +261,8 @@ impl TextView {
     #[must_use]
     pub fn search(&self, query: &TextQuery, scored: bool) -> TextMatches {
         let mut matches: Vec<Match> = Vec::new();
-        let missing = self.find(query, scored, |part, docs| {
+        let look = |finder: &mut Finder<'_>, within: Within<'_>| finder.find(within, query);
+        let missing = self.each(scored, look, |part, docs| {
             let of = |(doc, score): (u32, f64)| {
                 let position = part.positions.get(doc as usize)?;
                 Some(Match { position: *position, score: if scored { rounded(score) } else { 0.0 } })

@@ -17,6 +17,7 @@ use postlode_store::{Missing, in_parts};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use tantivy::TERMINATED;
 use tantivy::query::{EnableScoring, Scorer, Weight};
@@ -90,11 +91,23 @@ impl Kept {
     }
 }
 
+/// What of an index is looked at.
+pub enum Among {
+    /// All mails.
+    All,
+    /// Those from one number up to another.
+    Range(Range<u32>),
+    /// These.
+    These(Arc<Docs>),
+}
+
 /// Looks for things in one index after the other.
 pub struct Finder<'v> {
     pub kept: &'v Kept,
     pub scoring: EnableScoring<'v>,
     pub scored: bool,
+    /// What of the index that is looked in is looked at.
+    pub among: Among,
     /// How phrases are looked for, once that was needed.
     weights: HashMap<TextQuery, Box<dyn Weight>>,
 }
@@ -138,7 +151,7 @@ impl Within<'_> {
 impl<'v> Finder<'v> {
     /// One that keeps what it finds.
     pub fn new(kept: &'v Kept, scoring: EnableScoring<'v>, scored: bool) -> Self {
-        Self { kept, scoring, scored, weights: HashMap::new() }
+        Self { kept, scoring, scored, among: Among::All, weights: HashMap::new() }
     }
 
     /// The mails that a query finds.
@@ -152,7 +165,7 @@ impl<'v> Finder<'v> {
         match query {
             TextQuery::Phrase(_) | TextQuery::Near(_) => {
                 let source = self.source(within, query)?;
-                self.docs(within, source)
+                self.docs_among(within, source)
             }
             TextQuery::All(parts) => self.all(within, parts),
             TextQuery::Any(parts) => {
@@ -167,7 +180,7 @@ impl<'v> Finder<'v> {
             }
             TextQuery::Not(inner) => {
                 let found = self.find(within, inner)?;
-                Ok(Arc::new(Docs::all(within.count()).but(&found)))
+                Ok(Arc::new(self.everything(within).but(&found)))
             }
         }
     }
@@ -190,7 +203,7 @@ impl<'v> Finder<'v> {
         sources.sort_by_key(|(source, _)| source.cost());
         let mut sources = sources.into_iter();
         let mut left = match sources.next() {
-            Some((source, times)) => Some(times_of(self.docs(within, source)?, times)),
+            Some((source, times)) => Some(times_of(self.docs_among(within, source)?, times)),
             None => None,
         };
         for (source, times) in sources {
@@ -208,7 +221,7 @@ impl<'v> Finder<'v> {
             }
             left = Some(match part {
                 TextQuery::Not(inner) => {
-                    let left = left.unwrap_or_else(|| Arc::new(Docs::all(within.count())));
+                    let left = left.unwrap_or_else(|| self.everything(within));
                     Arc::new(self.but(within, &left, inner)?)
                 }
                 tree => {
@@ -220,7 +233,7 @@ impl<'v> Finder<'v> {
                 }
             });
         }
-        Ok(left.unwrap_or_else(|| Arc::new(Docs::all(within.count()))))
+        Ok(left.unwrap_or_else(|| self.everything(within)))
     }
 
     /// Those of some that are not what is found.
@@ -234,6 +247,52 @@ impl<'v> Finder<'v> {
             });
         }
         Ok(left.but(&*self.find(within, unwanted)?))
+    }
+
+    /// All mails that are looked at.
+    fn everything(&self, within: Within<'_>) -> Arc<Docs> {
+        match &self.among {
+            Among::All => Arc::new(Docs::all(within.count())),
+            Among::Range(range) => Arc::new(range.clone().map(|doc| (doc, 0.0)).collect()),
+            Among::These(these) => Arc::clone(these),
+        }
+    }
+
+    /// Those that are looked at.
+    fn docs_among(&self, within: Within<'_>, source: Source<'_>) -> Result<Arc<Docs>, Missing> {
+        Ok(match (&self.among, source) {
+            (Among::All, source) => self.docs(within, source)?,
+            (Among::Range(range), Source::Scorer(scorer, phrase)) if is_short(range, phrase, within) => {
+                Arc::new(self.read_between(scorer, range)?)
+            }
+            (Among::Range(range), source) => {
+                let docs = self.docs(within, source)?;
+                Arc::new(docs.between(range.start, range.end).collect())
+            }
+            (Among::These(these), Source::Scorer(mut scorer, phrase))
+                if is_looked_up(these, &*scorer, phrase, within) =>
+            {
+                Arc::new(self.looked_up(these, &mut *scorer, 1.0))
+            }
+            (Among::These(these), source) => Arc::new(these.and(&*self.docs(within, source)?, 1.0)),
+        })
+    }
+
+    /// What a phrase finds between two numbers, which is not kept.
+    fn read_between(&self, mut scorer: Box<dyn Scorer>, range: &Range<u32>) -> Result<Docs, Missing> {
+        let mut docs = Docs::default();
+        let mut doc = scorer.doc();
+        if doc < range.start {
+            doc = scorer.seek(range.start);
+        }
+        while doc < range.end && doc != TERMINATED {
+            if docs.len().is_multiple_of(BETWEEN) && is_given_up() {
+                return Err(given_up());
+            }
+            docs.push(doc, self.score(&mut *scorer));
+            doc = scorer.advance();
+        }
+        Ok(docs)
     }
 
     fn docs(&self, within: Within<'_>, source: Source<'_>) -> Result<Arc<Docs>, Missing> {
@@ -315,6 +374,12 @@ impl<'v> Finder<'v> {
 
 fn times_of(docs: Arc<Docs>, times: f64) -> Arc<Docs> {
     if times == 1.0 { docs } else { Arc::new(docs.times(times)) }
+}
+
+/// Is a range so short that reading all of a list and keeping it would cost much more?
+fn is_short(range: &Range<u32>, phrase: &TextQuery, within: Within<'_>) -> bool {
+    is_word(phrase)
+        && u64::from(range.end.saturating_sub(range.start)).saturating_mul(2) < within.count().into()
 }
 
 /// Are few mails better looked up in a list than the list made?

@@ -34,7 +34,7 @@ pub mod words;
 
 mod build;
 
-pub use best::{Best, Wanted};
+pub use best::{Best, Both, Sorted, Wanted};
 pub use build::TextIndex;
 pub use document::text_parts;
 pub use engine::{Known, Match, TextEngine, TextMatches, TextView};

@@ -10,7 +10,7 @@ mod common;
 
 use common::{Mail, Section, build, memtable, ordinals, section, segment, sources};
 use postlode_format::row::{PartKind, attachment_text, parts_extra};
-use postlode_store::{Ordinals, SegmentText};
+use postlode_store::{Only, Ordinals, SegmentText};
 use postlode_text::words::words;
 use postlode_text::{Form, Known, Phrase, Scope, TextEngine, TextQuery, Wanted, bundle};
 use proptest::prelude::*;
@@ -373,7 +373,8 @@ proptest! {
             postlode_format::index::Position::MAX,
         );
         let is_gone = |position: &postlode_format::index::Position| position.id[3].is_multiple_of(gone);
-        let wanted = Wanted { between, gone: Some(&is_gone), most };
+        let only = Only { between, these: None };
+            let wanted = Wanted { only: &only, gone: Some(&is_gone), most };
         for query in &trees {
             // What was kept for the trees before gives the same as a view that has kept nothing.
             let all = engine.view(&sources, &engine.known()).search(query, true).matches;

@@ -15,6 +15,7 @@ pub use bytes::IndexBytes;
 pub use filter::Filter;
 pub use merge::MergePart;
 use rows::Rows;
+use std::cmp::Ordering;
 pub use values::FarValues;
 use values::Values;
 use walked::Walked;
@@ -177,11 +178,38 @@ impl Index {
         search: Search,
         searcher: &mut Searcher,
     ) -> Result<Vec<Hit>, VectorError> {
+        self.found(query, search, true, searcher)
+    }
+
+    /// The same, with scores as bytes tell them where bytes are compared: a little beside the exact ones, which are not read.
+    /// Of codes that tell less, scores are exact.
+    ///
+    /// # Errors
+    /// As [`Index::search`].
+    pub fn search_roughly(
+        &self,
+        query: &[f32],
+        search: Search,
+        searcher: &mut Searcher,
+    ) -> Result<Vec<Hit>, VectorError> {
+        self.found(query, search, false, searcher)
+    }
+
+    fn found(
+        &self,
+        query: &[f32],
+        search: Search,
+        exact: bool,
+        searcher: &mut Searcher,
+    ) -> Result<Vec<Hit>, VectorError> {
         let query = self.checked(query)?;
         match &self.codes {
             Some(Walked::Sq8(codes)) => {
-                self.candidates(codes, &codes.query(&query), (search.k.max(RESCORED), search), searcher);
-                self.rescore(&query, searcher)?;
+                let most = if exact { search.k.max(RESCORED) } else { search.k };
+                self.candidates(codes, &codes.query(&query), (most, search), searcher);
+                if exact {
+                    self.rescore(&query, searcher)?;
+                }
             }
             Some(Walked::B4(codes)) => {
                 self.candidates(
@@ -219,6 +247,25 @@ impl Index {
         let nodes: Vec<u32> = rows.iter().map(|row| self.rows.node(*row).unwrap_or(u32::MAX)).collect();
         let mut out = Vec::with_capacity(nodes.len());
         self.values.scores(&query, &nodes, &mut out)?;
+        Ok(out)
+    }
+
+    /// Are scores of [`Index::search_roughly`] others than exact ones?
+    #[must_use]
+    pub fn is_rough(&self) -> bool {
+        matches!(self.codes, Some(Walked::Sq8(_)))
+    }
+
+    /// The same, as [`Index::search_roughly`] scores.
+    ///
+    /// # Errors
+    /// As [`Index::search`].
+    pub fn scores_roughly(&self, query: &[f32], rows: &[u32]) -> Result<Vec<f32>, VectorError> {
+        let Some(Walked::Sq8(codes)) = &self.codes else { return self.scores(query, rows) };
+        let query = codes.query(&self.checked(query)?);
+        let nodes: Vec<u32> = rows.iter().map(|row| self.rows.node(*row).unwrap_or(u32::MAX)).collect();
+        let mut out = Vec::with_capacity(nodes.len());
+        codes.scores(&query, &nodes, &mut out);
         Ok(out)
     }
 
@@ -349,18 +396,32 @@ fn scan<C: Codes>(
         codes.scores(query, &searcher.nodes, &mut searcher.scores);
         let scored = searcher.nodes.iter().zip(&searcher.scores).filter(|(_, score)| **score > bar);
         searcher.best.extend(scored.map(|(node, score)| Candidate { score: *score, node: *node }));
-        // Sorted once in a while, not for each that is better.
-        if searcher.best.len() >= most.saturating_mul(2).saturating_add(SCAN) {
-            keep_best(&mut searcher.best, most);
-            bar = searcher.best.last().map_or(bar, |last| last.score);
+        // Sifted once in a while, not for each that is better.
+        if searcher.best.len() >= most.saturating_mul(2) {
+            bar = sift(&mut searcher.best, most);
         }
     }
     keep_best(&mut searcher.best, most);
 }
 
+fn better(a: &Candidate, b: &Candidate) -> Ordering {
+    b.score.total_cmp(&a.score).then(a.node.cmp(&b.node))
+}
+
+/// Leaves the best, in no order; the score of the last of them, where there were more.
+fn sift(candidates: &mut Vec<Candidate>, most: usize) -> f32 {
+    let Some(last) = most.checked_sub(1).filter(|last| *last < candidates.len()) else {
+        return f32::NEG_INFINITY;
+    };
+    let score = candidates.select_nth_unstable_by(last, better).1.score;
+    candidates.truncate(most);
+    score
+}
+
 /// Leaves the best, in order.
 fn keep_best(candidates: &mut Vec<Candidate>, most: usize) {
-    candidates.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.node.cmp(&b.node)));
+    sift(candidates, most);
+    candidates.sort_unstable_by(better);
     candidates.truncate(most);
 }
 

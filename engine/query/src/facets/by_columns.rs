@@ -157,7 +157,7 @@ impl<'a> Counting<'a> {
     fn by_column(&self, id: ColumnId, view: &View) -> Result<Counted, FormatError> {
         let mut out = Counted::of(Arc::clone(&view.values));
         let of_places = id.is_of_places();
-        let apart = Only { these: Some(Arc::clone(&self.scattered)), ..Only::default() };
+        let apart = Only { these: Some(Arc::clone(&self.scattered).into()), ..Only::default() };
         let mut seen: HashSet<(Position, u32)> = HashSet::new();
         for (sealed, column) in self.parts.iter().zip(&view.parts) {
             let (part, strangers) = (&sealed.part, &sealed.strangers);

@@ -25,6 +25,8 @@ pub struct Scratch {
     /// Seen for the first time, and not scored yet.
     pub(super) fresh: Vec<u32>,
     pub(super) scores: Vec<f32>,
+    /// Near enough to come in sight.
+    taken: Vec<Candidate>,
 }
 
 impl Scratch {
@@ -57,14 +59,37 @@ impl Scratch {
         let (fresh, mut scores) = (std::mem::take(&mut self.fresh), std::mem::take(&mut self.scores));
         scores.clear();
         codes.scores(query, &fresh, &mut scores);
-        let mut first = usize::MAX;
-        for (node, score) in fresh.iter().zip(&scores) {
-            if let Some(at) = self.offer(*score, *node, ef) {
-                first = first.min(at);
-            }
-        }
+        let bar =
+            self.pool.last().filter(|_| self.pool.len() >= ef).map_or(f32::NEG_INFINITY, |last| last.score);
+        let is_full = self.pool.len() >= ef;
+        self.taken.clear();
+        let scored = fresh.iter().zip(&scores).filter(|(_, score)| !is_full || **score > bar);
+        self.taken.extend(scored.map(|(node, score)| Candidate { score: *score, node: *node }));
         (self.fresh, self.scores) = (fresh, scores);
-        first
+        self.take_in(ef)
+    }
+
+    /// Puts what is near enough in its places, as if one after the other had been offered; the first of these. What is in sight
+    /// is moved once, and not for each.
+    fn take_in(&mut self, ef: usize) -> usize {
+        // The best first, of equal ones who came first.
+        self.taken.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let mut end = self.pool.len();
+        let mut first = usize::MAX;
+        let nothing = Candidate { score: f32::NEG_INFINITY, node: 0 };
+        self.pool.resize(end.saturating_add(self.taken.len()), nothing);
+        for (behind, taken) in self.taken.iter().enumerate().rev() {
+            let known = self.pool.get(..end).unwrap_or(&[]);
+            let at = known.partition_point(|known| known.score >= taken.score);
+            let to = at.saturating_add(behind);
+            self.pool.copy_within(at..end, to.saturating_add(1));
+            if let Some(place) = self.pool.get_mut(to) {
+                *place = *taken;
+            }
+            (end, first) = (at, to);
+        }
+        self.pool.truncate(ef);
+        if first < ef { first } else { usize::MAX }
     }
 }
 

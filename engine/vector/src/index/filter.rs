@@ -14,6 +14,21 @@ impl Filter {
         Self { words: vec![0; (rows as usize).div_ceil(64)], len: 0 }
     }
 
+    /// A filter of rows below `rows` that wants those of a range.
+    #[must_use]
+    pub fn between(rows: u32, range: std::ops::Range<u32>) -> Self {
+        let mut filter = Self::none(rows);
+        let (from, to) = (u64::from(range.start), u64::from(range.end.min(rows)));
+        for (number, word) in (0u64..).zip(&mut filter.words) {
+            let first = number.saturating_mul(64);
+            // Ones from a bit on, and none of them.
+            let above = |bit: u64| if bit >= 64 { 0 } else { u64::MAX << bit };
+            *word = above(from.saturating_sub(first)) & !above(to.saturating_sub(first));
+        }
+        filter.len = to.saturating_sub(from);
+        filter
+    }
+
     /// Wants a row too. One that is too large for the filter is not wanted.
     pub fn add(&mut self, row: u32) {
         if let Some(word) = self.words.get_mut(row as usize / 64) {
@@ -98,6 +113,15 @@ mod tests {
             prop_assert_eq!(filter.is_empty(), set.is_empty());
             prop_assert!((0..400).all(|row| filter.has(row) == set.contains(&row)));
             prop_assert_eq!(filter.iter().collect::<Vec<_>>(), set.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_range_is_its_rows(rows in 0..300u32, from in 0..320u32, to in 0..320u32) {
+            let mut wanted = Filter::none(rows);
+            (from..to.min(rows)).for_each(|row| wanted.add(row));
+            prop_assert_eq!(Filter::between(rows, from..to), wanted);
         }
     }
 

@@ -1,12 +1,13 @@
 //! Turns messages into nodes: a property context with recipient table, attachment table and attachments
 //! among its subnodes ([MS-PST] 2.4.5, 2.4.6).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, Write};
 
 use crate::address::{Address, RECIPIENT, REPRESENTING, SENDER, entry_list};
 use crate::context::{self, InSubnode};
 use crate::data_tree::{CopyError, copy_data};
-use crate::error::Error;
+use crate::error::{Error, too_many};
 use crate::format::{ANSI_CODE_PAGE, Format};
 use crate::heap::MAX_ALLOCATION;
 use crate::ids;
@@ -24,9 +25,11 @@ const FLAG_FROM_ME: i32 = 0x20;
 
 const CODE_PAGE_UTF8: i32 = 65001;
 const PR_ATTACH_DATA: u16 = 0x3701;
+const PR_ATTACH_METHOD: u16 = 0x3705;
 const NO_ATTACHMENT: i32 = 0;
 const ATTACH_BY_VALUE: i32 = 1;
 const ATTACH_EMBEDDED: i32 = 5;
+const ATTACH_OLE: i32 = 6;
 const PTYP_BINARY: u16 = 0x0102;
 /// What a message has in any case: its class, flags and bodies.
 const NEEDED: [u16; 5] = [0x001A, 0x0E07, 0x1000, 0x1009, 0x1013];
@@ -174,6 +177,29 @@ fn message_properties(
     out
 }
 
+/// The columns of a recipient table: those that each has, and what else these recipients have. One that none of them has as the
+/// table would is as they have it.
+fn recipient_columns(recipients: &[Recipient], format: Format) -> Result<Vec<u32>, Error> {
+    let mut given: BTreeMap<u16, BTreeSet<u16>> = BTreeMap::new();
+    for (id, value) in recipients.iter().flat_map(|recipient| recipient.properties.iter()) {
+        given.entry(id).or_default().insert(format.kind(value.kind()));
+    }
+    let made = recipients.iter().any(|recipient| recipient.properties.is_empty());
+    let mut columns: BTreeSet<u32> = schema::RECIPIENTS
+        .iter()
+        .filter(|tag| made || !given.contains_key(&((**tag >> 16) as u16)))
+        .copied()
+        .collect();
+    for (id, kinds) in given {
+        columns.extend(kinds.into_iter().map(|kind| u32::from(id) << 16 | u32::from(kind)));
+    }
+    if columns.len() > Message::MAX_RECIPIENT_COLUMNS {
+        let most = Message::MAX_RECIPIENT_COLUMNS as u64;
+        return Err(too_many("properties of recipients", most));
+    }
+    Ok(columns.into_iter().collect())
+}
+
 /// Writes the recipient table, which every message has. Gives about how many bytes it took.
 fn write_recipients<W: Write + Seek>(
     ndb: &mut Ndb<W>,
@@ -181,7 +207,8 @@ fn write_recipients<W: Write + Seek>(
     subnodes: &mut Subnodes,
     verbatim: bool,
 ) -> Result<u64, Error> {
-    let mut table = Table::new(ndb, schema::RECIPIENTS);
+    let columns = recipient_columns(&recipients, ndb.format())?;
+    let mut table = Table::new(ndb, &columns);
     let mut size = 0;
     for (number, recipient) in recipients.into_iter().enumerate() {
         let address = &recipient.address;
@@ -273,6 +300,7 @@ fn write_payload<W: Write + Seek>(
     depth: usize,
 ) -> Result<(Option<InSubnode>, u64), Error> {
     let name = attachment.name;
+    let is_nothing = matches!(attachment.payload, Payload::Nothing);
     let written = match attachment.payload {
         Payload::Bytes(bytes) if bytes.len() <= MAX_ALLOCATION => {
             properties.set(PR_ATTACH_DATA, Value::Binary(bytes));
@@ -299,6 +327,14 @@ fn write_payload<W: Write + Seek>(
     let data = properties.remove(PR_ATTACH_DATA);
     properties.extend(attachment.properties);
     properties.remove(PR_ATTACH_DATA);
+    let method = match properties.get(PR_ATTACH_METHOD) {
+        Some(Value::Raw { bytes, .. }) => bytes.first().copied().map(i32::from),
+        _ => None,
+    };
+    if is_nothing && matches!(method, Some(ATTACH_BY_VALUE | ATTACH_EMBEDDED | ATTACH_OLE)) {
+        // It would have what is not there.
+        properties.set(PR_ATTACH_METHOD, Value::I32(NO_ATTACHMENT));
+    }
     if let Some(data) = data {
         properties.set(PR_ATTACH_DATA, data);
     }

@@ -176,6 +176,8 @@ impl Default for Message {
 impl Message {
     /// How deep messages can be embedded in messages.
     pub const MAX_DEPTH: usize = 16;
+    /// How many properties the recipients of a message can have, all of them together.
+    pub const MAX_RECIPIENT_COLUMNS: usize = 240;
 }
 
 /// Where the subject's prefix ends: up to three characters that are not digits, a colon and a space

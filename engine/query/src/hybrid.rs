@@ -4,7 +4,8 @@
 //! meaning and for any of the words are picked, and what does not show is counted. Otherwise, and for whoever goes on behind
 //! the best, the whole list is made.
 //!
-//! What always holds: both ways begin with the same hits, with the same scores; what matches by words is never left out.
+//! What always holds: both ways begin with the same hits, with the same scores, while nothing changes; who goes on keeps what
+//! he has seen; what matches by words is never left out.
 
 use crate::error::QueryError;
 use crate::group::Group;
@@ -119,14 +120,18 @@ impl Run {
             };
         };
         if list.more {
-            // Who goes on is given the whole list, while there is one.
+            // Who goes on is given the whole list; where that is too much, what there is of it.
             match self.whole_of_both(&list, vector).await {
-                Ok(list) => return Ok(Listed { list, covered: false, within: None }),
-                Err(QueryError::StaleCursor) => self.from_the_beginning(),
+                Ok(whole) => return Ok(Listed { covered: false, ..whole }),
+                Err(QueryError::TooMuch { .. }) => self.begin_anew(),
                 Err(other) => return Err(other),
             }
         }
-        self.look_up_texts(false).await?;
+        let words_alone = self.resolved.meaning.as_ref().is_some_and(|meaning| meaning.words == Some(0));
+        if !words_alone || self.resolved.texts.len() != 1 {
+            // Conditions may be among them; words that stand alone are none.
+            self.look_up_texts(false).await?;
+        }
         self.only_conditions();
         let bounds = self.bounds();
         self.plan(bounds).await?;
@@ -134,9 +139,9 @@ impl Run {
     }
 
     /// Forgets what was looked up for conditions.
-    fn from_the_beginning(&mut self) {
+    fn begin_anew(&mut self) {
         self.resolved.filter = self.asked.clone();
-        self.texts.clear();
+        self.forget_texts();
         self.sifted.clear();
         self.keyed = false;
     }
@@ -155,15 +160,15 @@ impl Run {
         }
         let (all, any) = (all.clone(), any.clone());
         let Some(Within { only, .. }) = self.covered_within().await? else {
-            self.from_the_beginning();
+            self.begin_anew();
             return Ok(None);
         };
         let Some(deleted) = self.deleted.clone() else {
-            self.from_the_beginning();
+            self.begin_anew();
             return Ok(None);
         };
         // Nothing of the conditions is asked any more; whoever asks for all that match begins anew.
-        self.texts.clear();
+        self.forget_texts();
         self.sifted.clear();
         self.keyed = false;
         "deletion".clone_into(&mut self.explain.checked);
@@ -186,24 +191,23 @@ impl Run {
         Ok(Some(Listed { list: Arc::new(list), covered: true, within: None }))
     }
 
-    /// The whole of a list of which the best were enough so far.
-    ///
-    /// # Errors
-    /// [`QueryError::StaleCursor`] where something has changed since its beginning was listed; where the store fails.
-    pub async fn whole_of_both(&mut self, list: &List, vector: &Arc<[f32]>) -> Result<List, QueryError> {
+    /// The whole of a list of which the best were enough so far: these keep their places, whatever has changed since, and the
+    /// others come behind them.
+    pub async fn whole_of_both(&mut self, list: &List, vector: &Arc<[f32]>) -> Result<Listed, QueryError> {
         let told = (self.explain.text_matches, self.explain.keys);
-        self.from_the_beginning();
-        let Listed { list: whole, .. } = self.all_by_both(vector).await?;
+        self.begin_anew();
+        let Listed { list: whole, covered, within } = self.all_by_both(vector).await?;
         if told.1 > 0 {
             // They were counted when the best were picked.
             (self.explain.text_matches, self.explain.keys) = told;
         }
-        let hits = self.beginning_as(list, whole.hits.clone())?;
         let missing: BTreeSet<Missing> = list.missing.iter().chain(&self.missing).cloned().collect();
         let mut reasons = list.reasons.clone();
         reasons.extend(self.reasons.iter().filter(|reason| !list.reasons.contains(reason)).cloned());
         let missing = missing.into_iter().collect();
-        Ok(Arc::new(Ranking { hits, total: list.total, reasons, missing, ..Ranking::default() }))
+        let joined = list.and_then(&whole);
+        let list = Arc::new(Ranking { total: list.total, reasons, missing, more: false, ..joined });
+        Ok(Listed { list, covered, within })
     }
 
     /// All of it.

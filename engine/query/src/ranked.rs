@@ -126,9 +126,13 @@ impl RankedCache {
         self.lists.get(&(query, of))
     }
 
-    /// Keeps a list, unless a longer one is there: that one has the same beginning.
+    /// Keeps a list, unless a longer one is there, or all of it: that one has the same beginning.
     pub fn keep(&self, query: u64, of: u64, list: List) {
-        if self.get(query, of).is_none_or(|kept| kept.hits.len() < list.hits.len()) {
+        let is_more = |kept: List| match kept.more == list.more {
+            true => kept.hits.len() < list.hits.len(),
+            false => kept.more,
+        };
+        if self.get(query, of).is_none_or(is_more) {
             self.lists.insert((query, of), list);
         }
     }
@@ -171,5 +175,7 @@ mod tests {
         cache.keep(1, 1, Arc::new(list(&[(0.9, 1), (0.7, 2)])));
         cache.keep(1, 1, Arc::new(list(&[(0.9, 1)])));
         assert_eq!(cache.get(1, 1).map(|list| list.hits.len()), Some(2));
+        cache.keep(1, 1, Arc::new(Ranking { more: true, ..list(&[(0.9, 1), (0.7, 2), (0.5, 3)]) }));
+        assert_eq!(cache.get(1, 1).map(|list| list.hits.len()), Some(2), "all of it is there");
     }
 }

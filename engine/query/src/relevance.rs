@@ -79,7 +79,7 @@ impl Run {
         let fresh = kept.is_none();
         // What was noted before is of the request, and not of the list.
         let noted = self.reasons.len();
-        let Listed { mut list, covered, within } = match way {
+        let Listed { mut list, mut covered, within } = match way {
             Way::Words => match self.best_by_words(limit, &kept).await? {
                 Some(listed) => listed,
                 None => self.by_words(kept).await?,
@@ -145,11 +145,17 @@ impl Run {
             match (way, &within) {
                 _ if looked >= LOOKED_FOR_GROUPS => break rest.to_vec(),
                 (Way::Meaning(vector), Some(within)) if matched.len() <= limit && list.more => {
+                    let before = list.hits.len();
                     list = self.deeper(&list, vector, within).await?;
+                    if list.hits.len() == before {
+                        // However deep, there is no more to be found.
+                        list = Arc::new(Ranking { more: false, ..Arc::unwrap_or_clone(list) });
+                    }
                 }
                 (Way::Words, _) if matched.len() <= limit && list.more => list = self.whole(&list).await?,
                 (Way::Both(vector), _) if matched.len() <= limit && list.more => {
-                    list = self.whole_of_both(&list, vector).await?;
+                    let whole = self.whole_of_both(&list, vector).await?;
+                    (list, covered) = (whole.list, covered && whole.covered);
                 }
                 _ => break rest.to_vec(),
             }
@@ -254,7 +260,7 @@ impl Run {
     /// [`QueryError::StaleCursor`] where something has changed since its beginning was listed; where the store fails.
     async fn whole(&mut self, list: &List) -> Result<List, QueryError> {
         let told = (self.explain.text_matches, self.explain.keys);
-        self.texts.clear();
+        self.forget_texts();
         self.look_up_texts(true).await?;
         let bounds = self.bounds();
         let driver = self.plan(bounds).await?;
@@ -276,7 +282,7 @@ impl Run {
     ///
     /// # Errors
     /// [`QueryError::StaleCursor`] where they do not.
-    pub fn beginning_as(&self, list: &List, mut hits: Vec<Ranked>) -> Result<Vec<Ranked>, QueryError> {
+    fn beginning_as(&self, list: &List, mut hits: Vec<Ranked>) -> Result<Vec<Ranked>, QueryError> {
         hits.retain(|hit| !self.is_gone(&hit.position));
         let mut first = hits.iter();
         let mut left = list.beginning().iter().filter(|known| !self.is_gone(&known.position));

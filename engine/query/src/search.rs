@@ -66,8 +66,9 @@ pub struct Run {
     pub explain: Explain,
     /// The filter as it was asked; planning puts what it has looked up in the place of conditions.
     pub asked: Filter,
-    /// Matches of each text condition.
+    /// Matches of each text condition, once these were looked up, and behind them what else was.
     pub texts: Vec<Vec<Match>>,
+    looked_up: bool,
     /// Scores, for those that have one.
     pub ranking: Option<Vec<Match>>,
     pub deleted: Option<Arc<Deleted>>,
@@ -228,6 +229,7 @@ impl Run {
             reasons: Vec::new(),
             explain,
             texts: Vec::new(),
+            looked_up: false,
             ranking: None,
             deleted: None,
             group: Group::None,
@@ -402,8 +404,15 @@ impl Run {
             self.missing.extend(scores.missing);
             self.ranking = Some(scores.matches);
         }
+        self.looked_up = true;
         self.lap("text search");
         Ok(())
+    }
+
+    /// Forgets what was looked up.
+    pub fn forget_texts(&mut self) {
+        self.texts.clear();
+        self.looked_up = false;
     }
 
     /// Chooses the driver and tells of it.
@@ -587,10 +596,10 @@ impl Run {
     /// The stream of everything that the query finds, once more from the newest on.
     pub async fn newest_first(&mut self) -> Result<(Driver, Stream), QueryError> {
         self.sifted.clear();
-        if self.texts.len() < self.resolved.texts.len() {
+        if !self.looked_up && !self.resolved.texts.is_empty() {
             // Only the best by words were looked for, and counted.
             let counted = self.explain.text_matches;
-            self.texts.clear();
+            self.forget_texts();
             self.look_up_texts(false).await?;
             self.explain.text_matches = counted;
         }

@@ -297,6 +297,75 @@ fn a_cursor_of_a_query_that_was_turned_otherwise_is_stale() {
     block_on(store.close()).unwrap();
 }
 
+/// Of what matches by words the best are picked, and whoever goes on behind them gets the whole list: it begins with the same
+/// hits, has every email once, and as many as the first page told.
+#[test]
+fn a_long_list_by_both_goes_on_behind_its_best() {
+    let model = model();
+    let dir = tempfile::tempdir().unwrap();
+    let (store, engine) = open_with_meaning(dir.path(), 8 << 20, &model);
+    let mut random = Random::new(8);
+    let mut mails: Vec<Mail> = (0..1_700).map(|n| mail(&mut random, n)).collect();
+    for (n, mail) in mails.iter_mut().enumerate() {
+        // Most match, some of them with the same score; some have one of the words.
+        match n % 8 {
+            0 => mail.body.clear(),
+            1 => mail.body = "tests".to_owned(),
+            _ if n % 3 == 0 => mail.body = "run tests".to_owned(),
+            _ => mail.body.push_str(" run tests"),
+        }
+    }
+    block_on(store.put(vec![archive()])).unwrap();
+    mails[..1_500].chunks(300).for_each(|part| load(&store, part));
+    block_on(store.seal()).unwrap();
+    load(&store, &mails[1_500..]);
+    mails.iter_mut().step_by(50).for_each(|mail| mail.deleted = true);
+    block_on(store.put(mails.iter().filter(|m| m.deleted).map(Mail::mark).collect())).unwrap();
+    let from = format!("from:{}", common::PEOPLE[0]);
+    for (q, long) in [("run tests".to_owned(), true), (format!("run tests {from}"), false)] {
+        let tree = postlode_query::lang::parse(&q).unwrap();
+        let matches: BTreeSet<String> =
+            mails.iter().filter(|mail| !mail.deleted && naive(mail, &tree)).map(|m| to_hex(&m.id)).collect();
+        assert_eq!(matches.len() > 1_100, long, "{q}: {}", matches.len());
+        let request = SearchRequest { q: q.clone(), limit: 60, snippets: false, ..SearchRequest::default() };
+        let first = block_on(engine.search(request.clone())).unwrap();
+        let (hits, ..) = pages(&engine, &q, Mode::Hybrid, 60);
+        assert!(matches.is_subset(&ids(&hits)), "{q}");
+        assert!(hits.is_sorted_by(|a, b| a.score >= b.score), "{q}");
+        assert_eq!(first.total.value, hits.len() as u64, "{q}");
+        // The same in one page, for which the best may not be enough.
+        let all = block_on(engine.search(SearchRequest { limit: 1_000, ..request.clone() })).unwrap();
+        let of = |hits: &[Hit]| -> Vec<(String, u32)> {
+            hits.iter().map(|hit| (hit.id.clone(), hit.score.unwrap().to_bits())).collect()
+        };
+        assert_eq!(of(&all.hits), of(&hits[..all.hits.len()]), "{q}");
+        // Where newer ones are preferred the whole list is made at once; so little is lost in rounding.
+        let mut of_all = SearchRequest { limit: 1_000, recency: 1e-9, ..request.clone() };
+        let mut at_once = Vec::new();
+        loop {
+            let page = block_on(engine.search(of_all.clone())).unwrap();
+            assert_eq!(page.total, first.total, "{q}");
+            at_once.extend(of(&page.hits));
+            of_all.cursor = page.next_cursor;
+            if of_all.cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(at_once, of(&hits), "{q}");
+        // Another engine has no list to go on with, and makes the same one.
+        let semantic = SemanticEngine::new(Arc::clone(&model), 1 << 20);
+        let other = Engine::with_meaning(store.clone(), CpuPool::new(1).unwrap(), semantic, 1 << 20);
+        let request = SearchRequest { cursor: first.next_cursor, ..request };
+        let second = block_on(other.search(request)).unwrap();
+        assert_eq!(of(&second.hits), of(&hits[60..120]), "{q}");
+        // Facets count what matches by words, whatever was looked at for the page.
+        let (rest, _) = within(&tree);
+        let fits = mails.iter().filter(|mail| !mail.deleted && naive(mail, &rest)).count();
+        facets_count_what_they_should(&engine, &q, matches.len(), fits);
+    }
+    block_on(store.close()).unwrap();
+}
+
 #[test]
 fn a_hit_by_meaning_shows_its_nearest_passage() {
     let model = model();

@@ -1,7 +1,8 @@
 //! The nearest of several parts together: what codes say of all of them first, exact values of the best alone.
 //!
 //! What always holds: scores of bytes compare with exact ones and those of other parts, as all are about the same product; the
-//! exact score is asked for of more than are wanted, as what codes put last may be the first.
+//! exact score is asked for of more than are wanted, as what codes put last may be the first; what has none that can be read
+//! keeps its place, and that is told.
 
 use crate::engine::{Nearest, contained};
 use crate::part::{Near, Part};
@@ -78,10 +79,7 @@ impl Walk<'_> {
                     rough.near.score = score;
                 }
             }
-            Err(missing) => {
-                self.found.truncate(from);
-                self.out.missing.push(missing);
-            }
+            Err(missing) => self.out.missing.push(missing),
         }
     }
 
@@ -106,10 +104,7 @@ impl Walk<'_> {
                         rough.near.score = score;
                     }
                 }
-                Err(missing) => {
-                    self.found.retain(|rough| rough.part != Some(number));
-                    self.out.missing.push(missing);
-                }
+                Err(missing) => self.out.missing.push(missing),
             }
         }
     }

@@ -8,6 +8,7 @@
 
 use crate::docs::{Docs, Union};
 use crate::form::Form;
+use crate::norms::{KeptNorms, Norms};
 use crate::query::TextQuery;
 use crate::segment::Part;
 use crate::stats::Frequencies;
@@ -82,12 +83,17 @@ pub struct Kept {
     lists: Cache<Name, Arc<Docs>, Bytes>,
     /// How many mails have a word.
     pub frequencies: Frequencies,
+    /// How long fields are.
+    pub norms: Arc<KeptNorms>,
 }
 
 impl Kept {
     /// At most so many bytes.
     pub fn new(bytes: usize) -> Self {
-        Self { lists: in_parts(LISTS, bytes as u64, PARTS, Bytes), frequencies: Frequencies::default() }
+        let lists = in_parts(LISTS, bytes as u64, PARTS, Bytes);
+        // Of a mail they take some bytes, and its words many.
+        let norms = Arc::new(KeptNorms::new(bytes / 4));
+        Self { lists, frequencies: Frequencies::default(), norms }
     }
 }
 
@@ -108,6 +114,7 @@ pub struct Finder<'v> {
     pub scored: bool,
     /// What of the index that is looked in is looked at.
     pub among: Among,
+    norms: Arc<Norms>,
     /// How phrases are looked for, once that was needed.
     weights: HashMap<TextQuery, Box<dyn Weight>>,
 }
@@ -151,7 +158,14 @@ impl Within<'_> {
 impl<'v> Finder<'v> {
     /// One that keeps what it finds.
     pub fn new(kept: &'v Kept, scoring: EnableScoring<'v>, scored: bool) -> Self {
-        Self { kept, scoring, scored, among: Among::All, weights: HashMap::new() }
+        Self {
+            kept,
+            scoring,
+            scored,
+            among: Among::All,
+            norms: Arc::new(Norms::of(&kept.norms)),
+            weights: HashMap::new(),
+        }
     }
 
     /// The mails that a query finds.
@@ -320,8 +334,9 @@ impl<'v> Finder<'v> {
         let damaged = |error: tantivy::TantivyError| within.part.missing(&error);
         let weight = match self.weights.remove(phrase) {
             Some(weight) => weight,
-            None => phrase.compile().weight(self.scoring).map_err(damaged)?,
+            None => phrase.compile(&self.norms).weight(self.scoring).map_err(damaged)?,
         };
+        self.norms.enter(within.number);
         let scorer = weight.scorer(reader, 1.0).map_err(damaged);
         self.weights.insert(phrase.clone(), weight);
         Ok(Source::Scorer(scorer?, phrase))

@@ -25,6 +25,7 @@ mod many;
 mod memtable;
 mod merge;
 mod near;
+mod norms;
 mod query;
 mod schema;
 mod segment;

@@ -4,11 +4,13 @@ use crate::form::Form;
 use crate::language::Stemmer;
 use crate::many::Many;
 use crate::near::{NearQuery, Run};
+use crate::norms::Norms;
 use crate::schema::{
     ATTACHED, ATTACHED_EN, BODY, BODY_EN, FILES, FROM, QUOTED, QUOTED_EN, SUBJECT, SUBJECT_EN, TO,
 };
 use crate::word::{InField, WordQuery};
 use crate::words::{Word, WordKind, query_words};
+use std::sync::Arc;
 use tantivy::Term;
 use tantivy::query::{BooleanQuery, BoostQuery, EmptyQuery, PhraseQuery, Query};
 use tantivy::schema::Field;
@@ -97,9 +99,9 @@ const SEVERAL_FORMS: f32 = 0.5;
 
 impl TextQuery {
     /// A phrase as a query of the index; what is made of phrases is joined by [`crate::find`], and finds nothing here.
-    pub(crate) fn compile(&self) -> Box<dyn Query> {
+    pub(crate) fn compile(&self, norms: &Arc<Norms>) -> Box<dyn Query> {
         match self {
-            Self::Phrase(phrase) => phrase.compile(),
+            Self::Phrase(phrase) => phrase.compile(norms),
             Self::Near(near) => near.compile(),
             Self::All(_) | Self::Any(_) | Self::Not(_) => Box::new(EmptyQuery),
         }
@@ -125,7 +127,7 @@ impl TextQuery {
 }
 
 impl Phrase {
-    fn compile(&self) -> Box<dyn Query> {
+    fn compile(&self, norms: &Arc<Norms>) -> Box<dyn Query> {
         let words = query_words(&self.text);
         let scope: &[Field] = match self.scope {
             Scope::Anywhere => &[],
@@ -140,7 +142,8 @@ impl Phrase {
         let fields = FIELDS.iter().filter(|(field, _, _)| scope.is_empty() || scope.contains(field));
         if let ([word], Form::Whole) = (words.as_slice(), self.form) {
             let fields = fields.map(|(field, stems, weight)| self.forms(word, *field, *stems, *weight));
-            return Box::new(WordQuery { fields: fields.collect(), several: SEVERAL_FORMS });
+            let (fields, norms) = (fields.collect(), Arc::clone(norms));
+            return Box::new(WordQuery { fields, several: SEVERAL_FORMS, norms });
         }
         let many = words.first().filter(|_| self.form != Form::Whole);
         let many = many.map(|first| Many::new(&first.text, self.form));

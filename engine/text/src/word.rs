@@ -6,22 +6,25 @@
 //! over fields, of the field's weight times the BM25 score of the best form and a part of those of the others, which is
 //! what the library's queries give (a test compares them).
 
+use crate::norms::Norms;
 use std::sync::Arc;
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::postings::{Postings, SegmentPostings};
 use tantivy::query::{
     Bm25StatisticsProvider, Bm25Weight, EmptyScorer, EnableScoring, Explanation, Query, Scorer, Weight,
 };
-use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, Term};
 
 /// A word.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct WordQuery {
     /// Where it is looked for.
     pub fields: Arc<[InField]>,
     /// What the weaker of its forms add to the strongest.
     pub several: f32,
+    /// How long fields are.
+    pub norms: Arc<Norms>,
 }
 
 /// A word in one field.
@@ -31,6 +34,12 @@ pub struct InField {
     pub weight: f32,
     /// Its forms, each where that is: stems have a field of their own.
     pub forms: Vec<Term>,
+}
+
+impl std::fmt::Debug for WordQuery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WordQuery").field("fields", &self.fields).finish_non_exhaustive()
+    }
 }
 
 impl Query for WordQuery {
@@ -52,7 +61,7 @@ impl Query for WordQuery {
                 forms.push(Form { number, term: term.clone(), weight });
             }
         }
-        Ok(Box::new(WordWeight { forms, several: self.several }))
+        Ok(Box::new(WordWeight { forms, several: self.several, norms: Arc::clone(&self.norms) }))
     }
 }
 
@@ -66,12 +75,12 @@ struct Form {
 struct WordWeight {
     forms: Vec<Form>,
     several: f32,
+    norms: Arc<Norms>,
 }
 
 impl Weight for WordWeight {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let mut lists: Vec<List> = Vec::new();
-        let mut norms: Vec<(Field, FieldNormReader)> = Vec::new();
         for form in &self.forms {
             let field = form.term.field();
             let record = match form.weight {
@@ -84,17 +93,7 @@ impl Weight for WordWeight {
             let scored = match &form.weight {
                 None => None,
                 Some(weight) => {
-                    let known = norms.iter().find(|(of, _)| *of == field).map(|(_, norms)| norms.clone());
-                    let of_field = match known {
-                        Some(norms) => norms,
-                        None => {
-                            // A field without lengths: all texts are equally long.
-                            let read = reader.fieldnorms_readers().get_field(field)?;
-                            let read = read.unwrap_or_else(|| FieldNormReader::constant(reader.max_doc(), 1));
-                            norms.push((field, read.clone()));
-                            read
-                        }
-                    };
+                    let of_field = self.norms.read(reader, field)?;
                     Some((weight.boost_by(boost), of_field))
                 }
             };
@@ -269,7 +268,7 @@ mod tests {
             let searcher = index(&mails);
             for (one, other) in [("a", "b"), ("run", "c"), ("running", "a"), ("nowhere", "a")] {
                 let own = |word: &str| -> Box<dyn Query> {
-                    Box::new(WordQuery { fields: fields(word).into(), several: 0.5 })
+                    Box::new(WordQuery { fields: fields(word).into(), several: 0.5, norms: Arc::default() })
                 };
                 let join = |words: [Box<dyn Query>; 2]| -> Box<dyn Query> {
                     let words = words.into();

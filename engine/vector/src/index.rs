@@ -313,7 +313,11 @@ impl Index {
                 }
             }
             (_, Some(only)) => self.scan_wanted(codes, query, (most, only), searcher),
-            (_, None) => scan(codes, query, (most, 0..codes.nodes()), searcher),
+            (_, None) => {
+                searcher.nodes.clear();
+                searcher.nodes.extend(0..codes.nodes());
+                scan(codes, query, most, searcher);
+            }
         }
     }
 
@@ -328,7 +332,9 @@ impl Index {
         // Each once, although several rows may be one node, and in the order in which they lie in memory.
         let mut nodes = Filter::none(self.rows.nodes());
         only.iter().filter_map(|row| self.rows.node(row)).for_each(|node| nodes.add(node));
-        scan(codes, query, (most, nodes.iter()), searcher);
+        searcher.nodes.clear();
+        nodes.append_to(&mut searcher.nodes);
+        scan(codes, query, most, searcher);
     }
 
     /// The exact scores of what codes say is near.
@@ -378,30 +384,23 @@ impl Index {
     }
 }
 
-/// Codes one by one.
-fn scan<C: Codes>(
-    codes: &C,
-    query: &C::Query,
-    (most, nodes): (usize, impl Iterator<Item = u32>),
-    searcher: &mut Searcher,
-) {
-    let mut nodes = nodes.peekable();
-    searcher.best.clear();
+/// Codes of `searcher.nodes` one by one.
+fn scan<C: Codes>(codes: &C, query: &C::Query, most: usize, searcher: &mut Searcher) {
+    let Searcher { nodes, scores, best, .. } = searcher;
+    best.clear();
     // What the last of the best had when there were enough of them.
     let mut bar = f32::NEG_INFINITY;
-    while nodes.peek().is_some() {
-        searcher.nodes.clear();
-        searcher.nodes.extend(nodes.by_ref().take(SCAN));
-        searcher.scores.clear();
-        codes.scores(query, &searcher.nodes, &mut searcher.scores);
-        let scored = searcher.nodes.iter().zip(&searcher.scores).filter(|(_, score)| **score > bar);
-        searcher.best.extend(scored.map(|(node, score)| Candidate { score: *score, node: *node }));
+    for nodes in nodes.chunks(SCAN) {
+        scores.clear();
+        codes.scores(query, nodes, scores);
+        let scored = nodes.iter().zip(&*scores).filter(|(_, score)| **score > bar);
+        best.extend(scored.map(|(node, score)| Candidate { score: *score, node: *node }));
         // Sifted once in a while, not for each that is better.
-        if searcher.best.len() >= most.saturating_mul(2) {
-            bar = sift(&mut searcher.best, most);
+        if best.len() >= most.saturating_mul(2) {
+            bar = sift(best, most);
         }
     }
-    keep_best(&mut searcher.best, most);
+    keep_best(best, most);
 }
 
 fn better(a: &Candidate, b: &Candidate) -> Ordering {

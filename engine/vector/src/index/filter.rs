@@ -66,6 +66,18 @@ impl Filter {
         self.len == 0
     }
 
+    /// Appends the rows that are wanted, ascending.
+    pub fn append_to(&self, rows: &mut Vec<u32>) {
+        rows.reserve(usize::try_from(self.len).unwrap_or(0));
+        for (number, word) in (0u32..).zip(&self.words) {
+            let (first, mut rest) = (number.saturating_mul(64), *word);
+            while rest != 0 {
+                rows.push(first.saturating_add(rest.trailing_zeros()));
+                rest &= rest.wrapping_sub(1);
+            }
+        }
+    }
+
     /// The rows that are wanted, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u32> {
         (0u32..).zip(&self.words).flat_map(|(number, word)| {
@@ -112,6 +124,9 @@ mod tests {
             prop_assert_eq!(filter.len(), set.len() as u64);
             prop_assert_eq!(filter.is_empty(), set.is_empty());
             prop_assert!((0..400).all(|row| filter.has(row) == set.contains(&row)));
+            let mut rows = Vec::new();
+            filter.append_to(&mut rows);
+            prop_assert_eq!(filter.iter().collect::<Vec<_>>(), rows);
             prop_assert_eq!(filter.iter().collect::<Vec<_>>(), set.into_iter().collect::<Vec<_>>());
         }
     }

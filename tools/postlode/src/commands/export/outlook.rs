@@ -20,12 +20,16 @@ use postlode_pst_writer::{
     RecipientKind, Value,
 };
 use postlode_server::{ClientError, Records};
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{BufReader, BufWriter, Read};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
-/// Bytes of an attachment that are kept in memory; longer ones wait in a file.
+/// Bytes of an attachment that are kept in memory, and of all of a message together; the others wait in a file.
 const IN_MEMORY: usize = 1 << 20;
+const TOGETHER: usize = 32 << 20;
 /// Microseconds from 1601 to 1970.
 const EPOCH: i64 = 11_644_473_600_000_000;
 /// Types of values.
@@ -48,10 +52,20 @@ pub enum Lost {
 
 /// Makes messages.
 pub struct Outlook<'o> {
-    pub session: &'o Session,
+    session: &'o Session,
     /// The folder where long attachments wait.
-    pub near: &'o Path,
-    pub writer: &'o mut PstWriter<BufWriter<File>>,
+    near: &'o Path,
+    writer: &'o mut PstWriter<BufWriter<File>>,
+    /// Bytes of attachments in memory.
+    held: usize,
+    spool: Option<Spool>,
+}
+
+impl<'o> Outlook<'o> {
+    /// For one message, with what is embedded in it.
+    pub fn new(session: &'o Session, near: &'o Path, writer: &'o mut PstWriter<BufWriter<File>>) -> Self {
+        Self { session, near, writer, held: 0, spool: None }
+    }
 }
 
 impl Outlook<'_> {
@@ -115,7 +129,7 @@ impl Outlook<'_> {
         };
         self.writer
             .named_property(name.guid, key)
-            .map_err(|error| Lost::All(Failure::Done(error.to_string())))
+            .map_err(|error| Lost::Because(format!("an archive has no room for its properties: {error}")))
     }
 
     fn without_attachments(
@@ -129,12 +143,14 @@ impl Outlook<'_> {
         let mut props = Vec::with_capacity(body.props.len());
         for prop in body.props.iter() {
             let (id, value) = (prop.id.to_native(), prop.value.original());
-            let rows = |value: &[u8]| -> Vec<Vec<RawProp>> {
-                table::rows(value).unwrap_or_default().into_iter().map(|row| row.0).collect()
+            let rows = |what: &str| -> Result<Vec<Vec<RawProp>>, Lost> {
+                let rows = table::rows(&value);
+                let rows = rows.ok_or_else(|| Lost::Because(format!("its {what} cannot be read")))?;
+                Ok(rows.into_iter().map(|row| row.0).collect())
             };
             match id {
-                tag::MESSAGE_RECIPIENTS => tables.recipients = rows(&value),
-                tag::MESSAGE_ATTACHMENTS => tables.attachments = rows(&value),
+                tag::MESSAGE_RECIPIENTS => tables.recipients = rows("recipients")?,
+                tag::MESSAGE_ATTACHMENTS => tables.attachments = rows("attachments")?,
                 _ => {
                     let name = prop.name.as_ref().map(|name| PropName {
                         guid: name.guid,
@@ -150,14 +166,21 @@ impl Outlook<'_> {
         for (id, value) in self.properties(props, &OF_MESSAGE)?.iter() {
             message.properties.set(id, value.clone());
         }
-        if !tables.recipients.is_empty() {
+        if message.verbatim || !tables.recipients.is_empty() {
+            // Those that were told otherwise are among the properties.
             message.recipients.clear();
-            for row in std::mem::take(&mut tables.recipients) {
-                let properties = self.properties(row, &OF_RECIPIENT)?;
-                message
-                    .recipients
-                    .push(Recipient { properties, ..Recipient::new(RecipientKind::To, Address::default()) });
-            }
+        }
+        let mut columns = HashSet::new();
+        for row in std::mem::take(&mut tables.recipients) {
+            let properties = self.properties(row, &OF_RECIPIENT)?;
+            columns.extend(properties.iter().map(|(id, value)| (id, value.kind())));
+            let nobody = Recipient::new(RecipientKind::To, Address::default());
+            message.recipients.push(Recipient { properties, ..nobody });
+        }
+        // Beside those that every table has.
+        if columns.len() > Message::MAX_RECIPIENT_COLUMNS - 16 {
+            let why = "its recipients have more kinds of properties than an archive can have";
+            return Err(Lost::Because(why.to_owned()));
         }
         set_text(&mut message.properties, 0x1000, body.plain.as_ref(), || body.text().to_owned());
         let headers = |raw: &ArchivedRaw| String::from_utf8_lossy(&raw.bytes).into_owned();
@@ -205,34 +228,75 @@ impl Outlook<'_> {
         }
     }
 
-    async fn bytes(&self, id: &str, attachment: &ArchivedAttachment) -> Result<Payload, Lost> {
+    async fn bytes(&mut self, id: &str, attachment: &ArchivedAttachment) -> Result<Payload, Lost> {
         let target = format!("/v1/emails/{id}/attachments/{}", attachment.n.to_native());
         let mut answer = ask(self.session, &target).await.map_err(lost)?;
         let disk = |error: std::io::Error| {
             Lost::All(Failure::Done(format!("an attachment cannot wait in {}: {error}", self.near.display())))
         };
-        let (mut bytes, mut file) = (Vec::new(), None::<File>);
+        let (mut bytes, mut waits) = (Vec::new(), None);
         while let Some(piece) = answer.chunk().await.map_err(lost)? {
             let piece: Bytes = piece;
-            match &mut file {
-                Some(file) => file.write_all(&piece).map_err(disk)?,
-                None => {
-                    bytes.extend_from_slice(&piece);
-                    if bytes.len() > IN_MEMORY {
-                        let mut begun = tempfile::tempfile_in(self.near).map_err(disk)?;
-                        begun.write_all(&std::mem::take(&mut bytes)).map_err(disk)?;
-                        file = Some(begun);
-                    }
-                }
+            bytes.extend_from_slice(&piece);
+            if bytes.len() > IN_MEMORY || waits.is_some() || self.held.saturating_add(bytes.len()) > TOGETHER
+            {
+                let spool = match &mut self.spool {
+                    Some(spool) => spool,
+                    none => none.insert(Spool::new(self.near).map_err(disk)?),
+                };
+                let from = *waits.get_or_insert(spool.end);
+                spool.write(&std::mem::take(&mut bytes)).map_err(disk)?;
+                waits = Some(from);
             }
         }
-        match file {
-            None => Ok(Payload::Bytes(bytes)),
-            Some(mut file) => {
-                file.seek(SeekFrom::Start(0)).map_err(disk)?;
-                Ok(Payload::Stream(Box::new(std::io::BufReader::new(file))))
+        match (waits, &self.spool) {
+            (Some(from), Some(spool)) => {
+                Ok(Payload::Stream(Box::new(BufReader::with_capacity(1 << 16, spool.part(from)))))
+            }
+            _ => {
+                self.held = self.held.saturating_add(bytes.len());
+                Ok(Payload::Bytes(bytes))
             }
         }
+    }
+}
+
+/// Attachments of one message and of what is embedded in it, one behind the other in a file without a name.
+struct Spool {
+    file: Arc<File>,
+    end: u64,
+}
+
+impl Spool {
+    fn new(near: &Path) -> std::io::Result<Self> {
+        Ok(Self { file: Arc::new(tempfile::tempfile_in(near)?), end: 0 })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.file.write_all_at(bytes, self.end)?;
+        self.end = self.end.saturating_add(bytes.len() as u64);
+        Ok(())
+    }
+
+    /// What was written since.
+    fn part(&self, from: u64) -> SpoolPart {
+        SpoolPart { file: Arc::clone(&self.file), at: from, end: self.end }
+    }
+}
+
+struct SpoolPart {
+    file: Arc<File>,
+    at: u64,
+    end: u64,
+}
+
+impl Read for SpoolPart {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let most = left.min(bytes.len());
+        let read = self.file.read_at(bytes.get_mut(..most).unwrap_or(&mut []), self.at)?;
+        self.at = self.at.saturating_add(read as u64);
+        Ok(read)
     }
 }
 

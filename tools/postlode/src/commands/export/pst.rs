@@ -10,11 +10,14 @@ use crate::error::Failure;
 use crate::session::Session;
 use postlode_pst_writer::{FileTime, FolderId, Options, PstWriter, Written};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Folders that every such archive has.
+const OWN_FOLDERS: [&str; 1] = ["Deleted Items"];
 
 /// A PST file on its way, and its manifest.
 pub struct Pst {
@@ -24,6 +27,8 @@ pub struct Pst {
     name: String,
     path: PathBuf,
     manifest_path: PathBuf,
+    /// Names of the folders of archives, by their paths.
+    archives: HashMap<PathBuf, String>,
     folders: HashMap<(String, String), FolderId>,
     now: Option<(Written, String)>,
 }
@@ -51,9 +56,9 @@ impl Pst {
             path.file_stem().map_or_else(|| name.clone(), |stem| stem.to_string_lossy().into_owned());
         options.created = FileTime::from_unix(i64::try_from(now.as_secs()).unwrap_or(0));
         let writer = PstWriter::new(sink, options).map_err(|error| failed(path, &error))?;
-        let folders = HashMap::new();
+        let (archives, folders) = Default::default();
         let path = path.to_owned();
-        Ok(Self { file, writer, manifest, name, path, manifest_path, folders, now: None })
+        Ok(Self { file, writer, manifest, name, path, manifest_path, archives, folders, now: None })
     }
 
     /// Writes a message with what is embedded in it.
@@ -61,7 +66,7 @@ impl Pst {
         let folder = self.folder(&message.archive, &message.folder)?;
         let near = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let near = near.map_or_else(|| PathBuf::from("."), Path::to_owned);
-        let mut outlook = Outlook { session, near: &near, writer: &mut self.writer };
+        let mut outlook = Outlook::new(session, &near, &mut self.writer);
         let (composed, sha256) = match outlook.message(&message.id, 0).await {
             Ok(composed) => composed,
             Err(Lost::Gone) => return Ok(Fetched::Deleted),
@@ -100,13 +105,34 @@ impl Pst {
         }
     }
 
+    /// The name of the folder of an archive: that of its file, or where that is a single message, of the folder it lies in. Of
+    /// two of one name the second has a number.
+    fn name_of(&mut self, archive: &str) -> Option<String> {
+        let path = Path::new(archive);
+        let is_message = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("eml"));
+        let (source, name) = match path.parent().filter(|_| is_message) {
+            Some(parent) => (parent, parent.file_name()),
+            None => (path, path.file_stem()),
+        };
+        let name = name?.to_string_lossy().into_owned();
+        if let Some(known) = self.archives.get(source) {
+            return Some(known.clone());
+        }
+        let others: HashSet<&str> = self.archives.values().map(String::as_str).chain(OWN_FOLDERS).collect();
+        let numbered = (2u32..).map(|number| format!("{name} ({number})"));
+        let free = std::iter::once(name.clone()).chain(numbered).find(|name| !others.contains(name.as_str()));
+        let free = free.unwrap_or(name);
+        self.archives.insert(source.to_owned(), free.clone());
+        Some(free)
+    }
+
     /// The folder of an archive's folder.
     fn folder(&mut self, archive: &str, folder: &str) -> Result<FolderId, Failure> {
         let key = (archive.to_owned(), folder.to_owned());
         if let Some(known) = self.folders.get(&key) {
             return Ok(*known);
         }
-        let of_archive = Path::new(archive).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let of_archive = self.name_of(archive);
         let names = of_archive.iter().map(String::as_str).chain(folder.split('/'));
         let mut at = self.writer.top();
         for name in names {

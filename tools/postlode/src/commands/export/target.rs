@@ -26,13 +26,7 @@ impl Target {
     /// # Errors
     /// Where one of that name is there, or none can be made.
     pub fn create(path: &Path) -> Result<Self, Failure> {
-        if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-            return Err(Failure::Usage(format!(
-                "{} is the name of a folder: give --out a file",
-                path.display()
-            )));
-        }
-        let temporary = temporary(path)?;
+        let temporary = of_file(path)?;
         let file = create(&temporary)?;
         Ok(Self { path: path.to_owned(), temporary, file, hash: Sha256::new(), written: 0, kept: false })
     }
@@ -100,7 +94,7 @@ impl Loose {
     /// # Errors
     /// As [`Target::create`].
     pub fn create(path: &Path) -> Result<(Self, BufWriter<File>), Failure> {
-        let temporary = temporary(path)?;
+        let temporary = of_file(path)?;
         let file = create(&temporary)?;
         Ok((Self { path: path.to_owned(), temporary, kept: false }, file))
     }
@@ -209,6 +203,14 @@ pub fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
 /// A hash in hex.
 pub fn hex(hash: Sha256) -> String {
     postlode_format::id::to_hex(&hash.finalize())
+}
+
+/// The name beside a file's own, which is not that of a folder.
+fn of_file(path: &Path) -> Result<PathBuf, Failure> {
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(Failure::Usage(format!("{} is the name of a folder: give --out a file", path.display())));
+    }
+    temporary(path)
 }
 
 /// The name beside its own; it must be free.

@@ -44,7 +44,7 @@ fn wrong_usage_exits_with_2_and_a_line() {
         &["search", "from:"],
         &["search", "a", "--tz", "Mars/Olympus"],
         &["show", "1234"],
-        &["export", "--format", "pst", "--out", &free],
+        &["export", "--format", "docx", "--out", &free],
         &["export", "--format", "mbox", "--out", "-"],
         &["export", "--format", "jsonl", "--out", &taken],
         &["serve", "--listen", "0.0.0.0:0"],

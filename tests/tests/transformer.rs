@@ -94,14 +94,16 @@ fn a_server_runs_the_model_of_a_folder() {
     drop(scene.run(&["load", &mbox(&scene, &MAILS[..2], 0)]).code(0));
     drop(scene.run(&["load", &mbox(&scene, &MAILS[2..], 2)]).code(0));
     let since = Instant::now();
-    // Also of mail that is in no segment yet.
+    // Also of mail that is in no segment yet. (Who is told first that the model answers, and asks then, is answered by it: the
+    // other way round an answer of the built-in model was once taken for one of this, and mail had no vectors yet.)
     let answer = loop {
+        let vectors = scene.run(&["stats", "--json"]).code(0).json();
+        let answers = vectors["vectors"]["answers"].as_str().unwrap().to_owned();
         let answer = server.json(
             "/v1/search?mode=semantic&limit=4&q=invoice+the+invoice+for+march+is+attached+please+query+it",
         );
-        let vectors = scene.run(&["stats", "--json"]).code(0).json();
-        let answers = vectors["vectors"]["answers"].as_str().unwrap().to_owned();
-        if answers.starts_with("tiny/") && answer["hits"].as_array().unwrap().len() == 3 {
+        let is_whole = !answer["partial"]["reasons"].to_string().contains("without vectors");
+        if answers.starts_with("tiny/") && is_whole && answer["hits"].as_array().unwrap().len() == 3 {
             break answer;
         }
         assert!(since.elapsed() < Duration::from_secs(60), "{answer} {vectors}");

@@ -127,8 +127,7 @@ impl Run {
                 Err(other) => return Err(other),
             }
         }
-        let words_alone = self.resolved.meaning.as_ref().is_some_and(|meaning| meaning.words == Some(0));
-        if !words_alone || self.resolved.texts.len() != 1 {
+        if !self.has_words_alone() {
             // Conditions may be among them; words that stand alone are none.
             self.look_up_texts(false).await?;
         }
@@ -136,6 +135,12 @@ impl Run {
         let bounds = self.bounds();
         self.plan(bounds).await?;
         Ok(Listed { list, covered: false, within: None })
+    }
+
+    /// Are words that stand alone all text that is looked for?
+    fn has_words_alone(&self) -> bool {
+        let first = self.resolved.meaning.as_ref().is_some_and(|meaning| meaning.words == Some(0));
+        first && self.resolved.texts.len() == 1
     }
 
     /// Forgets what was looked up for conditions.
@@ -148,10 +153,12 @@ impl Run {
 
     /// The best of both, where an index names exactly what fits the conditions. `None` where there is more to it.
     async fn best_by_both(&mut self, vector: &Arc<[f32]>) -> Result<Option<Listed>, QueryError> {
-        let words_alone = self.resolved.meaning.as_ref().is_some_and(|meaning| meaning.words == Some(0));
-        let ([all], Some(any), Some(semantic), true) =
-            (self.resolved.texts.as_slice(), &self.resolved.wanted, self.semantic.clone(), words_alone)
-        else {
+        let ([all], Some(any), Some(semantic), true) = (
+            self.resolved.texts.as_slice(),
+            &self.resolved.wanted,
+            self.semantic.clone(),
+            self.has_words_alone(),
+        ) else {
             return Ok(None);
         };
         // What is older loses, or what is of one group counts: all of it is asked for. Ranks are those of whole lists.
@@ -159,18 +166,12 @@ impl Run {
             return Ok(None);
         }
         let (all, any) = (all.clone(), any.clone());
-        let Some(Within { only, .. }) = self.covered_within().await? else {
-            self.begin_anew();
+        let within = self.covered_within().await?;
+        // From here on nothing of the conditions is asked, or all of it once more.
+        self.begin_anew();
+        let (Some(Within { only, .. }), Some(deleted)) = (within, self.deleted.clone()) else {
             return Ok(None);
         };
-        let Some(deleted) = self.deleted.clone() else {
-            self.begin_anew();
-            return Ok(None);
-        };
-        // Nothing of the conditions is asked any more; whoever asks for all that match begins anew.
-        self.forget_texts();
-        self.sifted.clear();
-        self.keyed = false;
         "deletion".clone_into(&mut self.explain.checked);
         let text = self.engine.text_view().await?;
         let vectors = self.vectors(&semantic).await?;

@@ -352,8 +352,9 @@ pub fn vectors() -> Seeds {
     let vectors = 60usize;
     let values: Vec<f32> = (0..vectors * dimensions).map(|_| value()).collect();
     let mut out = vec![crate::vectors::input(&plain)];
-    for codes in [CodeKind::Sq8, CodeKind::B4, CodeKind::Pq] {
-        let options = IndexOptions { codes, graph_from: Some(8), ..IndexOptions::default() };
+    let kinds = [CodeKind::Sq8, CodeKind::B4, CodeKind::Pq].map(|codes| (codes, false));
+    for (codes, turned) in kinds.into_iter().chain([(CodeKind::Sq8, true)]) {
+        let options = IndexOptions { codes, turned, graph_from: Some(8), ..IndexOptions::default() };
         let index = Index::build(dimensions, &values, options, &Sequential);
         let index =
             index.and_then(|index| index.to_bytes()).map_err(|error| SeedError::Text(error.to_string()))?;

@@ -140,7 +140,8 @@ fn codes(arguments: &Arguments, vectors: &Vectors, dimensions: usize) -> Result<
     let values = flat(&vectors.base);
     for codes in KINDS {
         let cpu = machine::cpu_seconds();
-        let options = IndexOptions { codes, ..IndexOptions::default() };
+        let turned = arguments.vectors.turned;
+        let options = IndexOptions { codes, turned, ..IndexOptions::default() };
         let index = Index::build(dimensions, &values, options, &threads())?;
         kinds.push((codes.name(), Built::Index(Box::new(index)), machine::cpu_seconds() - cpu));
     }

@@ -100,7 +100,7 @@ impl VectorIndex {
     }
 
     fn options(&self) -> IndexOptions {
-        IndexOptions { codes: self.codes, ..IndexOptions::default() }
+        IndexOptions { codes: self.codes, turned: !self.model.is_even(), ..IndexOptions::default() }
     }
 
     fn built(&self, next: &mut dyn FnMut() -> Option<TextDoc>) -> Result<NewVectors, SemanticError> {
@@ -141,7 +141,9 @@ impl VectorIndex {
             read.push((own, to.as_slice()));
         }
         let model = model.ok_or(SemanticError::Sections("there are none that can be read"))?;
-        let joined = join(model, self.options(), &read)?;
+        // Queries of such models are compared as they are.
+        let options = IndexOptions { turned: false, ..self.options() };
+        let joined = join(model, options, &read)?;
         Ok((joined.write()?, joined.pending.len() as u64))
     }
 }

@@ -94,11 +94,13 @@ pub struct SemanticView {
     whitening: Option<Arc<Whitening>>,
 }
 
-/// Nodes that a walk keeps in sight, at the least. Graphs are of vectors as they are: a query that is turned comes from where
-/// none of these lie, and finds 0.95 of the nearest ten with twice as many, 0.98 with four times as many (`benches --bin index
-/// codes --turned`).
-const EF: usize = 64;
-const EF_TURNED: usize = 256;
+/// Nodes that a walk keeps in sight, at the least, of a graph of vectors as they are.
+pub const EF: usize = 64;
+/// A query that is turned comes from where no vector lies: in a graph of half-turned vectors it finds as much of the nearest ten
+/// with twice as many (`benches --bin index codes --turned`).
+pub const EF_TURNED: usize = 128;
+/// Where graph and query are not of one kind.
+pub const EF_ELSEWHERE: usize = 256;
 /// Values of a vector that is turned: to learn by what takes time with the third power of their number.
 const MOST_TURNED: u32 = 1_024;
 
@@ -423,8 +425,9 @@ impl SemanticView {
     fn found(&self, query: &[f32], k: usize, only: &Only, exact: bool) -> Nearest {
         let mut searcher = locked(&self.searchers).pop().unwrap_or_default();
         let mut out = Nearest { without: self.without, missing: self.missing.clone(), ..Nearest::default() };
-        let ef = if self.whitening.is_some() { EF_TURNED } else { EF };
-        let mut walk = Walk { query, k, ef, only, found: Vec::new(), searcher: &mut searcher, out: &mut out };
+        let turned = self.whitening.is_some();
+        let mut walk =
+            Walk { query, k, turned, only, found: Vec::new(), searcher: &mut searcher, out: &mut out };
         let open: Vec<&Part> = {
             let sealed = self.sealed.iter().filter_map(|sealed| match sealed {
                 Sealed::Open(part) => Some(&**part),

@@ -7,10 +7,11 @@ mod rows;
 mod values;
 mod walked;
 
-use crate::code::{Codes, Halves, MOST_DIMENSIONS, Step, normalise};
+use crate::code::{Codes, Halves, MOST_DIMENSIONS, Sq8, Step, normalise};
 use crate::error::VectorError;
 use crate::graph::{Candidate, Graph, GraphOptions, Limits, MOST_NODES, Scratch};
 use crate::threads::Parallel;
+use crate::whitening::HalfTurn;
 pub use bytes::IndexBytes;
 pub use filter::Filter;
 pub use merge::MergePart;
@@ -71,6 +72,9 @@ pub struct IndexOptions {
     pub step: Option<Step>,
     /// A graph is built where there are at least so many vectors; [`EXACT`] if there is no reason for another number.
     pub graph_from: Option<u32>,
+    /// Queries are turned ([`crate::Whitening`]): the graph is one of vectors that are half turned, in which what is near to such
+    /// queries lies together. What is compared stays as it is.
+    pub turned: bool,
 }
 
 impl IndexOptions {
@@ -119,7 +123,33 @@ pub struct Index {
     values: Values,
     dimensions: usize,
     graph: Option<Graph>,
+    /// The graph is of half-turned vectors.
+    turned: bool,
     rows: Rows,
+}
+
+/// Vectors that a half turn is learnt of, at most: evenly over all.
+const LEARNT: usize = 8_192;
+/// Values of a vector that is turned: to learn by what takes time with the third power of their number.
+const MOST_TURNED: usize = 1_024;
+
+/// Bytes of half-turned vectors, for a graph; `None` where nothing can be learnt of them.
+///
+/// # Errors
+/// No memory.
+fn half_turned(own: &Halves) -> Result<Option<Sq8>, VectorError> {
+    let (nodes, dimensions) = (own.nodes(), own.dimensions());
+    if dimensions > MOST_TURNED {
+        return Ok(None);
+    }
+    let each = (nodes as usize).div_ceil(LEARNT).max(1);
+    let some = || (0..nodes).step_by(each).map(|node| own.query_of(node));
+    let values: Vec<f32> = some().flatten().collect();
+    let Some(half) = HalfTurn::learn(dimensions, &values) else { return Ok(None) };
+    let values: Vec<f32> = some().flat_map(|vector| half.turn(&vector)).collect();
+    let mut bytes = Sq8::zeroed(nodes, dimensions, Step::fit(&values))?;
+    (0..nodes).for_each(|node| bytes.set(node, &half.turn(&own.query_of(node))));
+    Ok(Some(bytes))
 }
 
 impl Index {
@@ -159,13 +189,17 @@ impl Index {
         (0..nodes).for_each(|node| own.copy(node, &all, rows.first(node)));
         drop(all);
         let codes = Walked::of(options.kind_of(nodes), &own, options.step, |_| None, parallel)?;
-        let graph = match (nodes >= options.graph_from.unwrap_or(EXACT), &codes) {
-            (false, _) => None,
-            (true, Some(Walked::Sq8(codes))) => Some(Graph::build(codes, options.graph, parallel)?),
-            (true, Some(_)) => Some(Graph::build(&Walked::bytes_of(&own)?, options.graph, parallel)?),
-            (true, None) => Some(Graph::build(&own, options.graph, parallel)?),
+        let wants_graph = nodes >= options.graph_from.unwrap_or(EXACT);
+        let half = if wants_graph && options.turned { half_turned(&own)? } else { None };
+        let graph = match (&codes, &half) {
+            _ if !wants_graph => None,
+            (_, Some(half)) => Some(Graph::build(half, options.graph, parallel)?),
+            (Some(Walked::Sq8(codes)), None) => Some(Graph::build(codes, options.graph, parallel)?),
+            (Some(_), None) => Some(Graph::build(&Walked::bytes_of(&own)?, options.graph, parallel)?),
+            (None, None) => Some(Graph::build(&own, options.graph, parallel)?),
         };
-        Ok(Self { codes, values: Values::Near(own), dimensions, graph, rows })
+        let turned = half.is_some();
+        Ok(Self { codes, values: Values::Near(own), dimensions, graph, turned, rows })
     }
 
     /// The nearest rows, the best first: as many as were asked for, or as there are.
@@ -368,6 +402,12 @@ impl Index {
     #[must_use]
     pub fn codes(&self) -> CodeKind {
         self.codes.as_ref().map_or(CodeKind::F16, Walked::kind)
+    }
+
+    /// The graph is one for queries that are turned.
+    #[must_use]
+    pub fn is_turned(&self) -> bool {
+        self.turned
     }
 
     /// The graph, where there are enough vectors for one.

@@ -28,19 +28,7 @@ impl Whitening {
     /// Learns it of vectors of length one, which lie one after another. `None` where these are none, or tell nothing.
     #[must_use]
     pub fn learn(dimensions: usize, values: &[f32]) -> Option<Self> {
-        let count = values.len().checked_div(dimensions)?;
-        if count == 0 {
-            return None;
-        }
-        // How much each pair of values varies together; of few vectors that is known badly, and all directions get a share.
-        let columns: Vec<Vec<f32>> =
-            (0..dimensions).map(|at| values.iter().skip(at).step_by(dimensions).copied().collect()).collect();
-        let share = 1.0 / count as f32;
-        let moment = symmetric(dimensions, |row, column| {
-            let product = best().dot_f32(columns.get(row)?, columns.get(column)?);
-            Some(product * share + if row == column { share } else { 0.0 })
-        });
-        let matrix = inverse_root(dimensions, moment)?;
+        let (_, matrix) = roots(dimensions, moment(dimensions, values)?)?;
         // FNV-1a: who continues a list has to know whether it was made by the same matrix.
         let identity = matrix
             .iter()
@@ -69,6 +57,45 @@ impl Whitening {
     }
 }
 
+/// Turns vectors so that their products are those of vectors and turned queries: half of a [`Whitening`], for both sides. What is
+/// near to a turned query is near in a graph of these, and is not in one of the vectors as they are.
+pub struct HalfTurn {
+    dimensions: usize,
+    matrix: Vec<f32>,
+}
+
+impl HalfTurn {
+    /// As [`Whitening::learn`].
+    #[must_use]
+    pub fn learn(dimensions: usize, values: &[f32]) -> Option<Self> {
+        // Of the root of what is to be turned by the inverse root, the inverse root.
+        let (root, _) = roots(dimensions, moment(dimensions, values)?)?;
+        let (_, matrix) = roots(dimensions, root)?;
+        Some(Self { dimensions, matrix })
+    }
+
+    /// Turns a vector, which changes its length.
+    #[must_use]
+    pub fn turn(&self, vector: &[f32]) -> Vec<f32> {
+        self.matrix.chunks_exact(self.dimensions).map(|row| best().dot_f32(row, vector)).collect()
+    }
+}
+
+/// How much each pair of values varies together; of few vectors that is known badly, and all directions get a share.
+fn moment(dimensions: usize, values: &[f32]) -> Option<Vec<f32>> {
+    let count = values.len().checked_div(dimensions)?;
+    if count == 0 {
+        return None;
+    }
+    let columns: Vec<Vec<f32>> =
+        (0..dimensions).map(|at| values.iter().skip(at).step_by(dimensions).copied().collect()).collect();
+    let share = 1.0 / count as f32;
+    Some(symmetric(dimensions, |row, column| {
+        let product = best().dot_f32(columns.get(row)?, columns.get(column)?);
+        Some(product * share + if row == column { share } else { 0.0 })
+    }))
+}
+
 /// A symmetric matrix of what is above and on its diagonal.
 fn symmetric(dimensions: usize, of: impl Fn(usize, usize) -> Option<f32>) -> Vec<f32> {
     let mut matrix = vec![0.0; dimensions.saturating_mul(dimensions)];
@@ -95,9 +122,9 @@ fn product(dimensions: usize, a: &[f32], b: &[f32]) -> Vec<f32> {
     })
 }
 
-/// The inverse square root of a positive matrix, but for a factor: the coupled Newton-Schulz iteration (Higham, "Functions of
+/// The square root of a positive matrix, and its inverse, but for factors: the coupled Newton-Schulz iteration (Higham, "Functions of
 /// Matrices", 2008, 6.35), which needs products alone.
-fn inverse_root(dimensions: usize, mut y: Vec<f32>) -> Option<Vec<f32>> {
+fn roots(dimensions: usize, mut y: Vec<f32>) -> Option<(Vec<f32>, Vec<f32>)> {
     let norm = y.iter().map(|value| value * value).sum::<f32>().sqrt();
     if !(norm.is_finite() && norm > 0.0) {
         return None;
@@ -117,7 +144,7 @@ fn inverse_root(dimensions: usize, mut y: Vec<f32>) -> Option<Vec<f32>> {
             return None;
         }
         if far < NEAR {
-            return Some(z);
+            return Some((y, z));
         }
         y = product(dimensions, &y, &next);
         z = product(dimensions, &next, &z);
@@ -141,6 +168,22 @@ mod tests {
             (0..dimensions * count).map(|at| draw() * 3.0 / (1 + at % dimensions) as f32).collect();
         values.chunks_exact_mut(dimensions).for_each(|row| normalise(row, 0).unwrap());
         values
+    }
+
+    /// The product of two half-turned vectors is that of one and the other turned, but for a factor.
+    #[test]
+    fn two_half_turns_are_one() {
+        let values = vectors(24, 300, 7);
+        let (half, whole) = (HalfTurn::learn(24, &values).unwrap(), Whitening::learn(24, &values).unwrap());
+        let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        let query = vectors(24, 1, 9);
+        let turned = whole.turn(&query);
+        let pairs: Vec<(f32, f32)> = values
+            .chunks_exact(24)
+            .map(|row| (product(&half.turn(&query), &half.turn(row)), product(&turned, row)))
+            .collect();
+        let factor = pairs[0].0 / pairs[0].1;
+        assert!(pairs.iter().all(|(a, b)| (a - factor * b).abs() < 0.02 * factor), "{factor}: {pairs:?}");
     }
 
     proptest! {

@@ -5,7 +5,7 @@
 //!
 //! | at | bytes | what |
 //! |---|---|---|
-//! | 0 | 4 | the version of this layout: 1, or 2 where codes are of a kind that version 1 did not have |
+//! | 0 | 4 | the version of this layout: 1, or 2 where codes are of a kind that version 1 did not have; 3 where the graph is one of half-turned vectors (`whitening.rs`), whatever codes there are |
 //! | 4 | 4 | values of a vector |
 //! | 8 | 4 | nodes |
 //! | 12 | 4 | rows that belong to a node |
@@ -36,6 +36,8 @@ use crate::graph::{Graph, MOST_NODES};
 use std::sync::Arc;
 
 const VERSION: u32 = 2;
+/// That of graphs of half-turned vectors.
+const TURNED: u32 = 3;
 /// Codes of version 1 are below.
 const OLD_KINDS: u32 = 2;
 const HEAD: usize = 32;
@@ -85,7 +87,11 @@ impl Index {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let mut head: Vec<u8> = Vec::new();
         let fixed = [
-            if kind < OLD_KINDS { 1 } else { VERSION },
+            match kind {
+                _ if self.turned => TURNED,
+                kind if kind < OLD_KINDS => 1,
+                _ => VERSION,
+            },
             count(self.dimensions),
             self.rows.nodes(),
             self.rows.rows(),
@@ -137,10 +143,14 @@ impl Index {
             return damaged("its head is cut off");
         };
         let [version, dimensions, nodes, rows, codes, step, levels, strays] = *fixed;
-        if version != if codes < OLD_KINDS { 1 } else { VERSION } {
+        let turned = version == TURNED;
+        if !turned && version != if codes < OLD_KINDS { 1 } else { VERSION } {
             return damaged(format!(
-                "it is of version {version} with codes {codes}, this program knows {VERSION}"
+                "it is of version {version} with codes {codes}, this program knows {TURNED}"
             ));
+        }
+        if turned && levels == 0 {
+            return damaged("it has a graph of turned vectors, and no graph");
         }
         let dimensions = dimensions as usize;
         if dimensions == 0 || dimensions > MOST_DIMENSIONS || u64::from(nodes) > MOST_NODES {
@@ -188,7 +198,7 @@ impl Index {
             return damaged("there are not as many rows as it says");
         }
         let rows = Rows::from_words(nodes, numbers, words(&bytes.rows).collect())?;
-        Ok(Self { codes, values, dimensions, graph, rows })
+        Ok(Self { codes, values, dimensions, graph, turned, rows })
     }
 }
 

@@ -1,9 +1,12 @@
 //! Merging the indexes of several segments.
 
-use super::{EXACT, Index, IndexOptions, rows::Rows, rows::mixed, values::Values, walked::Walked};
-use crate::code::Halves;
+use super::{
+    EXACT, Index, IndexOptions, MOST_TURNED, half_turned, rows::Rows, rows::mixed, values::Values,
+    walked::Walked,
+};
+use crate::code::{Codes, Halves};
 use crate::error::VectorError;
-use crate::graph::{Graph, MOST_NODES, NONE, Part, Plan};
+use crate::graph::{Graph, GraphOptions, MOST_NODES, NONE, Part, Plan};
 use crate::threads::Parallel;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -56,11 +59,13 @@ impl Index {
             .iter()
             .map(|fate| |node: u32| fate.stays.get(node as usize).copied().unwrap_or(false))
             .collect();
+        let turned = options.turned && dimensions <= MOST_TURNED;
         let graphs: Vec<Part<'_>> = parts
             .iter()
             .zip(&stays)
             .map(|(part, stays)| Part {
-                graph: part.index.graph.as_ref(),
+                // Links of another kind of graph lead elsewhere.
+                graph: part.index.graph.as_ref().filter(|_| part.index.turned == turned),
                 nodes: part.index.rows.nodes(),
                 stays,
             })
@@ -73,22 +78,21 @@ impl Index {
         };
         let mut own = Self::moved(&parts, &numbers, (nodes, dimensions), options, parallel)?;
         own.rows = merged_rows(&parts, &fates, &numbers, nodes);
-        own.graph = match (&own.codes, plan) {
-            _ if !wants_graph => None,
-            (Some(Walked::Sq8(codes)), Some(plan)) => {
-                Some(plan.join(codes, &graphs, options.graph, parallel)?)
-            }
-            (Some(Walked::Sq8(codes)), None) => Some(Graph::build(codes, options.graph, parallel)?),
-            (Some(_), plan) => {
-                let codes = Walked::bytes_of(own.values.near()?)?;
-                Some(match plan {
-                    Some(plan) => plan.join(&codes, &graphs, options.graph, parallel)?,
-                    None => Graph::build(&codes, options.graph, parallel)?,
-                })
-            }
-            (None, Some(plan)) => Some(plan.join(own.values.near()?, &graphs, options.graph, parallel)?),
-            (None, None) => Some(Graph::build(own.values.near()?, options.graph, parallel)?),
-        };
+        if !wants_graph {
+            return Ok(own);
+        }
+        let near = own.values.near()?;
+        let half = if turned { half_turned(near)? } else { None };
+        own.turned = half.is_some();
+        // Where nothing was learnt of these vectors, links of graphs for turned queries are of no use.
+        let plan = plan.filter(|_| own.turned == turned);
+        let all = (plan.as_ref(), graphs.as_slice(), options.graph);
+        own.graph = Some(match (&half, &own.codes) {
+            (Some(half), _) => joined(half, all, parallel),
+            (None, Some(Walked::Sq8(codes))) => joined(codes, all, parallel),
+            (None, Some(_)) => joined(&Walked::bytes_of(near)?, all, parallel),
+            (None, None) => joined(near, all, parallel),
+        }?);
         Ok(own)
     }
 
@@ -134,7 +138,26 @@ impl Index {
             },
             parallel,
         )?;
-        Ok(Self { codes, values: Values::Near(halves), dimensions, graph: None, rows: Rows::default() })
+        Ok(Self {
+            codes,
+            values: Values::Near(halves),
+            dimensions,
+            graph: None,
+            turned: false,
+            rows: Rows::default(),
+        })
+    }
+}
+
+/// The graphs of the parts joined as planned, or a new one.
+fn joined<C: Codes>(
+    codes: &C,
+    (plan, graphs, options): (Option<&Plan>, &[Part<'_>], GraphOptions),
+    parallel: &dyn Parallel,
+) -> Result<Graph, VectorError> {
+    match plan {
+        Some(plan) => plan.join(codes, graphs, options, parallel),
+        None => Graph::build(codes, options, parallel),
     }
 }
 

@@ -383,7 +383,8 @@ fn small(kind: CodeKind, graph_from: u32) -> Index {
     let mut values = made(60, 16, 91);
     values.extend_from_within(..16 * 3);
     let graph = GraphOptions { m: 4, ef_construction: 16 };
-    let options = IndexOptions { codes: kind, graph, graph_from: Some(graph_from), step: None };
+    let options =
+        IndexOptions { codes: kind, graph, graph_from: Some(graph_from), ..IndexOptions::default() };
     Index::build(16, &values, options, &Sequential).unwrap()
 }
 
@@ -401,26 +402,99 @@ fn what_is_written_is_read_and_answers_alike() {
     let empty = Index::build(16, &[], IndexOptions::default(), &Sequential).unwrap();
     let kinds = [CodeKind::Sq8, CodeKind::B4, CodeKind::Pq, CodeKind::Opq, CodeKind::F16];
     let all = kinds.into_iter().map(|kind| small(kind, 1));
+    let all = all
+        .chain([turned(&made(60, 16, 91), 16, CodeKind::Sq8), turned(&made(60, 16, 91), 16, CodeKind::B4)]);
     for index in all.chain([small(CodeKind::Sq8, u32::MAX), small(CodeKind::B4, u32::MAX), empty]) {
         let bytes = index.to_bytes().unwrap();
         let read = Index::from_bytes(&bytes, 63).unwrap();
         assert_eq!(read.to_bytes().unwrap(), bytes);
         assert_eq!(read.size(), index.size());
         assert_eq!(answers(&read), answers(&index));
-        assert_eq!(read.codes(), index.codes());
+        assert_eq!((read.codes(), read.is_turned()), (index.codes(), index.is_turned()));
     }
+}
+
+fn turned(values: &[f32], dimensions: usize, codes: CodeKind) -> Index {
+    let options = IndexOptions { codes, graph_from: Some(1), turned: true, ..IndexOptions::default() };
+    let index = Index::build(dimensions, values, options, &Threads(2)).unwrap();
+    assert!(index.is_turned());
+    index
+}
+
+/// Vectors that vary much more in some directions than in others, as those of texts do, with what queries are turned by.
+fn uneven(count: usize, dimensions: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
+    let make = |count: usize, seed| {
+        let mut vectors = made(count, dimensions, seed);
+        for row in vectors.chunks_mut(dimensions) {
+            (0u8..).zip(row.iter_mut()).for_each(|(at, value)| *value *= 6.0 * 0.85f32.powi(at.into()));
+            row.iter_mut().take(1).for_each(|value| *value += 4.0);
+            normalise(row, 0).unwrap();
+        }
+        vectors
+    };
+    let (values, queries) = (make(count, seed), make(128, seed + 1));
+    let whitening = crate::Whitening::learn(dimensions, &values).unwrap();
+    (values, queries.chunks(dimensions).flat_map(|query| whitening.turn(query)).collect())
+}
+
+#[test]
+fn a_graph_of_half_turned_vectors_finds_more_of_what_is_near_to_turned_queries() {
+    let (values, queries) = uneven(6_000, 32, 101);
+    let options = IndexOptions { graph_from: Some(1), ..IndexOptions::default() };
+    let plain = Index::build(32, &values, options, &Threads(2)).unwrap();
+    let half = turned(&values, 32, CodeKind::Sq8);
+    let [one, two] = [&plain, &half].map(|index| recall(index, &values, &queries, 24));
+    println!("plain {one}, half-turned {two}");
+    assert!(two > 0.95 && two > one + 0.02, "plain {one}, half-turned {two}");
+}
+
+#[test]
+fn graphs_of_half_turned_vectors_are_joined_and_others_are_built_anew() {
+    let (values, queries) = uneven(6_000, 32, 111);
+    let options = IndexOptions { graph_from: Some(1), turned: true, ..IndexOptions::default() };
+    let build = |rows: std::ops::Range<usize>, turned| {
+        let options = IndexOptions { turned, ..options };
+        Index::build(32, &values[rows.start * 32..rows.end * 32], options, &Threads(2)).unwrap()
+    };
+    let whole = recall(&build(0..6_000, true), &values, &queries, 48);
+    for kinds in [[true, true], [true, false], [false, true], [false, false]] {
+        let parts = [build(0..3_500, kinds[0]), build(3_500..6_000, kinds[1])];
+        let parts: Vec<&Index> = parts.iter().collect();
+        let rows = |part: usize, row: u32| Some([0, 3_500][part] + row);
+        let all = merged(&parts, &rows, options);
+        let found = recall(&all, &values, &queries, 48);
+        println!("{kinds:?}: whole {whole}, joined {found}");
+        assert!(all.is_turned() && found > whole - 0.02, "{kinds:?}: whole {whole}, joined {found}");
+        // And back, where queries are not turned any more.
+        let back = merged(&[&all], &|_, row| Some(row), IndexOptions { turned: false, ..options });
+        assert!(!back.is_turned() && back.graph().is_some());
+    }
+}
+
+#[test]
+fn where_no_turn_is_to_be_learnt_the_graph_is_one_of_vectors_as_they_are() {
+    let options = IndexOptions { graph_from: Some(1), turned: true, ..IndexOptions::default() };
+    let wide = MOST_TURNED + 8;
+    let built = Index::build(wide, &made(40, wide, 121), options, &Threads(2)).unwrap();
+    let again = merged(&[&built], &|_, row| Some(row), options);
+    // Its links are kept: it is not built anew each time.
+    assert!(!built.is_turned() && !again.is_turned());
+    assert_eq!(again.graph().unwrap().links(0), built.graph().unwrap().links(0));
+    let empty = Index::build(8, &[], IndexOptions { graph_from: Some(0), ..options }, &Sequential).unwrap();
+    assert!(empty.graph().is_some() && !empty.is_turned());
 }
 
 /// Checksums are none of this crate's: what is read may be anything.
 #[test]
 fn bytes_that_are_others_are_refused_or_an_index() {
     for kind in [CodeKind::Sq8, CodeKind::B4, CodeKind::Pq] {
-        others_are_refused_or_an_index(kind);
+        others_are_refused_or_an_index(&small(kind, 1));
     }
+    others_are_refused_or_an_index(&turned(&made(60, 16, 91), 16, CodeKind::Sq8));
 }
 
-fn others_are_refused_or_an_index(kind: CodeKind) {
-    let whole = small(kind, 1).to_bytes().unwrap();
+fn others_are_refused_or_an_index(index: &Index) {
+    let whole = index.to_bytes().unwrap();
     type Part = fn(&mut IndexBytes) -> &mut Vec<u8>;
     let parts: [Part; 5] =
         [|b| &mut b.head, |b| &mut b.values, |b| &mut b.codes, |b| &mut b.links, |b| &mut b.rows];
@@ -465,6 +539,9 @@ fn numbers_of_another_index_are_refused() {
         }
     }
     assert!(Index::from_bytes(&whole, 62).is_err(), "row 62 is none of 62");
+    let mut bytes = small(CodeKind::Sq8, u32::MAX).to_bytes().unwrap();
+    bytes.head[0] = 3;
+    assert!(Index::from_bytes(&bytes, 63).is_err(), "turned, and no graph");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Metadata indexes: which there are, and how their keys are made from rows.
 //!
 //! ```text
-//! key = part, 0x00, date, id        (date and attachment have no part; ids and size classes no 0x00)
+//! key = part, 0x00, date, id        (date and attachment have no part; ids, size classes and bands no 0x00)
 //! ```
 //!
 //! `part` is folded text without zero bytes, `date` is eight big-endian bytes with the sign bit flipped, `id` the
@@ -12,6 +12,7 @@
 use crate::error::FormatError;
 use crate::id::{Id, bare_message_id, to_hex};
 use crate::limits::MAX_KEY_PART;
+use crate::near::{Kept, Signature};
 use crate::row::{
     ArchivedAddress, ArchivedEmail, ArchivedMark, ArchivedPlace, RowKind, access, flag, key_id,
 };
@@ -47,11 +48,13 @@ pub enum IndexId {
     Size = 12,
     /// By archive and folder path.
     ArchiveFolder = 13,
+    /// By each band of its text's [`Signature`].
+    Near = 14,
 }
 
 impl IndexId {
     /// All of them, in the order of their numbers.
-    pub const ALL: [IndexId; 13] = [
+    pub const ALL: [IndexId; 14] = [
         IndexId::Date,
         IndexId::Sender,
         IndexId::Folder,
@@ -65,6 +68,7 @@ impl IndexId {
         IndexId::Attachment,
         IndexId::Size,
         IndexId::ArchiveFolder,
+        IndexId::Near,
     ];
 
     /// The index of a number, if it is known here.
@@ -90,6 +94,7 @@ impl IndexId {
             Self::Attachment => "attachment",
             Self::Size => "size",
             Self::ArchiveFolder => "archive-folder",
+            Self::Near => "near",
         }
     }
 
@@ -98,6 +103,7 @@ impl IndexId {
     pub fn since(self) -> u32 {
         match self {
             Self::Domain | Self::Attachment | Self::Size | Self::ArchiveFolder => 3,
+            Self::Near => 6,
             _ => 1,
         }
     }
@@ -275,6 +281,10 @@ fn email_entries(email: &ArchivedEmail, out: &mut Vec<(IndexId, Vec<u8>)>) {
     out.push((IndexId::Size, with_position(vec![size_class(email.size.to_native())], at)));
     let recipients = address_parts(email.to.iter().chain(email.cc.iter()).chain(email.bcc.iter()));
     out.extend(recipients.into_iter().map(|part| (IndexId::Recipient, with_position(part, at))));
+    if let Kept::Signed(signature) = Signature::kept(&email.extra) {
+        let bands: BTreeSet<[u8; 4]> = signature.bands().collect();
+        out.extend(bands.into_iter().map(|band| (IndexId::Near, with_position(band.to_vec(), at))));
+    }
 }
 
 fn address_parts<'a>(addresses: impl Iterator<Item = &'a ArchivedAddress>) -> BTreeSet<Vec<u8>> {

@@ -25,6 +25,7 @@ mod layout;
 pub mod limits;
 pub mod log;
 pub mod manifest;
+pub mod near;
 pub mod row;
 pub mod segment;
 mod varint;

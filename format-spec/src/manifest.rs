@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  0  magic    8 bytes   "PLMANIF\0"
-//!  8  version  u32       6
+//!  8  version  u32       7
 //! 12  crc      u32       over version, number, length and payload; in version 1 not over the version
 //! 16  number   u64       the number in the file's name
 //! 24  length   u64       payload bytes
@@ -24,8 +24,8 @@ use crate::row::{access, to_bytes};
 use rkyv::{Archive, Deserialize, Serialize};
 
 const MAGIC: &[u8; 8] = b"PLMANIF\0";
-/// Newest version known here. Version 5 had no add-ons of segments, and no active model.
-pub const VERSION: u32 = 6;
+/// Newest version known here. Version 5 had no add-ons of segments, and no active model; version 6 no segments of version 6.
+pub const VERSION: u32 = 7;
 /// Bytes before the payload.
 pub const HEADER: usize = 32;
 

@@ -25,8 +25,8 @@ const HEAD_MAGIC: &[u8; 8] = b"PLSEGMNT";
 const TAIL_MAGIC: &[u8; 8] = b"PLSEGEND";
 /// Newest version known here. Version 1 had no [`SectionKind::EmailFrames`]; version 2 no [`SectionKind::Dictionary`], no
 /// short [`Location`]s, and fewer indexes ([`IndexId::since`]); version 3 no [`SectionKind::Vectors`]; version 4 no
-/// [`SectionKind::Columns`].
-pub const VERSION: u32 = 5;
+/// [`SectionKind::Columns`]; version 5 no [`IndexId::Near`], and no graphs of half-turned vectors.
+pub const VERSION: u32 = 6;
 /// The directory's own section number, in its blocks' CRCs.
 pub const DIRECTORY_SECTION: u16 = u16::MAX;
 /// Block size of the directory.

@@ -269,8 +269,9 @@ fn a_manifest() {
         active: "static/1/256".into(),
     };
     let bytes = manifest.encode().unwrap();
-    golden("v6/manifest.bin", &bytes);
+    golden("v7/manifest.bin", &bytes);
     assert_eq!(Manifest::decode(42, &bytes).unwrap(), manifest);
+    assert_eq!(Manifest::decode(42, &std::fs::read(path("v6/manifest.bin")).unwrap()).unwrap(), manifest);
     // Versions before 6 had neither add-ons nor an active model.
     let mut earlier = Manifest { active: String::new(), ..manifest };
     earlier.segments.iter_mut().for_each(|segment| segment.addons.clear());

@@ -7,7 +7,8 @@ use crate::thread::Evidence;
 use crate::thread::join::{Edge, Proof, proof};
 use crate::{language, parts};
 use postlode_format::id::{Id, child_id};
-use postlode_format::row::{Body, Email, parts_extra};
+use postlode_format::near::Signature;
+use postlode_format::row::{Body, Email, PartKind, parts_extra};
 
 /// An item of a folder and all messages inside it.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,18 +101,25 @@ fn settle(draft: Draft, parent: Option<(&Id, u32)>, members: &mut Vec<Member>, j
     id
 }
 
-/// What its text is made of, and in which language its author wrote.
+/// What its text is made of, in which language its author wrote, and what near-duplicates are told by.
 fn understand(email: &mut Email, body: &mut Body) {
     let text = body.text();
+    let parts = parts::split(text);
+    email.extra.push(Signature::extra(signature(text, &parts).as_ref()));
     if text.trim_ascii().is_empty() {
         return;
     }
-    let parts = parts::split(text);
     if let Some(language) = language::of(text, &parts, &email.subject) {
         language.clone_into(&mut email.language);
     }
     let kept = parts_extra(parts.iter().map(|part| (part.end, part.kind)));
     body.extra.extend(kept);
+}
+
+/// The signature of what its author wrote: what he quotes is another's.
+fn signature(text: &str, parts: &[parts::Part]) -> Option<Signature> {
+    let own = parts.iter().filter(|part| part.kind == PartKind::New);
+    Signature::of(own.filter_map(|part| text.get(part.start as usize..part.end as usize)))
 }
 
 /// The thread's key and what is joined to it, once the id is known.

@@ -1,4 +1,4 @@
-//! Hits that are shown as one: the mails of a thread, the copies of a message.
+//! Hits that are shown as one: the mails of a thread, the copies of a message, near-duplicates (`duplicates.rs`).
 //!
 //! What always holds: of a group the first in the order is shown, and says which others match; whether a hit is the first of
 //! its group is told from what matches and from nothing else, so pages of any length come to the same, and nothing has to be
@@ -26,10 +26,12 @@ pub enum Group {
     Thread,
     /// Copies of one message: those with the same Message-ID.
     Message,
+    /// Near-duplicates: those whose new text is nearly the same.
+    Near,
 }
 
 /// Emails of one group that are looked at.
-const MOST: usize = 1_024;
+pub const MOST: usize = 1_024;
 /// Emails that are looked at for one page.
 pub const LOOKED: usize = 20_000;
 
@@ -46,11 +48,31 @@ impl Groups {
     pub fn is_behind(&self, position: &Position) -> bool {
         self.behind.contains(position)
     }
+
+    /// The group of a key, where it was looked at.
+    pub fn known(&self, key: &[u8]) -> Option<Arc<Members>> {
+        self.known.get(key).map(Arc::clone)
+    }
+
+    /// Remembers those that are of one group, under all its keys.
+    pub fn settle(&mut self, keys: Vec<Vec<u8>>, all: Vec<Position>, order: &Order<'_>) -> Arc<Members> {
+        let mut members = Members::default();
+        for at in all {
+            members.all.push(at);
+            if members.first.is_none_or(|first| order.before(&at, &first) == Some(true)) {
+                members.first = Some(at);
+            }
+        }
+        self.behind.extend(members.all.iter().filter(|at| members.first != Some(**at)));
+        let members = Arc::new(members);
+        self.known.extend(keys.into_iter().map(|key| (key, Arc::clone(&members))));
+        members
+    }
 }
 
 /// The emails of one group that match, as far as they are looked at: the first, and all.
 #[derive(Default)]
-struct Members {
+pub struct Members {
     first: Option<Position>,
     all: Vec<Position>,
 }
@@ -65,7 +87,7 @@ pub enum Order<'l> {
 
 impl Order<'_> {
     /// Is it before another one, if it is in the order at all?
-    fn before(&self, one: &Position, other: &Position) -> Option<bool> {
+    pub fn before(&self, one: &Position, other: &Position) -> Option<bool> {
         match self {
             Self::Date => Some(one > other),
             Self::Listed(places) => Some(places.get(one)? < places.get(other).unwrap_or(&usize::MAX)),
@@ -119,13 +141,14 @@ impl Run {
         let email = access::<ArchivedEmail>(&one.found.email)?;
         let (index, key): (IndexId, Vec<u8>) = match group {
             Group::None => return Ok(Arc::default()),
+            Group::Near => return self.near_duplicates(one, (order, covered), groups).await,
             Group::Thread => (IndexId::Thread, id_prefix(&email.thread)),
             // Without one it is a copy of nothing.
             Group::Message if bare_message_id(&email.message_id).is_empty() => return Ok(Arc::default()),
             Group::Message => (IndexId::MessageId, part_prefix(bare_message_id(&email.message_id))),
         };
-        if let Some(known) = groups.known.get(&key) {
-            return Ok(Arc::clone(known));
+        if let Some(known) = groups.known(&key) {
+            return Ok(known);
         }
         let mut keys = vec![key];
         if group == Group::Thread {
@@ -155,19 +178,8 @@ impl Run {
         let here = |at: &Position| order.before(at, &one.position).is_some() || *at == one.position;
         let newest: Vec<Position> = all.into_iter().rev().take(MOST).filter(here).collect();
         let matching = self.check(&newest, covered).await?;
-        let mut members = Members::default();
-        for at in matching.iter().map(|other| other.position) {
-            members.all.push(at);
-            if members.first.is_none_or(|first| order.before(&at, &first) == Some(true)) {
-                members.first = Some(at);
-            }
-        }
-        groups.behind.extend(members.all.iter().filter(|at| members.first != Some(**at)));
-        let members = Arc::new(members);
-        for key in keys {
-            groups.known.insert(key, Arc::clone(&members));
-        }
-        Ok(members)
+        let all = matching.iter().map(|other| other.position).collect();
+        Ok(groups.settle(keys, all, order))
     }
 }
 

@@ -20,6 +20,7 @@ pub mod cursor;
 pub mod dates;
 mod detail;
 mod docs;
+mod duplicates;
 pub mod eml;
 pub mod engine;
 pub mod error;

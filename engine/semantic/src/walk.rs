@@ -4,7 +4,7 @@
 //! exact score is asked for of more than are wanted, as what codes put last may be the first; what has none that can be read
 //! keeps its place, and that is told.
 
-use crate::engine::{EF, EF_ELSEWHERE, EF_TURNED, Nearest, contained};
+use crate::engine::{EF, EF_ELSEWHERE, Nearest, contained};
 use crate::part::{Near, Part};
 use postlode_store::{Missing, Only};
 use postlode_vector::Searcher;
@@ -47,11 +47,7 @@ impl Walk<'_> {
     pub fn search(&mut self, part: &Part, number: Option<usize>) {
         let wanted = part.wanted(self.only);
         self.out.foreign = self.out.foreign.saturating_add(wanted.foreign);
-        let ef = match (self.turned, part.index.is_turned()) {
-            (false, false) => EF,
-            (true, true) => EF_TURNED,
-            (true, false) | (false, true) => EF_ELSEWHERE,
-        };
+        let ef = if self.turned == part.index.is_turned() { EF } else { EF_ELSEWHERE };
         let depth = (self.k, ef);
         match contained(part.segment, || part.nearest(self.query, depth, &wanted, self.searcher)) {
             Ok(hits) => {

@@ -14,3 +14,5 @@ pub const ATTACHMENT_UNREAD: u16 = 4;
 pub const FOLDER: u16 = 5;
 /// Of an archive's version: what its items hold, see [`Holdings`](crate::row::Holdings): three u64.
 pub const HOLDINGS: u16 = 6;
+/// Of an email: its [`Signature`](crate::near::Signature), or nothing where its text is too short for one.
+pub const NEAR: u16 = 7;

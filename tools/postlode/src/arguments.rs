@@ -284,6 +284,8 @@ pub enum Group {
     Thread,
     /// Copies of one message, by its Message-ID
     Message,
+    /// Near-duplicates: mails whose new text is nearly the same
+    Near,
 }
 
 /// How words and meaning come to one score.
@@ -322,7 +324,7 @@ pub struct Search {
     /// The order of hits [default: relevance where the query has words, else date]
     #[arg(long, value_enum)]
     pub sort: Option<Sort>,
-    /// Show as one: the mails of a thread, the copies of a message
+    /// Show as one: the mails of a thread, the copies of a message, those whose text is nearly the same
     #[arg(long, value_enum, default_value_t = Group::None)]
     pub group: Group,
     /// How words and meaning come to one score: some of both, or by ranks (reciprocal rank fusion)

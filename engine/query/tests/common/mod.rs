@@ -7,6 +7,7 @@ pub mod naive;
 use futures_lite::future::block_on;
 use postlode_embed::{StaticModel, Table};
 use postlode_format::id::{Id, to_hex};
+use postlode_format::near::Signature;
 use postlode_format::row::*;
 use postlode_query::Engine;
 use postlode_runtime::CpuPool;
@@ -161,6 +162,10 @@ impl Mail {
         format!("<{}@test>", &to_hex(&self.id)[16..])
     }
 
+    pub fn signature(&self) -> Option<Signature> {
+        Signature::of([self.body.as_str()])
+    }
+
     pub fn email(&self) -> Email {
         let attachment = |(n, name): (usize, &String)| Attachment {
             n: n as u32,
@@ -174,7 +179,7 @@ impl Mail {
             child: None,
         };
         Email {
-            extra: vec![],
+            extra: vec![Signature::extra(self.signature().as_ref())],
             id: self.id,
             id_scheme: 1,
             parent: self.parent,

@@ -20,6 +20,7 @@ impl Dates {
         let part = match index {
             IndexId::Date | IndexId::Attachment => 0,
             IndexId::Size => 1,
+            IndexId::Near => 4,
             IndexId::Thread | IndexId::Parent => 16,
             IndexId::Sender | IndexId::MessageId | IndexId::Recipient | IndexId::Domain => {
                 range.low.iter().position(|byte| *byte == 0)?.checked_add(1)?

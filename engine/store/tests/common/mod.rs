@@ -7,6 +7,7 @@ use bytes::Bytes;
 use postlode_format::column::*;
 use postlode_format::id::{Field, Id, IdBuilder};
 use postlode_format::index::{POSITION, Position};
+use postlode_format::near::Signature;
 use postlode_format::row::*;
 use postlode_format::segment::VectorPart;
 use postlode_store::*;
@@ -266,7 +267,7 @@ pub fn text(n: u64) -> String {
 pub fn email(n: u64) -> Email {
     let address = |a: &str| Address { name: a.to_owned(), address: format!("{a}@example.org") };
     Email {
-        extra: Vec::new(),
+        extra: vec![Signature::extra(Signature::of([text(n).as_str()]).as_ref())],
         id: email_id(n),
         id_scheme: 1,
         parent: None,

@@ -61,6 +61,7 @@ fn request_of(search: &Search) -> SearchRequest {
             Group::None => postlode_query::Group::None,
             Group::Thread => postlode_query::Group::Thread,
             Group::Message => postlode_query::Group::Message,
+            Group::Near => postlode_query::Group::Near,
         },
         fusion: match search.fusion {
             Fusion::Mix => postlode_query::Fusion::Mix,

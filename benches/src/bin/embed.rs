@@ -34,7 +34,7 @@ fn main() -> Result<(), BenchError> {
     let mut texts = Vec::new();
     for line in std::io::stdin().lock().lines() {
         let line: Line =
-            serde_json::from_str(&line.map_err(BenchError::io("standard input".into()))?).map_err(wrong)?;
+            serde_json::from_str(&line.map_err(BenchError::io("standard input".to_owned()))?).map_err(wrong)?;
         let first = passages(&line.subject, &new_text(&line.body)).into_iter().next();
         texts.push(first.map(|passage| passage.text).unwrap_or_default());
     }
@@ -42,8 +42,8 @@ fn main() -> Result<(), BenchError> {
     for some in texts.chunks(AT_ONCE) {
         for vector in model.embed(some).map_err(|error| BenchError::Other(error.to_string()))? {
             serde_json::to_writer(&mut out, &vector).map_err(wrong)?;
-            out.write_all(b"\n").map_err(BenchError::io("standard output".into()))?;
+            out.write_all(b"\n").map_err(BenchError::io("standard output".to_owned()))?;
         }
     }
-    out.flush().map_err(BenchError::io("standard output".into()))
+    out.flush().map_err(BenchError::io("standard output".to_owned()))
 }

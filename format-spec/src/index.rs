@@ -12,7 +12,7 @@
 use crate::error::FormatError;
 use crate::id::{Id, bare_message_id, to_hex};
 use crate::limits::MAX_KEY_PART;
-use crate::near::{Kept, Signature};
+use crate::near::{Kept, Signature, UNSIGNED};
 use crate::row::{
     ArchivedAddress, ArchivedEmail, ArchivedMark, ArchivedPlace, RowKind, access, flag, key_id,
 };
@@ -281,10 +281,12 @@ fn email_entries(email: &ArchivedEmail, out: &mut Vec<(IndexId, Vec<u8>)>) {
     out.push((IndexId::Size, with_position(vec![size_class(email.size.to_native())], at)));
     let recipients = address_parts(email.to.iter().chain(email.cc.iter()).chain(email.bcc.iter()));
     out.extend(recipients.into_iter().map(|part| (IndexId::Recipient, with_position(part, at))));
-    if let Kept::Signed(signature) = Signature::kept(&email.extra) {
-        let bands: BTreeSet<[u8; 4]> = signature.bands().collect();
-        out.extend(bands.into_iter().map(|band| (IndexId::Near, with_position(band.to_vec(), at))));
-    }
+    let bands: BTreeSet<[u8; 4]> = match Signature::kept(&email.extra) {
+        Kept::Signed(signature) => signature.bands().collect(),
+        Kept::Short => BTreeSet::new(),
+        Kept::Unknown => BTreeSet::from([UNSIGNED]),
+    };
+    out.extend(bands.into_iter().map(|band| (IndexId::Near, with_position(band.to_vec(), at))));
 }
 
 fn address_parts<'a>(addresses: impl Iterator<Item = &'a ArchivedAddress>) -> BTreeSet<Vec<u8>> {

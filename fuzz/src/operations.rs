@@ -157,6 +157,8 @@ fn check(sim: &Sim, store: &Store, model: &BTreeMap<u32, Known>) {
         // What was taken out is in no index either.
         assert_eq!(count, there, "{index:?}");
     }
+    let bands = must("counting", sim.run(store.count(IndexId::Near, KeyRange::prefix(&[]))));
+    assert_eq!(bands, there.saturating_mul(4), "four of each");
     let report = must("verifying", sim.run(store.verify()));
     assert_eq!(report.damage, [], "nothing was damaged");
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use postlode_format::FormatError;
 use postlode_format::id::{ID_SCHEME, Id, ThreadRoot, archive_id, thread_key};
 use postlode_format::manifest::{Addon, LogStream, Manifest, SegmentEntry, SegmentKind};
+use postlode_format::near::Signature;
 use postlode_format::row::*;
 use postlode_format::segment::{Directory, Section, SectionKind};
 
@@ -16,6 +17,9 @@ pub fn id(n: u32) -> Id {
 fn address(name: &str) -> Address {
     Address { name: name.to_owned(), address: format!("{}@example.org", name.to_lowercase()) }
 }
+
+/// The text that samples are signed by.
+const SIGNED: &str = "a text of some more words than are needed for a signature of its own";
 
 /// Email `n`.
 #[must_use]
@@ -60,7 +64,7 @@ pub fn email(n: u32) -> Email {
         language: "eng".into(),
         attachments: Vec::new(),
         partial: Vec::new(),
-        extra: Vec::new(),
+        extra: vec![Signature::extra(Signature::of([SIGNED]).as_ref())],
     };
     if n.is_multiple_of(3) {
         email.flags |= flag::HAS_ATTACHMENT;

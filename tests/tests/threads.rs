@@ -209,3 +209,49 @@ impl Threads {
         }
     }
 }
+
+/// The same letter to three customers, one of them out of a file of mail, an answer that quotes it, and two short ones.
+#[test]
+fn letters_that_are_nearly_the_same_are_shown_as_one_on_request() {
+    let letter = |name: &str, day: &str| {
+        format!(
+            "Dear {name},\n\nplease find attached our new price list, which is valid from the first of {day}. As you know the \
+             cost of raw materials has gone up by more than a tenth since last summer, and we have held our prices as long as we \
+             could. Orders that reach us within this month are still filled at the old prices. Do call us if there is anything that \
+             you would like to talk about; we hope to go on working with you for many years.\n"
+        )
+    };
+    let quoted: String = letter("Bob", "May").lines().map(|line| format!("> {line}\n")).collect();
+    let answer = format!(
+        "Thank you, we shall order before the end of the month.\n\nOn 1 May 2020, Ann wrote:\n{quoted}"
+    );
+    let scene = Scene::new();
+    let with =
+        |n: i64, text: String| Message { body_text: Some(text), ..message(n, &format!("<{n}@x>"), "", "") };
+    let mails = vec![
+        with(1, letter("Bob", "May")),
+        with(2, letter("Cleo Smith", "June")),
+        with(3, answer),
+        with(4, "Thanks!".into()),
+        with(5, "Thanks!".into()),
+    ];
+    archive(&scene.path("a.pst"), mails);
+    let eml = format!(
+        "From: ann@example.org\r\nSubject: number 6\r\nDate: Sun, 13 Sep 2020 12:26:46 +0000\r\n\r\n{}",
+        letter("Dan", "May")
+    );
+    std::fs::write(scene.path("b.eml"), eml).unwrap();
+    let paths = [scene.path("a.pst"), scene.path("b.eml")];
+    drop(scene.run(&["load", paths[0].to_str().unwrap(), paths[1].to_str().unwrap()]).code(0));
+    for query in ["", "prices OR thanks OR order"] {
+        let all = scene.run(&["search", "--json", "--mode", "keyword", query]).code(0).lines();
+        assert_eq!(all.len(), 6, "{query}");
+        let sort = ["search", "--json", "--mode", "keyword", "--group", "near", "--sort", "date", query];
+        let shown = scene.run(&sort).code(0).lines();
+        let told: Vec<(&str, u64)> = shown
+            .iter()
+            .map(|hit| (hit["subject"].as_str().unwrap(), hit["group"]["others"].as_u64().unwrap_or(0)))
+            .collect();
+        assert_eq!(told, [("number 6", 2), ("number 5", 0), ("number 4", 0), ("number 3", 0)], "{query}");
+    }
+}

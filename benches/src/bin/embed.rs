@@ -33,8 +33,8 @@ fn main() -> Result<(), BenchError> {
     let wrong = |error: serde_json::Error| BenchError::Other(error.to_string());
     let mut texts = Vec::new();
     for line in std::io::stdin().lock().lines() {
-        let line: Line =
-            serde_json::from_str(&line.map_err(BenchError::io("standard input".to_owned()))?).map_err(wrong)?;
+        let line: Line = serde_json::from_str(&line.map_err(BenchError::io("standard input".to_owned()))?)
+            .map_err(wrong)?;
         let first = passages(&line.subject, &new_text(&line.body)).into_iter().next();
         texts.push(first.map(|passage| passage.text).unwrap_or_default());
     }

@@ -134,3 +134,24 @@ fn proof_of(email: &Email, conversation_index: &[u8]) -> Proof {
     };
     proof(&evidence, &email.id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An answer below what it answers has nothing in common with it but what it quotes.
+    #[test]
+    fn a_signature_is_of_what_the_author_wrote() {
+        let own = "We have looked at the figures again and cannot find where the difference comes from.\n";
+        let quoted =
+            "> The totals of March and April are not those that the bank has told us about, as you know.\n";
+        let text = format!(
+            "{own}\nOn Monday Ann wrote:\n{quoted}-- \nBob Builder\nBuilder and Sons, all kinds of works\n"
+        );
+        let split = parts::split(&text);
+        assert!(split.len() > 2);
+        assert_eq!(signature(&text, &split), Signature::of([own]));
+        assert_ne!(signature(&text, &split), Signature::of([text.as_str()]));
+        assert_eq!(signature(quoted, &parts::split(quoted)), None);
+    }
+}

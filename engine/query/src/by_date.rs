@@ -41,9 +41,10 @@ impl Run {
         let group = self.group;
         // How many were looked at, and where that ended, where hits are grouped.
         let (mut looked, mut end) = (0usize, None);
-        while matched.len() <= limit && !ended && looked < LOOKED {
+        while matched.len() <= limit && !ended && groups.looked(looked) < LOOKED {
             let few = driver.covered && group == Group::None;
-            let want = if few { limit.saturating_sub(matched.len()).saturating_add(1) } else { BATCH };
+            let want =
+                if few { limit.saturating_sub(matched.len()).saturating_add(1) } else { group.batch() };
             let mut candidates = self.next(&mut stream, want.min(BATCH)).await?;
             ended = candidates.is_empty();
             if group != Group::None {

@@ -1,21 +1,43 @@
 //! Near-duplicates: emails whose texts are nearly the same, as the signatures in their rows tell.
 //!
 //! What always holds: of emails that match, those belong together that are near to each other or to one that belongs to them; so
-//! an email is in one group at most, whichever of it is looked at first. One without a signature stands by itself, and where
-//! that is because it was stored before there were any, the answer says so.
+//! an email is in one group at most, whichever of it is looked at first, as long as a group is not larger than what is looked at.
+//! One without a signature stands by itself; where some were stored before there were any, the answer says so. Each
+//! email is looked at once a page, and of those that have something in common with another, so many and no more.
 
 use crate::error::QueryError;
 use crate::group::{Groups, MOST, Members, Order};
 use crate::search::{Matched, Run};
 use postlode_format::index::{IndexId, Position};
-use postlode_format::near::{Kept, Signature};
+use postlode_format::near::{Kept, Signature, UNSIGNED};
 use postlode_format::row::{ArchivedEmail, access};
 use postlode_store::{KeyRange, Scan};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-/// Emails with a band of a group that are looked at: most are of it.
-const BANDED: usize = 4 * MOST;
+/// Emails with a band of a group that are looked at. Not all of them are of it: half of the pairs that have half of their words in
+/// common have a band in common.
+const BANDED: usize = 2 * MOST;
+/// The first of a group that was cut, by which others of it are told.
+const TOLD_BY: usize = 64;
+
+/// What a page knows of signatures.
+#[derive(Default)]
+pub struct Signatures {
+    /// Those that were looked at: the signature, where it matches and has one.
+    known: HashMap<Position, Option<Signature>>,
+    /// Some of each group that was cut, with the group.
+    cut: Vec<(Vec<Signature>, Arc<Members>)>,
+    /// Whether there are emails without is asked once.
+    asked: bool,
+}
+
+impl Signatures {
+    /// Emails that were looked at.
+    pub fn looked(&self) -> usize {
+        self.known.len()
+    }
+}
 
 impl Run {
     /// The emails that belong to one by their texts, and match.
@@ -28,65 +50,108 @@ impl Run {
         (order, covered): (&Order<'_>, bool),
         groups: &mut Groups,
     ) -> Result<Arc<Members>, QueryError> {
+        self.tell_of_unsigned(groups).await?;
         let key = one.position.to_bytes().to_vec();
         if let Some(known) = groups.known(&key) {
             return Ok(known);
         }
-        let own = match signature(one)? {
-            Kept::Signed(own) => own,
-            Kept::Short => return Ok(Arc::default()),
-            Kept::Unknown => {
-                let why = "emails that were loaded before near-duplicates were told stand by themselves";
-                self.reason(why.to_owned());
-                return Ok(Arc::default());
-            }
-        };
+        let Kept::Signed(own) = signature(one)? else { return Ok(Arc::default()) };
+        let is_of = |(some, _): &&(Vec<Signature>, _)| some.iter().any(|other| other.is_near(&own));
+        if let Some((_, members)) = groups.signatures.cut.iter().find(is_of) {
+            return Ok(Arc::clone(members));
+        }
+        groups.signatures.known.insert(one.position, Some(own));
         let (mut family, mut others) = (vec![(one.position, own)], Vec::new());
         let (mut seen, mut asked) = (BTreeSet::from([one.position]), HashSet::new());
-        let mut new = 0..1;
-        while !new.is_empty() {
+        let (mut new, mut cut) = (0..1, false);
+        while !new.is_empty() && !cut {
             let bands = family.get(new.clone()).unwrap_or_default().iter().flat_map(|(_, own)| own.bands());
             let bands: Vec<_> = bands.filter(|band| asked.insert(*band)).collect();
-            let mut found = BTreeSet::new();
             for band in bands {
-                found.extend(self.with_band(&band).await?);
-            }
-            let here = |at: &Position| {
-                !seen.contains(at) && (order.before(at, &one.position).is_some() || *at == one.position)
-            };
-            let left = BANDED.saturating_sub(seen.len());
-            let found: Vec<Position> = found.into_iter().rev().filter(here).take(left).collect();
-            seen.extend(&found);
-            for matched in self.check(&found, covered).await? {
-                if let Kept::Signed(signature) = signature(&matched)? {
-                    others.push((matched.position, signature));
+                let left = BANDED.saturating_sub(seen.len());
+                if left == 0 {
+                    cut = true;
+                    break;
                 }
+                let here = |at: &Position| order.before(at, &one.position).is_some() || *at == one.position;
+                let found = self.with_band(&band, one.position).await?;
+                let found = found.into_iter().filter(|at| here(at) && seen.insert(*at)).take(left).collect();
+                others.extend(self.signatures(found, covered, groups).await?);
             }
             let from = family.len();
             gather(&mut family, &mut others, new.start);
             new = from..family.len();
-            if seen.len() >= BANDED || family.len() > MOST {
-                let most = MOST;
-                self.reason(format!("a group has more near-duplicates than are looked at: {most} or more"));
-                break;
-            }
+            cut |= family.len() > MOST;
         }
-        let all: Vec<Position> = family.into_iter().map(|(at, _)| at).take(MOST).collect();
+        if cut {
+            self.reason("a group has more near-duplicates than are looked at".to_owned());
+        }
+        family.truncate(MOST);
+        let all: Vec<Position> = family.iter().map(|(at, _)| *at).collect();
         let keys = all.iter().map(|at| at.to_bytes().to_vec()).collect();
-        Ok(groups.settle(keys, all, order))
+        let members = groups.settle(keys, all, order);
+        if cut {
+            let some = family.into_iter().map(|(_, own)| own).take(TOLD_BY).collect();
+            groups.signatures.cut.push((some, Arc::clone(&members)));
+        }
+        Ok(members)
     }
 
-    /// The newest emails that have a band.
-    async fn with_band(&mut self, band: &[u8]) -> Result<Vec<Position>, QueryError> {
-        let range = KeyRange::prefix(band);
-        let scan = Scan { index: IndexId::Near, range, descending: true, limit: MOST.saturating_add(1) };
-        let mut page = self.engine.store.positions(scan).await?;
-        self.missing.extend(page.missing);
-        if page.keys.len() > MOST {
-            self.reason(format!("more emails than are looked at have near texts: the newest {MOST} were"));
-            page.keys.truncate(MOST);
+    /// The signatures of those of some that match and have one.
+    async fn signatures(
+        &mut self,
+        of: Vec<Position>,
+        covered: bool,
+        groups: &mut Groups,
+    ) -> Result<Vec<(Position, Signature)>, QueryError> {
+        let known = &mut groups.signatures.known;
+        let new: Vec<Position> = of.iter().filter(|at| !known.contains_key(at)).copied().collect();
+        known.extend(new.iter().map(|at| (*at, None)));
+        for matched in self.check(&new, covered).await? {
+            if let Kept::Signed(signature) = signature(&matched)? {
+                known.insert(matched.position, Some(signature));
+            }
         }
+        Ok(of.into_iter().filter_map(|at| Some((at, (*known.get(&at)?)?))).collect())
+    }
+
+    /// The emails that have a band, or where these are many, those whose dates are next to that of one.
+    async fn with_band(&mut self, band: &[u8], around: Position) -> Result<Vec<Position>, QueryError> {
+        let bounds = self.bounds_of_all();
+        let all = self.banded(KeyRange::positions(band, bounds.low, bounds.high), true, MOST + 1).await?;
+        if all.len() <= MOST {
+            return Ok(all);
+        }
+        self.reason(format!("more emails than are looked at have near texts: the next {MOST} by date were"));
+        let newer = self.banded(KeyRange::positions(band, around, bounds.high), false, MOST / 2).await?;
+        let left = MOST.saturating_sub(newer.len());
+        let older = self.banded(KeyRange::positions(band, bounds.low, around), true, left).await?;
+        Ok(older.into_iter().chain(newer).collect())
+    }
+
+    async fn banded(
+        &mut self,
+        range: KeyRange,
+        descending: bool,
+        limit: usize,
+    ) -> Result<Vec<Position>, QueryError> {
+        let scan = Scan { index: IndexId::Near, range, descending, limit };
+        let page = self.engine.store.positions(scan).await?;
+        self.missing.extend(page.missing);
         Ok(page.keys)
+    }
+
+    /// Says, once a page, that there are emails of which nothing is known.
+    async fn tell_of_unsigned(&mut self, groups: &mut Groups) -> Result<(), QueryError> {
+        if std::mem::replace(&mut groups.signatures.asked, true) {
+            return Ok(());
+        }
+        let bounds = self.bounds_of_all();
+        if !self.banded(KeyRange::positions(&UNSIGNED, bounds.low, bounds.high), true, 1).await?.is_empty() {
+            let why = "emails that were loaded before near-duplicates were told stand by themselves";
+            self.reason(why.to_owned());
+        }
+        Ok(())
     }
 }
 
@@ -94,7 +159,7 @@ fn signature(of: &Matched) -> Result<Kept, QueryError> {
     Ok(Signature::kept(&access::<ArchivedEmail>(&of.found.email)?.extra))
 }
 
-/// Moves those of the others to the family that are near to one of it, behind the first `known`, which they are not near to.
+/// Moves those of the others to the family that are near to one of it, but for the first `known`, which they are not near to.
 fn gather(family: &mut Vec<(Position, Signature)>, others: &mut Vec<(Position, Signature)>, known: usize) {
     let mut from = known;
     while from < family.len() {

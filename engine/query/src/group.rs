@@ -4,8 +4,9 @@
 //! its group is told from what matches and from nothing else, so pages of any length come to the same, and nothing has to be
 //! remembered between them. The mails of a group are looked at once a page, and a page looks at so many and no more.
 
+use crate::duplicates::Signatures;
 use crate::error::QueryError;
-use crate::search::{Matched, Run};
+use crate::search::{BATCH, Matched, Run};
 use crate::threads;
 use postlode_format::id::{Id, bare_message_id};
 use postlode_format::index::{IndexId, Position, id_prefix, part_prefix};
@@ -35,18 +36,36 @@ pub const MOST: usize = 1_024;
 /// Emails that are looked at for one page.
 pub const LOOKED: usize = 20_000;
 
+impl Group {
+    /// How many hits of a page are looked at together.
+    pub fn batch(self) -> usize {
+        match self {
+            // For each of these many others may be looked at.
+            Self::Near => 16,
+            _ => BATCH,
+        }
+    }
+}
+
 /// What is known of groups so far, on one page.
 #[derive(Default)]
 pub struct Groups {
     known: HashMap<Vec<u8>, Arc<Members>>,
     /// Emails that match and are not the first of their group.
     behind: HashSet<Position>,
+    /// What near-duplicates are told by.
+    pub signatures: Signatures,
 }
 
 impl Groups {
     /// Is it known that another one of its group is shown for it?
     pub fn is_behind(&self, position: &Position) -> bool {
         self.behind.contains(position)
+    }
+
+    /// Emails that were looked at, so many of the list itself.
+    pub fn looked(&self, listed: usize) -> usize {
+        listed.saturating_add(self.signatures.looked())
     }
 
     /// The group of a key, where it was looked at.

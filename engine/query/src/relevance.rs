@@ -125,9 +125,10 @@ impl Run {
                 list.hits.partition_point(|hit| hit.order(&last) != std::cmp::Ordering::Greater)
             });
             let mut rest = list.hits.get(start..).unwrap_or(&[]);
-            while matched.len() <= limit && !rest.is_empty() && looked < LOOKED_FOR_GROUPS {
+            while matched.len() <= limit && !rest.is_empty() && groups.looked(looked) < LOOKED_FOR_GROUPS {
                 let few = covered && group == Group::None;
-                let want = if few { limit.saturating_sub(matched.len()).saturating_add(1) } else { BATCH };
+                let want =
+                    if few { limit.saturating_sub(matched.len()).saturating_add(1) } else { group.batch() };
                 let (batch, tail) = rest.split_at(want.min(BATCH).min(rest.len()));
                 rest = tail;
                 last = batch.last().copied().or(last);
@@ -143,7 +144,7 @@ impl Run {
                 matched.extend(self.firsts(some, (&order, covered), group, &mut groups).await?);
             }
             match (way, &within) {
-                _ if looked >= LOOKED_FOR_GROUPS => break rest.to_vec(),
+                _ if groups.looked(looked) >= LOOKED_FOR_GROUPS => break rest.to_vec(),
                 (Way::Meaning(vector), Some(within)) if matched.len() <= limit && list.more => {
                     let before = list.hits.len();
                     list = self.deeper(&list, vector, within).await?;
@@ -161,7 +162,7 @@ impl Run {
             }
         };
         self.lap("page");
-        let cut = looked >= LOOKED_FOR_GROUPS && matched.len() <= limit;
+        let cut = groups.looked(looked) >= LOOKED_FOR_GROUPS && matched.len() <= limit;
         let beyond = matched.len().saturating_sub(limit) as u64;
         matched.truncate(limit);
         let so_far = (matched.len() as u64).saturating_add(beyond);
@@ -414,7 +415,10 @@ impl Run {
         let Some(semantic) = self.semantic.clone() else { return Ok(Nearest::default()) };
         let view = self.vectors(&semantic).await?;
         let (vector, only) = (Arc::clone(vector), only.clone());
-        let job = move || view.nearest(&vector, k, &only);
+        let turned = self.turn != 0;
+        let job = move || {
+            if turned { view.nearest(&vector, k, &only) } else { view.nearest_to_own(&vector, k, &only) }
+        };
         let nearest = self.engine.cpu.run(job).await.ok_or(QueryError::Internal("vector search"))?;
         self.note_nearest(&nearest);
         self.lap("vectors");

@@ -409,22 +409,28 @@ impl SemanticView {
         out
     }
 
-    /// The `k` nearest emails to a vector, among those that are wanted.
+    /// The `k` nearest emails to a query, among those that are wanted. Where the view has a whitening, the query is turned by it.
     #[must_use]
     pub fn nearest(&self, query: &[f32], k: usize, only: &Only) -> Nearest {
-        self.found(query, k, only, true)
+        self.found((query, self.whitening.is_some()), (k, only), true)
+    }
+
+    /// The same of a vector that is not to be turned: a mail's own.
+    #[must_use]
+    pub fn nearest_to_own(&self, vector: &[f32], k: usize, only: &Only) -> Nearest {
+        self.found((vector, false), (k, only), true)
     }
 
     /// The same with scores as codes tell them, where those are bytes: a little beside the exact ones.
     #[must_use]
     pub fn nearest_roughly(&self, query: &[f32], k: usize, only: &Only) -> Nearest {
-        self.found(query, k, only, false)
+        self.found((query, self.whitening.is_some()), (k, only), false)
     }
 
-    fn found(&self, query: &[f32], k: usize, only: &Only, exact: bool) -> Nearest {
+    /// `turned`: the query is.
+    fn found(&self, (query, turned): (&[f32], bool), (k, only): (usize, &Only), exact: bool) -> Nearest {
         let mut searcher = locked(&self.searchers).pop().unwrap_or_default();
         let mut out = Nearest { without: self.without, missing: self.missing.clone(), ..Nearest::default() };
-        let turned = self.whitening.is_some();
         let mut walk =
             Walk { query, k, turned, only, found: Vec::new(), searcher: &mut searcher, out: &mut out };
         let open: Vec<&Part> = {

@@ -177,6 +177,7 @@ fn tree_shape(part: &SharedSection, section: &Section) -> Result<TreeShape, Miss
             let own = match index {
                 Some(IndexId::Thread | IndexId::Parent) => key.get(..16),
                 Some(IndexId::Size) => key.get(..1),
+                Some(IndexId::Near) => key.get(..4),
                 Some(IndexId::Date | IndexId::Attachment) | None => None,
                 Some(_) => part_of_key(&key),
             };

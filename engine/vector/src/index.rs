@@ -146,8 +146,11 @@ fn half_turned(own: &Halves) -> Result<Option<Sq8>, VectorError> {
     let some = || (0..nodes).step_by(each).map(|node| own.query_of(node));
     let values: Vec<f32> = some().flatten().collect();
     let Some(half) = HalfTurn::learn(dimensions, &values) else { return Ok(None) };
+    drop(values);
     let values: Vec<f32> = some().flat_map(|vector| half.turn(&vector)).collect();
-    let mut bytes = Sq8::zeroed(nodes, dimensions, Step::fit(&values))?;
+    let step = Step::fit(&values);
+    drop(values);
+    let mut bytes = Sq8::zeroed(nodes, dimensions, step)?;
     (0..nodes).for_each(|node| bytes.set(node, &half.turn(&own.query_of(node))));
     Ok(Some(bytes))
 }

@@ -6,7 +6,8 @@
 //! * [`Index`] is all of it for one segment: codes, graph, exact values, and whose vectors they are.
 //! * [`Whitening`] turns queries to what tells the vectors of a collection apart.
 //!
-//! What always holds: vectors have length one, so that the inner product is the cosine and larger is nearer; a graph is
+//! What always holds: vectors have length one, so that the inner product is the cosine and larger is nearer (those that a graph for
+//! turned queries is made of are turned by halves, and have any; what is compared is not); a graph is
 //! the same for the same vectors whatever number of threads built it; every vector can be found, those that no link
 //! leads to are looked at one by one; what was built is never changed. Everything here blocks: it runs on the CPU pool.
 

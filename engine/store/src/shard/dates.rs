@@ -99,6 +99,7 @@ mod tests {
                 (IndexId::Thread, vec![1; 16], vec![1; 16]),
                 (IndexId::Attachment, Vec::new(), Vec::new()),
                 (IndexId::Size, vec![7], vec![8]),
+                (IndexId::Near, vec![7; 4], vec![7, 7, 7, 8]),
                 (IndexId::Domain, part_prefix(&text), part_prefix(&other)),
             ] {
                 let (mut low, mut high) = (key(&prefix, from, ids.0), key(&prefix, to, ids.1));

@@ -20,6 +20,8 @@ use std::sync::Arc;
 const BANDED: usize = 2 * MOST;
 /// The first of a group that was cut, by which others of it are told.
 const TOLD_BY: usize = 64;
+/// So many keys cost about as much as a row.
+const KEYS: usize = 32;
 
 /// What a page knows of signatures.
 #[derive(Default)]
@@ -28,14 +30,16 @@ pub struct Signatures {
     known: HashMap<Position, Option<Signature>>,
     /// Some of each group that was cut, with the group.
     cut: Vec<(Vec<Signature>, Arc<Members>)>,
+    /// Keys of bands that were read.
+    keys: usize,
     /// Whether there are emails without is asked once.
     asked: bool,
 }
 
 impl Signatures {
-    /// Emails that were looked at.
+    /// Emails that were looked at, and what costs as much.
     pub fn looked(&self) -> usize {
-        self.known.len()
+        self.known.len().saturating_add(self.keys / KEYS)
     }
 }
 
@@ -63,7 +67,7 @@ impl Run {
         groups.signatures.known.insert(one.position, Some(own));
         let (mut family, mut others) = (vec![(one.position, own)], Vec::new());
         let (mut seen, mut asked) = (BTreeSet::from([one.position]), HashSet::new());
-        let (mut new, mut cut) = (0..1, false);
+        let (mut new, mut cut, mut windowed) = (0..1, false, false);
         while !new.is_empty() && !cut {
             let bands = family.get(new.clone()).unwrap_or_default().iter().flat_map(|(_, own)| own.bands());
             let bands: Vec<_> = bands.filter(|band| asked.insert(*band)).collect();
@@ -74,8 +78,13 @@ impl Run {
                     break;
                 }
                 let here = |at: &Position| order.before(at, &one.position).is_some() || *at == one.position;
-                let found = self.with_band(&band, one.position).await?;
-                let found = found.into_iter().filter(|at| here(at) && seen.insert(*at)).take(left).collect();
+                let (found, some) = self.with_band(&band, one.position, groups).await?;
+                windowed |= some;
+                let mut found: Vec<Position> =
+                    found.into_iter().filter(|at| here(at) && !seen.contains(at)).collect();
+                cut |= found.len() > left;
+                found.truncate(left);
+                seen.extend(&found);
                 others.extend(self.signatures(found, covered, groups).await?);
             }
             let from = family.len();
@@ -90,7 +99,8 @@ impl Run {
         let all: Vec<Position> = family.iter().map(|(at, _)| *at).collect();
         let keys = all.iter().map(|at| at.to_bytes().to_vec()).collect();
         let members = groups.settle(keys, all, order);
-        if cut {
+        // Others of a large group would each look around themselves, and come to a part of it of their own.
+        if cut || windowed && members.all().len() >= TOLD_BY {
             let some = family.into_iter().map(|(_, own)| own).take(TOLD_BY).collect();
             groups.signatures.cut.push((some, Arc::clone(&members)));
         }
@@ -115,18 +125,32 @@ impl Run {
         Ok(of.into_iter().filter_map(|at| Some((at, (*known.get(&at)?)?))).collect())
     }
 
-    /// The emails that have a band, or where these are many, those whose dates are next to that of one.
-    async fn with_band(&mut self, band: &[u8], around: Position) -> Result<Vec<Position>, QueryError> {
+    /// The emails that have a band; where these are many, and that is told, those whose dates are next to that of one.
+    async fn with_band(
+        &mut self,
+        band: &[u8],
+        around: Position,
+        groups: &mut Groups,
+    ) -> Result<(Vec<Position>, bool), QueryError> {
         let bounds = self.bounds_of_all();
         let all = self.banded(KeyRange::positions(band, bounds.low, bounds.high), true, MOST + 1).await?;
+        let keys = &mut groups.signatures.keys;
+        *keys = keys.saturating_add(all.len());
         if all.len() <= MOST {
-            return Ok(all);
+            return Ok((all, false));
         }
+        *keys = keys.saturating_add(2 * MOST);
         self.reason(format!("more emails than are looked at have near texts: the next {MOST} by date were"));
-        let newer = self.banded(KeyRange::positions(band, around, bounds.high), false, MOST / 2).await?;
-        let left = MOST.saturating_sub(newer.len());
-        let older = self.banded(KeyRange::positions(band, bounds.low, around), true, left).await?;
-        Ok(older.into_iter().chain(newer).collect())
+        let [older, newer] = [(bounds.low, around), (around, bounds.high)];
+        let mut later = self.banded(KeyRange::positions(band, newer.0, newer.1), false, MOST / 2).await?;
+        let left = MOST.saturating_sub(later.len());
+        let mut found = self.banded(KeyRange::positions(band, older.0, older.1), true, left).await?;
+        if found.len() < MOST / 2 {
+            let left = MOST.saturating_sub(found.len());
+            later = self.banded(KeyRange::positions(band, newer.0, newer.1), false, left).await?;
+        }
+        found.append(&mut later);
+        Ok((found, true))
     }
 
     async fn banded(

@@ -96,6 +96,13 @@ pub struct Members {
     all: Vec<Position>,
 }
 
+impl Members {
+    /// All of them.
+    pub fn all(&self) -> &[Position] {
+        &self.all
+    }
+}
+
 /// The order that hits are in.
 pub enum Order<'l> {
     /// The newest first.

@@ -6,7 +6,7 @@
 //! few mails are looked up in is neither made nor kept; where one part of an All finds nothing, the rest is not looked for;
 //! of an Any one list is there at a time.
 
-use crate::docs::{Docs, Union};
+use crate::docs::{Docs, Read, Union};
 use crate::form::Form;
 use crate::norms::{KeptNorms, Norms};
 use crate::query::TextQuery;
@@ -294,7 +294,7 @@ impl<'v> Finder<'v> {
 
     /// What a phrase finds between two numbers, which is not kept.
     fn read_between(&self, mut scorer: Box<dyn Scorer>, range: &Range<u32>) -> Result<Docs, Missing> {
-        let mut docs = Docs::default();
+        let mut docs = Read::about(0);
         let mut doc = scorer.doc();
         if doc < range.start {
             doc = scorer.seek(range.start);
@@ -306,7 +306,7 @@ impl<'v> Finder<'v> {
             docs.push(doc, self.score(&mut *scorer));
             doc = scorer.advance();
         }
-        Ok(docs)
+        Ok(docs.list())
     }
 
     fn docs(&self, within: Within<'_>, source: Source<'_>) -> Result<Arc<Docs>, Missing> {
@@ -342,8 +342,8 @@ impl<'v> Finder<'v> {
         Ok(Source::Scorer(scorer?, phrase))
     }
 
-    fn score(&self, scorer: &mut dyn Scorer) -> f64 {
-        if self.scored { scorer.score().into() } else { 0.0 }
+    fn score(&self, scorer: &mut dyn Scorer) -> f32 {
+        if self.scored { scorer.score() } else { 0.0 }
     }
 
     /// All that a phrase finds, which is kept.
@@ -353,7 +353,7 @@ impl<'v> Finder<'v> {
         mut scorer: Box<dyn Scorer>,
         phrase: &TextQuery,
     ) -> Result<Arc<Docs>, Missing> {
-        let mut docs = Docs::default();
+        let mut docs = Read::about(scorer.size_hint().min(within.count()) as usize);
         let mut doc = scorer.doc();
         while doc != TERMINATED {
             if docs.len().is_multiple_of(BETWEEN) && is_given_up() {
@@ -362,8 +362,7 @@ impl<'v> Finder<'v> {
             docs.push(doc, self.score(&mut *scorer));
             doc = scorer.advance();
         }
-        docs.shrink();
-        let docs = Arc::new(docs);
+        let docs = Arc::new(docs.list());
         // What is damaged is told by each search, and may have spoilt the statistics of all.
         let is_sound = within.part.damage.met().is_none() && !self.kept.frequencies.are_spoilt();
         if is_sound && text_of(phrase) <= LONGEST {
@@ -374,16 +373,16 @@ impl<'v> Finder<'v> {
 
     /// Those that a phrase finds too.
     fn looked_up(&self, left: &Docs, scorer: &mut dyn Scorer, times: f64) -> Docs {
-        let mut docs = Docs::default();
+        let mut docs = Vec::new();
         for (doc, score) in left.iter() {
             let at = if scorer.doc() < doc { scorer.seek(doc) } else { scorer.doc() };
             match at {
                 TERMINATED => break,
-                at if at == doc => docs.push(doc, score + times * self.score(scorer)),
+                at if at == doc => docs.push((doc, score + times * f64::from(self.score(scorer)))),
                 _ => {}
             }
         }
-        docs
+        docs.into_iter().collect()
     }
 }
 

@@ -142,8 +142,10 @@ fn of_very_many_near_duplicates_some_are_looked_at_and_that_is_told() {
     };
     // In an order by words, about which the subjects decide, neighbours by date lie far apart.
     let date = |n: usize| (n * 7_919 % 6_000) as i64 * 1_000;
-    let mut mails: Vec<Mail> =
-        (0..6_000).map(|n| Mail { body: text("same"), date: date(n), ..mail(&mut random, n) }).collect();
+    let mut mails: Vec<Mail> = (0..6_000).map(|n| mail(&mut random, n)).collect();
+    for (n, mail) in mails.iter_mut().enumerate() {
+        (mail.body, mail.date, mail.subject) = (text("same"), date(n), format!("t5 {}", mail.subject));
+    }
     for n in [900, 1_700] {
         mails[n].body = text("other");
     }
@@ -164,7 +166,7 @@ fn of_very_many_near_duplicates_some_are_looked_at_and_that_is_told() {
         assert_eq!(total, 6_000);
         let others: Vec<u64> =
             hits.iter().map(|hit| hit.group.as_ref().map_or(0, |group| group.others)).collect();
-        assert!(hits.len() <= 8 && others.iter().any(|n| *n > 900), "{sort:?} {q}: {others:?}");
+        assert!(hits.len() <= 3 && others.iter().any(|n| *n > 900), "{sort:?} {q}: {others:?}");
         let shown = |n: usize| hits.iter().any(|hit| hit.id == to_hex(&mails[n].id));
         assert!(shown(900) || shown(1_700), "one of those two is shown");
     }

@@ -229,7 +229,7 @@ mod tests {
 
     /// Some as they are read, some as they are joined.
     fn docs(of: &BTreeMap<u32, u8>) -> Docs {
-        if of.len() % 2 == 0 {
+        if of.len().is_multiple_of(2) {
             return of.iter().map(|(doc, score)| (*doc, f64::from(*score))).collect();
         }
         let mut read = Read::about(3);

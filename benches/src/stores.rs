@@ -72,3 +72,21 @@ pub fn whole(report: &LoadReport) -> Result<(), BenchError> {
         report.failed, report.found
     )))
 }
+
+/// A store of made-up mail in a throw-away folder, loaded and compacted, with the pool that it runs on and what the load told.
+///
+/// # Errors
+/// Where it cannot be made, or not everything could be read.
+pub fn of_made_up(
+    scratch: &Path,
+    messages: u64,
+    runtime: Choice,
+) -> Result<(Store, CpuPool, LoadReport), BenchError> {
+    let archive = scratch.join("made-up.pst");
+    pstgen::generate(&pstgen::Options::new(&archive, messages))?;
+    let cpu = cpu_pool()?;
+    let store = open(&scratch.join("store"), runtime, options(), cpu.clone())?;
+    let report = load(&store, &[archive])?;
+    block_on(store.compact())?;
+    Ok((store, cpu, report))
+}

@@ -36,13 +36,8 @@ fn main() -> Result<(), BenchError> {
     let arguments = Arguments::parse();
     println!("read: {}", machine::told());
     let scratch = place::throw_away(arguments.within.as_deref())?;
-    let archive = scratch.path().join("made-up.pst");
-    pstgen::generate(&pstgen::Options::new(&archive, arguments.messages))?;
-    let cpu = stores::cpu_pool()?;
     let (runtime, _) = postlode_runtime::choose(None);
-    let store = stores::open(&scratch.path().join("store"), runtime, stores::options(), cpu.clone())?;
-    let report = stores::load(&store, &[archive])?;
-    block_on(store.compact())?;
+    let (store, cpu, report) = stores::of_made_up(scratch.path(), arguments.messages, runtime)?;
     let emails = block_on(store.stats())?.emails;
     println!(
         "{} items loaded in {:.1} s, {emails} emails, {}\n",

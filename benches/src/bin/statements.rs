@@ -33,13 +33,8 @@ fn main() -> Result<(), BenchError> {
     let arguments = Arguments::parse();
     println!("statements: {}", machine::told());
     let scratch = place::throw_away(arguments.within.as_deref())?;
-    let archive = scratch.path().join("made-up.pst");
-    pstgen::generate(&pstgen::Options::new(&archive, arguments.messages))?;
-    let cpu = stores::cpu_pool()?;
     let (runtime, _) = postlode_runtime::choose(None);
-    let store = stores::open(&scratch.path().join("store"), runtime, stores::options(), cpu.clone())?;
-    stores::load(&store, &[archive])?;
-    block_on(store.compact())?;
+    let (store, cpu, _) = stores::of_made_up(scratch.path(), arguments.messages, runtime)?;
     let senders = block_on(store.parts(IndexId::Sender, b"", 200))?;
     let senders: Vec<String> = senders.into_iter().map(|(sender, _)| sender).collect();
     let engine = Engine::new(store.clone(), cpu);
